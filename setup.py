@@ -1,11 +1,14 @@
 """Which extension modules this platform gets; everything else is in pyproject.toml."""
 
-from Cython.Build import cythonize
+from glob import glob
+
 from setuptools import Extension, setup
 
-extensions = [
-    Extension("videohw.bitstream.splitter", ["videohw/bitstream/splitter.pyx"]),
-    Extension("videohw.bitstream.assembler", ["videohw/bitstream/assembler.pyx"]),
-]
+HEADERS = sorted(glob("videohw/bitstream/*.h") + glob("videohw/bitstream/*.pxd"))
 
-setup(ext_modules=cythonize(extensions, language_level=3))
+setup(
+    ext_modules=[
+        Extension(f"videohw.bitstream.{name}", [f"videohw/bitstream/{name}.pyx"], depends=HEADERS)
+        for name in ("splitter", "access_unit", "assembler")
+    ]
+)

@@ -1,0 +1,102 @@
+# One verb per job. `make` alone checks the machine and lists them.
+# PYTHON=python3.12 picks another interpreter; the environment is made in .venv.
+
+PYTHON ?= python3
+ARCH ?= $(shell uname -m)
+FRESH ?= env
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check --quiet
+PYTEST := $(PY) -m pytest
+SOURCES := $(shell find videohw -name '*.pyx' -o -name '*.pxd' -o -name '*.h')
+STUBBED = $(patsubst %.pyx,%,$(shell find videohw -name '*.pyx'))
+SHELL_SCRIPTS := .ci/run $(wildcard tools/*.sh)
+WORKFLOWS := $(wildcard .github/workflows/*.yml)
+
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+.PHONY: help build demo test test-unit test-contract coverage lint format types bench wheel \
+	wheel-test check fresh clean
+
+help:
+	@sh tools/preflight.sh $(PYTHON)
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16 | sed 's/^/  make /'
+
+# The environment: .venv/base has the package (editable) and what builds it; the tools of a verb
+# are a dependency group, installed by the first verb that needs them.
+
+$(VENV)/base: pyproject.toml setup.py
+	@sh tools/preflight.sh $(PYTHON)
+	@echo "making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --upgrade 'pip>=25.1'
+	@$(PIP) install --group build
+	@# setuptools warns that an editable install is one
+	@PYTHONWARNINGS=ignore $(PIP) install --no-build-isolation --editable '.[all]'
+	@touch $@
+
+$(VENV)/group-%: $(VENV)/base
+	@$(PIP) install --group $*
+	@touch $@
+
+$(VENV)/built: $(VENV)/base $(SOURCES)
+	@$(PY) setup.py --quiet build_ext --inplace
+	@touch $@
+
+build: $(VENV)/built ## compile the extensions in place
+
+demo: build ## transcode a real stream of the repository and say how well it went
+	@$(PY) examples/demo.py
+
+test: test-unit test-contract ## all tests (VIDEOHW_HYPOTHESIS=deep looks for new examples)
+
+test-unit: build $(VENV)/group-test ## parser, values, files, command line, layout
+	$(PYTEST) tests --ignore=tests/backends $(PYTEST_ARGS)
+
+test-contract: build $(VENV)/group-test ## what every backend keeps, on each backend present
+	$(PYTEST) tests/backends $(PYTEST_ARGS)
+
+coverage: build $(VENV)/group-coverage ## which lines of the package the tests run
+	$(PY) -m coverage run -m pytest tests $(PYTEST_ARGS)
+	$(PY) -m coverage report
+
+lint: $(VENV)/group-lint ## style, shell scripts, workflows, pyproject.toml
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cython-lint --max-line-length 100 videohw
+	$(VENV)/bin/shellcheck $(SHELL_SCRIPTS)
+	$(VENV)/bin/validate-pyproject pyproject.toml
+	$(VENV)/bin/check-jsonschema --builtin-schema vendor.github-workflows $(WORKFLOWS)
+	$(VENV)/bin/check-jsonschema --builtin-schema custom.github-workflows-require-timeout $(WORKFLOWS)
+	$(VENV)/bin/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(VENV)/bin/zizmor --offline --no-progress --quiet --pedantic .github
+
+format: $(VENV)/group-lint ## rewrite the Python files in the project's format
+	$(VENV)/bin/ruff check --fix-only .
+	$(VENV)/bin/ruff format .
+
+types: build $(VENV)/group-types ## mypy strict; stubs of the compiled modules against the modules
+	$(VENV)/bin/mypy
+	$(VENV)/bin/stubtest $(subst /,.,$(STUBBED))
+
+bench: build ## measure, and write the tables into README.md between their markers
+	$(PY) -m benchmarks.readme README.md
+
+wheel: $(VENV)/group-wheel ## dist/: a wheel for old Linux (ARCH=aarch64 cross-compiles) and the sdist
+	$(PY) tools/wheel.py --arch $(ARCH)
+
+wheel-test: wheel $(VENV)/group-test ## the tests on that wheel, installed, with no source tree in reach
+	$(PY) tools/installed.py
+
+check: test lint types wheel-test ## what CI runs
+
+fresh: ## demo and test from a clone in a new environment (FRESH=chroot: in a new Debian)
+	bash tools/fresh.sh $(FRESH)
+
+clean: ## remove all that make made
+	rm -rf $(VENV) build dist output *.egg-info .coverage \
+		.pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find videohw -name '*.so' -delete -o -name '*.pyd' -delete
+	for source in $$(find videohw -name '*.pyx'); do rm -f "$${source%.pyx}.c"; done
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

