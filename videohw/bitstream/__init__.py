@@ -1,0 +1,50 @@
+"""Coded bytes in; NAL units, access units and their syntax out. No I/O and no pixels.
+
+    assembler = open_assembler("h264")
+    for chunk in chunks:
+        assembler.feed(chunk)
+        for unit in assembler:
+            print(unit.offset, len(unit.data), unit.picture_type, unit.keyframe)
+    assembler.finish()
+
+Bytes go in by ``feed`` in any pieces, results come out by ``take``, ``finish`` ends the stream.
+Wrong bytes raise :class:`~videohw.errors.InvalidBitstream` and nothing else. Parameter sets are
+read by ``h264`` and ``hevc``, SEI by ``sei``; ``convert`` changes framings, ``config_record``
+reads and writes avcC and hvcC.
+"""
+
+from __future__ import annotations
+
+from . import config_record, convert, h264, hevc, sei
+from .access_unit import AccessUnit, NalSpan
+from .assembler import DEFAULT_MAX_UNIT_BYTES, AccessUnitAssembler
+from .assemblers import Assembler, open_assembler
+from .av1 import Av1Assembler
+from .config_record import AvcConfig, HevcConfig
+from .mpeg2 import Mpeg2Assembler
+from .nal_types import nal_type_name
+from .parameter_sets import ParameterSets
+from .splitter import DEFAULT_MAX_NAL_BYTES, AnnexBSplitter, NalUnit
+
+__all__ = [
+    "DEFAULT_MAX_NAL_BYTES",
+    "DEFAULT_MAX_UNIT_BYTES",
+    "AccessUnit",
+    "AccessUnitAssembler",
+    "AnnexBSplitter",
+    "Assembler",
+    "Av1Assembler",
+    "AvcConfig",
+    "HevcConfig",
+    "Mpeg2Assembler",
+    "NalSpan",
+    "NalUnit",
+    "ParameterSets",
+    "config_record",
+    "convert",
+    "h264",
+    "hevc",
+    "nal_type_name",
+    "open_assembler",
+    "sei",
+]

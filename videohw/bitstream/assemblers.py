@@ -1,0 +1,42 @@
+"""Which assembler a codec has."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from ..errors import InvalidInput
+from .assembler import DEFAULT_MAX_UNIT_BYTES, AccessUnitAssembler
+from .av1 import Av1Assembler
+from .mpeg2 import Mpeg2Assembler
+from .splitter import DEFAULT_MAX_NAL_BYTES
+
+Assembler: TypeAlias = AccessUnitAssembler | Av1Assembler | Mpeg2Assembler
+
+CODECS = ("h264", "hevc", "mpeg1", "mpeg2", "av1")
+
+
+def open_assembler(
+    codec: str,
+    *,
+    max_nal_bytes: int = DEFAULT_MAX_NAL_BYTES,
+    max_unit_bytes: int = DEFAULT_MAX_UNIT_BYTES,
+) -> Assembler:
+    """The assembler of ``codec``: "h264", "hevc", "mpeg1", "mpeg2" or "av1".
+
+    VP8, VP9 and JPEG have no way to find a picture in a byte stream: :class:`InvalidInput`, as
+    for any other name. The limits, in bytes, are those of the assemblers; ``max_nal_bytes`` is for
+    the codecs that have NAL units.
+    """
+    if codec in ("h264", "hevc"):
+        return AccessUnitAssembler(
+            codec, max_nal_bytes=max_nal_bytes, max_unit_bytes=max_unit_bytes
+        )
+    if codec in ("mpeg1", "mpeg2"):
+        return Mpeg2Assembler(codec, max_unit_bytes=max_unit_bytes)
+    if codec == "av1":
+        return Av1Assembler(max_unit_bytes=max_unit_bytes)
+    raise InvalidInput(
+        f"codec {codec!r} has no byte stream to cut",
+        argument="codec",
+        hint=f"one of {', '.join(CODECS)}",
+    )

@@ -1,0 +1,342 @@
+"""SEI messages: framing (H.264 7.3.2.3, H.265 7.3.5) and the payloads that have a use here.
+
+Payloads are H.264 Annex D and H.265 Annex D, whose numbers and syntax agree for most types.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TypeAlias
+from uuid import UUID
+
+from ..errors import InvalidBitstream
+from . import h264, hevc
+from .bits import BitReader
+from .convert import as_bytes, unescape
+from .nal_types import check_codec
+
+PIC_TIMING = 1
+USER_DATA_T35 = 4
+USER_DATA_UNREGISTERED = 5
+RECOVERY_POINT = 6
+MASTERING_DISPLAY = 137
+CONTENT_LIGHT = 144
+ALTERNATIVE_TRANSFER = 147
+
+_SEI_TYPES = {"h264": (6,), "hevc": (39, 40)}
+# Largest frame distance that recovery_frame_cnt can state: MaxFrameNum - 1 (D.2.8).
+_MAX_FRAME_NUM = (1 << 16) - 1
+_MAX_POC = (1 << 15) - 1
+# NumClockTS by pic_struct (H.264 table D-1).
+_CLOCK_TIMESTAMPS = (1, 1, 1, 2, 2, 3, 3, 2, 3)
+# Time of a picture on the screen in fields, by pic_struct (H.264 table D-1, H.265 table D.2).
+_DISPLAY_FIELDS = (2, 1, 1, 2, 2, 3, 3, 4, 6, 1, 1, 1, 1)
+_TOP_FIRST = {1: True, 2: False, 3: True, 4: False, 5: True, 6: False}
+
+
+@dataclass(frozen=True, slots=True)
+class SeiMessage:
+    """One sei_message(): its type (Annex D) and its payload without emulation prevention."""
+
+    payload_type: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryPoint:
+    """Decoding may begin here, and pictures are right after a distance in output order.
+
+    ``recovery_count`` counts frame_num in H.264 (recovery_frame_cnt, 0 or more) and picture
+    order count in HEVC (recovery_poc_cnt, may be negative).
+    """
+
+    recovery_count: int
+    exact_match: bool
+    broken_link: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MasteringDisplay:
+    """Colour volume of the mastering display (H.264 D.2.29, H.265 D.3.28).
+
+    ``red``, ``green``, ``blue`` and ``white_point`` are CIE 1931 (x, y); luminances in candelas
+    per square metre.
+    """
+
+    red: tuple[Fraction, Fraction]
+    green: tuple[Fraction, Fraction]
+    blue: tuple[Fraction, Fraction]
+    white_point: tuple[Fraction, Fraction]
+    max_luminance: Fraction
+    min_luminance: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class ContentLight:
+    """Light level of the content in candelas per square metre (H.264 D.2.31, H.265 D.3.35)."""
+
+    max_content: int
+    max_frame_average: int
+
+
+@dataclass(frozen=True, slots=True)
+class AlternativeTransfer:
+    """Transfer characteristics to use in place of the VUI's (H.264 D.2.32, H.265 D.3.36)."""
+
+    preferred_transfer_characteristics: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClockTimestamp:
+    """A time code (H.264 D.2.3); None where it is not stated.
+
+    ``drop_frame``: counting_type 4, numbers of frames are left out as in NTSC.
+    """
+
+    hours: int | None
+    minutes: int | None
+    seconds: int | None
+    n_frames: int
+    counting_type: int
+    discontinuity: bool
+    time_offset: int = 0
+
+    @property
+    def drop_frame(self) -> bool:
+        """Whether the count leaves out frame numbers 0 and 1 at most full minutes."""
+        return self.counting_type == 4
+
+
+@dataclass(frozen=True, slots=True)
+class PicTiming:
+    """Picture timing (H.264 D.2.3, H.265 D.3.3); None for what the stream does not state.
+
+    The delays are in clock ticks. ``source_scan_type`` (HEVC): 0 interlaced, 1 progressive,
+    2 unknown. ``clock_timestamps`` (H.264): one for each field or frame time, None when absent.
+    """
+
+    pic_struct: int | None = None
+    cpb_removal_delay: int | None = None
+    dpb_output_delay: int | None = None
+    source_scan_type: int | None = None
+    duplicate: bool = False
+    clock_timestamps: tuple[ClockTimestamp | None, ...] = ()
+
+    @property
+    def display_fields(self) -> int | None:
+        """How long the picture is shown, in field times: 2 for a frame, 3 with a repeat."""
+        if self.pic_struct is None or self.pic_struct >= len(_DISPLAY_FIELDS):
+            return None
+        return _DISPLAY_FIELDS[self.pic_struct]
+
+    @property
+    def top_field_first(self) -> bool | None:
+        """Which field comes first; None for progressive pictures and when not stated."""
+        return None if self.pic_struct is None else _TOP_FIRST.get(self.pic_struct)
+
+
+@dataclass(frozen=True, slots=True)
+class UserDataT35:
+    """User data registered by ITU-T T.35; ``data`` begin behind the country code.
+
+    ``country_code`` is 0xFF00 plus the extension byte when it is extended.
+    """
+
+    country_code: int
+    data: bytes
+
+    @property
+    def captions(self) -> bytes | None:
+        """cc_data of ATSC A/53 part 4 (6.2.3), three bytes for each construct; None if other.
+
+        Byte 0: marker and cc_valid, cc_type; bytes 1 and 2: the caption bytes (CTA-708, CTA-608).
+        """
+        # United States, ATSC, user_identifier, user_data_type_code of captions.
+        if self.country_code != 0xB5 or not self.data.startswith(b"\0\x31GA94\3"):
+            return None
+        body = self.data[7:]
+        if not body or not body[0] & 0x40:
+            return None
+        constructs = body[2 : 2 + 3 * (body[0] & 0x1F)]
+        return constructs[: len(constructs) // 3 * 3]
+
+
+@dataclass(frozen=True, slots=True)
+class UserDataUnregistered:
+    """User data that a UUID names; encoders put their settings here."""
+
+    uuid: UUID
+    data: bytes
+
+
+SeiValue: TypeAlias = (
+    RecoveryPoint | MasteringDisplay | ContentLight | AlternativeTransfer | PicTiming
+    | UserDataT35 | UserDataUnregistered
+)  # fmt: skip
+
+
+def parse(nal: bytes, codec: str) -> list[SeiMessage]:
+    """The messages of an SEI NAL unit: with header, escaped, no start code.
+
+    :class:`InvalidBitstream` for another NAL unit and for a message that goes past its end.
+    """
+    check_codec(codec)
+    data = as_bytes(nal, "nal")
+    header = 1 if codec == "h264" else 2
+    if len(data) < header:
+        raise InvalidBitstream(f"SEI: NAL unit of {len(data)} bytes has no header")
+    nal_type = data[0] & 0x1F if codec == "h264" else data[0] >> 1 & 0x3F
+    if nal_type not in _SEI_TYPES[codec]:
+        raise InvalidBitstream(f"SEI: nal_unit_type is {nal_type}, not {_SEI_TYPES[codec][0]}")
+    payload = unescape(data)
+    # rbsp_trailing_bits are one byte, since messages are whole bytes.
+    end = len(payload.rstrip(b"\0"))
+    messages = []
+    position = header
+    while position < end - 1:
+        payload_type, position = _coded_number(payload, position, "payload_type")
+        size, position = _coded_number(payload, position, "payload_size")
+        if size > len(payload) - position:
+            raise InvalidBitstream(
+                f"SEI: message of type {payload_type} has {size} bytes, "
+                f"{len(payload) - position} are left"
+            )
+        messages.append(SeiMessage(payload_type, payload[position : position + size]))
+        position += size
+    return messages
+
+
+def decode(
+    message: SeiMessage,
+    codec: str,
+    sps: h264.Sps | hevc.Sps | None = None,
+    vps: hevc.Vps | None = None,
+) -> SeiValue | None:
+    """The value of a message; None for a type that is not known here.
+
+    Picture timing needs the active ``sps``, and for HEVC the ``vps`` when the lengths of its
+    fields are there; it is None without. :class:`InvalidBitstream` for a payload that is cut.
+    """
+    check_codec(codec)
+    bits = BitReader(message.payload, f"SEI type {message.payload_type}")
+    kind = message.payload_type
+    if kind == PIC_TIMING:
+        if isinstance(sps, h264.Sps) and codec == "h264":
+            return _h264_pic_timing(bits, sps)
+        if isinstance(sps, hevc.Sps) and codec == "hevc":
+            return _hevc_pic_timing(bits, sps, vps)
+        return None
+    if kind == RECOVERY_POINT:
+        return _recovery_point(bits, codec)
+    if kind == MASTERING_DISPLAY:
+        return _mastering_display(bits)
+    if kind == CONTENT_LIGHT:
+        return ContentLight(
+            bits.u("max_content_light_level", 16), bits.u("max_pic_average_light_level", 16)
+        )
+    if kind == ALTERNATIVE_TRANSFER:
+        return AlternativeTransfer(bits.u("preferred_transfer_characteristics", 8))
+    if kind == USER_DATA_T35:
+        country = bits.u("itu_t_t35_country_code", 8)
+        if country == 0xFF:
+            country = 0xFF00 | bits.u("itu_t_t35_country_code_extension_byte", 8)
+        return UserDataT35(country, message.payload[bits.position >> 3 :])
+    if kind == USER_DATA_UNREGISTERED:
+        uuid = bits.u("uuid_iso_iec_11578", 128)
+        return UserDataUnregistered(UUID(int=uuid), message.payload[16:])
+    return None
+
+
+def _coded_number(data: bytes, position: int, name: str) -> tuple[int, int]:
+    """A type or size: bytes of 255 and one that is less, summed; and the position behind."""
+    value = 0
+    while position < len(data):
+        byte = data[position]
+        position += 1
+        value += byte
+        if byte != 0xFF:
+            return value, position
+    raise InvalidBitstream(f"SEI: data ended in {name}")
+
+
+def _recovery_point(bits: BitReader, codec: str) -> RecoveryPoint:
+    if codec == "h264":
+        count = bits.ue("recovery_frame_cnt", _MAX_FRAME_NUM)
+    else:
+        count = bits.se("recovery_poc_cnt", -_MAX_POC - 1, _MAX_POC)
+    return RecoveryPoint(count, bits.flag("exact_match_flag"), bits.flag("broken_link_flag"))
+
+
+def _mastering_display(bits: BitReader) -> MasteringDisplay:
+    def chromaticity(name: str) -> tuple[Fraction, Fraction]:
+        x, y = bits.u(f"{name}_x", 16), bits.u(f"{name}_y", 16)
+        return Fraction(x, 50000), Fraction(y, 50000)
+
+    # The order green, blue, red is the one that D.3.28 suggests and all writers use.
+    green, blue, red, white = map(chromaticity, ("green", "blue", "red", "white_point"))
+    return MasteringDisplay(
+        red=red,
+        green=green,
+        blue=blue,
+        white_point=white,
+        max_luminance=Fraction(bits.u("max_display_mastering_luminance", 32), 10000),
+        min_luminance=Fraction(bits.u("min_display_mastering_luminance", 32), 10000),
+    )
+
+
+def _h264_pic_timing(bits: BitReader, sps: h264.Sps) -> PicTiming:
+    vui = sps.vui
+    hrd = vui.hrd if vui is not None else None
+    removal = output = pic_struct = None
+    if hrd is not None:
+        removal = bits.u("cpb_removal_delay", hrd.cpb_removal_delay_length_minus1 + 1)
+        output = bits.u("dpb_output_delay", hrd.dpb_output_delay_length_minus1 + 1)
+    clocks: list[ClockTimestamp | None] = []
+    if vui is not None and vui.pic_struct_present_flag:
+        pic_struct = bits.u("pic_struct", 4)
+        offset_bits = hrd.time_offset_length if hrd is not None else 24
+        # 9 to 15 are reserved; what would follow them is unknown.
+        count = _CLOCK_TIMESTAMPS[pic_struct] if pic_struct < len(_CLOCK_TIMESTAMPS) else 0
+        for _ in range(count):
+            present = bits.flag("clock_timestamp_flag")
+            clocks.append(_clock_timestamp(bits, offset_bits) if present else None)
+    return PicTiming(pic_struct, removal, output, clock_timestamps=tuple(clocks))
+
+
+def _clock_timestamp(bits: BitReader, offset_bits: int) -> ClockTimestamp:
+    bits.u("ct_type, nuit_field_based_flag", 3)
+    counting_type = bits.u("counting_type", 5)
+    full = bits.flag("full_timestamp_flag")
+    discontinuity = bits.flag("discontinuity_flag")
+    bits.flag("cnt_dropped_flag")
+    n_frames = bits.u("n_frames", 8)
+    hours = minutes = seconds = None
+    if full or bits.flag("seconds_flag"):
+        seconds = bits.u("seconds_value", 6)
+        if full or bits.flag("minutes_flag"):
+            minutes = bits.u("minutes_value", 6)
+            if full or bits.flag("hours_flag"):
+                hours = bits.u("hours_value", 5)
+    offset = bits.u("time_offset", offset_bits) if offset_bits else 0
+    if offset_bits and offset >> (offset_bits - 1):
+        offset -= 1 << offset_bits
+    return ClockTimestamp(hours, minutes, seconds, n_frames, counting_type, discontinuity, offset)
+
+
+def _hevc_pic_timing(bits: BitReader, sps: hevc.Sps, vps: hevc.Vps | None) -> PicTiming:
+    vui = sps.vui
+    pic_struct = scan = removal = output = None
+    duplicate = False
+    if vui is not None and vui.frame_field_info_present_flag:
+        pic_struct = bits.u("pic_struct", 4)
+        scan = bits.u("source_scan_type", 2)
+        duplicate = bits.flag("duplicate_flag")
+    hrd = vui.hrd if vui is not None else None
+    if hrd is None and vps is not None and vps.hrd:
+        hrd = vps.hrd[0]
+    if hrd is not None and hrd.cpb_dpb_delays_present:
+        bits_removal = hrd.au_cpb_removal_delay_length_minus1 + 1
+        removal = bits.u("au_cpb_removal_delay_minus1", bits_removal) + 1
+        output = bits.u("pic_dpb_output_delay", hrd.dpb_output_delay_length_minus1 + 1)
+    return PicTiming(pic_struct, removal, output, scan, duplicate)
