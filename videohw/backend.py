@@ -9,14 +9,64 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, cast
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, cast
 
-from .errors import InvalidInput, UnsupportedCodec, UnsupportedConfig, VideoHwError
-from .types import BackendStatus, Capability, DecoderConfig, EncoderConfig, Packet
+from .errors import InvalidInput, VideoHwError
+from .types import (
+    BackendStatus,
+    Capability,
+    DecoderConfig,
+    EncoderConfig,
+    Packet,
+    SideData,
+)
 
 if TYPE_CHECKING:
     from .bitstream import AccessUnit
     from .frame import Frame
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceInfo:
+    """What a sequence says of all its pictures; None in a field means "not stated".
+
+    ``siting`` is a name of :data:`videohw.color.SITINGS`. ``reorders`` is False when the output
+    order is certainly the decoding order. ``range_extension``: it uses coding tools of the HEVC
+    range extensions (H.265 7.3.2.2.2).
+    """
+
+    sample_aspect_ratio: Fraction | None = None
+    siting: str | None = None
+    reorders: bool = True
+    range_extension: bool = False
+
+
+class Fields(NamedTuple):
+    """Which field comes first (None: not stated) and how long a picture is shown.
+
+    ``repeat`` counts field durations beyond the picture's own two.
+    """
+
+    top_first: bool | None = None
+    repeat: int = 0
+
+
+_UNKNOWN_SEQUENCE: Final = SequenceInfo()
+_NO_FIELDS: Final = Fields()
+_NO_SIDE_DATA: Final = SideData()
+
+
+@dataclass(frozen=True, slots=True)
+class PictureInfo:
+    """What the parser read about a picture that a frame hands on."""
+
+    sequence: SequenceInfo = _UNKNOWN_SEQUENCE
+    fields: Fields = _NO_FIELDS
+    side_data: SideData = _NO_SIDE_DATA
+
+
+UNKNOWN_PICTURE: Final = PictureInfo()
 
 
 @dataclass(slots=True)
@@ -26,17 +76,30 @@ class CodedPicture:
     ``serial`` numbers the pictures of a session from 0 and is the timestamp that a driver sees;
     the caller's ``pts`` never goes to a driver. ``data`` is what the decoder is fed (Annex-B,
     an AV1 temporal unit, or one whole picture); ``unit`` is what the parser knows of it, None
-    for codecs without start codes. ``skip`` is the reason why it must not be shown, or None.
+    for codecs without start codes. ``offset`` is where it began in the bytes submitted, None
+    when it has no such place.
+
+    ``skip`` is the reason why it is not decoded, ``silent`` why it gives no frame of its own
+    though it is; both are reasons of :class:`Account`. ``open_start``: decoding begins here, and
+    pictures shown before it lack references. ``resumes``: from here on, in output order, all
+    pictures are right when decoding began at a random access point before, or here.
     """
 
     serial: int
     data: bytes
     pts: int | None
     unit: AccessUnit | None = None
+    offset: int | None = None
     skip: str | None = None
+    silent: str | None = None
+    keyframe: bool = False
+    open_start: bool = False
+    resumes: bool = False
+    info: PictureInfo = UNKNOWN_PICTURE
 
     @property
     def queued_bytes(self) -> int:
+        """Bytes of coded data that wait with this picture."""
         return len(self.data)
 
 
@@ -58,14 +121,14 @@ class InputPicture:
 class Account:
     """What became of every picture submitted: delivered, or not, for a reason that is counted.
 
-    ``submitted == delivered + sum(reasons.values())`` holds after every flush.
+    ``submitted == taken + sum(reasons.values())`` holds after every flush, where the session
+    counts what was ``taken`` from it.
     """
 
-    __slots__ = ("delivered", "reasons", "submitted")
+    __slots__ = ("reasons", "submitted")
 
     def __init__(self) -> None:
         self.submitted = 0
-        self.delivered = 0
         self.reasons: dict[str, int] = {}
 
     def add(self, reason: str, count: int = 1) -> None:
@@ -79,9 +142,12 @@ class DecoderSession(Protocol):
 
     ``admit`` raises :class:`~videohw.errors.Backpressure` while a limit is reached and takes
     nothing; after it returned, ``push`` takes everything. Frames come in presentation order.
+    ``fail`` puts an error among the pictures pushed: it is raised when every picture before it
+    is settled. ``taken`` counts the frames handed out.
     """
 
     account: Account
+    taken: int
 
     def admit(self, timeout: float | None = 0) -> None: ...
     def push(self, items: Sequence[CodedPicture]) -> None: ...
@@ -90,7 +156,7 @@ class DecoderSession(Protocol):
     def drain(self, timeout: float | None = None) -> list[Frame]: ...
     def draining(self) -> Iterator[Frame]: ...
     def reset(self, timeout: float | None = None) -> None: ...
-    def close(self, reason: str = ...) -> None: ...
+    def close(self, reason: str = ..., wait_seconds: float = ...) -> None: ...
     def describe(self) -> dict[str, Any]: ...
     @property
     def closed(self) -> bool: ...
@@ -106,6 +172,7 @@ class EncoderSession(Protocol):
     """
 
     account: Account
+    taken: int
 
     def admit(self, timeout: float | None = 0) -> None: ...
     def stage(self, frame: object) -> tuple[Any, int]: ...
@@ -113,10 +180,12 @@ class EncoderSession(Protocol):
     def take(self, timeout: float | None = 0) -> Packet | None: ...
     def drain(self, timeout: float | None = None) -> list[Packet]: ...
     def draining(self) -> Iterator[Packet]: ...
-    def close(self, reason: str = ...) -> None: ...
+    def close(self, reason: str = ..., wait_seconds: float = ...) -> None: ...
     def describe(self) -> dict[str, Any]: ...
     @property
     def extradata(self) -> bytes | None: ...
+    @property
+    def parameter_sets(self) -> bytes | None: ...
     @property
     def closed(self) -> bool: ...
     @property

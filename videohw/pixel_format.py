@@ -71,6 +71,11 @@ def _planar(name: str, x: int, y: int, bits: int = 8) -> PixelFormat:
     return PixelFormat(name, (_Y, chroma, chroma), np.uint8 if bits == 8 else _DEEP, bits)
 
 
+def _planar_rgb(name: str, bits: int = 8) -> PixelFormat:
+    """Planes in the order G, B, R."""
+    return PixelFormat(name, (_Y, _Y, _Y), np.uint8 if bits == 8 else _DEEP, bits, rgb=True)
+
+
 def _semi(name: str, x: int, y: int, bits: int = 8) -> PixelFormat:
     dtype, shift = (np.uint8, 0) if bits == 8 else (_DEEP, 16 - bits)
     return PixelFormat(name, (_Y, Plane(x, y, 2)), dtype, bits, shift)
@@ -82,9 +87,7 @@ def _packed(name: str, channels: int) -> PixelFormat:
 
 def _chw(name: str, dtype: npt.DTypeLike) -> PixelFormat:
     bits = 8 * np.dtype(dtype).itemsize
-    return PixelFormat(
-        name, (Plane(channels=3),), dtype, bits, rgb=True, channels_first=True
-    )
+    return PixelFormat(name, (Plane(channels=3),), dtype, bits, rgb=True, channels_first=True)
 
 
 _SUBSAMPLINGS = {"420": (1, 1), "422": (1, 0), "444": (0, 0)}
@@ -100,13 +103,14 @@ FORMATS: dict[str, PixelFormat] = {
         _planar("yuv411p", 2, 0),
         _planar("yuv410p", 2, 2),
         _planar("yuv440p", 0, 1),
+        *(_planar(f"yuv440p{bits}", 0, 1, bits) for bits in (10, 12)),
         _planar("i420", 1, 1),
         # JPEG's full-range twins: the layout is the same, the range stands in Frame.color.
         *(_planar(f"yuvj{name}p", x, y) for name, (x, y) in _SUBSAMPLINGS.items()),
         _planar("yuvj440p", 0, 1),
         _planar("yuvj411p", 2, 0),
-        _planar("gbrp", 0, 0),
-        *(_planar(f"gbrp{bits}", 0, 0, bits) for bits in (9, 10, 12, 14, 16)),
+        _planar_rgb("gbrp"),
+        *(_planar_rgb(f"gbrp{bits}", bits) for bits in (9, 10, 12, 14, 16)),
         PixelFormat("gray", (_Y,)),
         *(PixelFormat(f"gray{bits}", (_Y,), _DEEP, bits) for bits in (9, 10, 12, 14, 16)),
         _semi("nv12", 1, 1),

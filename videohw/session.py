@@ -6,19 +6,21 @@ codecs, pixels, files. The engine runs on the worker thread only, so it needs no
 
 from __future__ import annotations
 
+import atexit
+import ctypes
 import os
 import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
+from .engine import Engine, Queued
 from .errors import BackendError, Backpressure, SessionClosed, VideoHwError
 
-ItemContra = TypeVar("ItemContra", contravariant=True)
-ResultCo = TypeVar("ResultCo", covariant=True)
-ItemT = TypeVar("ItemT", bound="Queued")
+ItemT = TypeVar("ItemT", bound=Queued)
 ResultT = TypeVar("ResultT")
 
 # A worker that does not come back from the codec within this time at close is left behind (it is
@@ -26,55 +28,16 @@ ResultT = TypeVar("ResultT")
 JOIN_TIMEOUT_SECONDS = 10.0
 
 
-class Queued(Protocol):
-    """What can be queued: it says how many bytes it holds until it is processed."""
-
-    @property
-    def queued_bytes(self) -> int: ...
-
-
-class Engine(Protocol[ItemContra, ResultCo]):
-    """What a worker drives. Errors that a call raises are delivered in the place they occur."""
-
-    def process(self, item: ItemContra) -> Iterable[ResultCo]:
-        """Code one item; yield what became ready, in output order, before raising any error."""
-        ...
-
-    def drain(self) -> Iterable[ResultCo]:
-        """End of stream: yield everything still held, and be ready for a new stream."""
-        ...
-
-    def reset(self) -> None:
-        """Forget everything held, without output."""
-        ...
-
-    def close(self) -> None:
-        """Free what the engine owns; called once, on the worker, last."""
-        ...
-
-
+@dataclass(slots=True)
 class _Drain:
-    """A request to drain, in its place among the items; afterwards among the results."""
+    """A request to drain, in its place among the items; afterwards among the outputs."""
 
-    __slots__ = ("number",)
-
-    def __init__(self, number: int) -> None:
-        self.number = number
+    number: int
 
 
+@dataclass(slots=True)
 class _Reset:
     """A request to reset the engine."""
-
-    __slots__ = ()
-
-
-class _Failure:
-    """An error in its place among the items or the results."""
-
-    __slots__ = ("error",)
-
-    def __init__(self, error: VideoHwError) -> None:
-        self.error = error
 
 
 def deadline_after(timeout: float | None) -> float | None:
@@ -87,7 +50,7 @@ def remaining(deadline: float | None) -> float | None:
     return None if deadline is None else max(deadline - time.monotonic(), 0.0)
 
 
-_open_sessions: weakref.WeakSet[WorkerSession[Queued, object]] = weakref.WeakSet()
+_open_sessions: weakref.WeakSet[WorkerSession[Any, Any]] = weakref.WeakSet()
 
 
 def _mark_forked() -> None:
@@ -95,45 +58,48 @@ def _mark_forked() -> None:
         session._after_fork_in_child()
 
 
+def _close_at_exit() -> None:
+    # A daemon thread that is inside a codec when the interpreter goes down can crash it.
+    for session in list(_open_sessions):
+        session.close("the interpreter is exiting")
+
+
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_mark_forked)
+atexit.register(_close_at_exit)
 
 
 class WorkerSession(Generic[ItemT, ResultT]):
     """Runs an :class:`Engine` on one thread, between two bounded queues.
 
-    ``max_ready`` limits results that are ready and not taken, ``max_queued_bytes`` the input
-    that waits. Both are checked on entry of :meth:`admit`; the worker stops feeding the engine
-    while ``max_ready`` results wait. Any method may be called from any thread. Every wait
-    releases the GIL and ends with :class:`SessionClosed` when another thread closes.
+    ``max_ready`` limits outputs (results and errors) that are ready and not taken,
+    ``max_queued_bytes`` the input that waits. Both are checked on entry of :meth:`admit`; the
+    worker stops feeding the engine while ``max_ready`` outputs wait. Any method may be called
+    from any thread. Every wait releases the GIL and ends with :class:`SessionClosed` when
+    another thread closes. ``taken`` counts the results handed out.
     """
 
     def __init__(
-        self,
-        engine: Engine[ItemT, ResultT],
-        *,
-        max_ready: int,
-        max_queued_bytes: int,
-        name: str,
+        self, engine: Engine[ItemT, ResultT], *, max_ready: int, max_queued_bytes: int, name: str
     ) -> None:
         self._engine = engine
         self._max_ready = max_ready
         self._max_queued_bytes = max_queued_bytes
         self._changed = threading.Condition()
-        self._input: deque[ItemT | _Drain | _Reset | _Failure] = deque()
+        self._input: deque[ItemT | _Drain | _Reset] = deque()
         self._queued_bytes = 0
-        self._ready: deque[ResultT | _Failure | _Drain] = deque()
-        self._ready_count = 0
+        self._ready: deque[ResultT | VideoHwError | _Drain] = deque()
+        self._ready_count = 0  # of self._ready without the drain markers
         self._closed_reason: str | None = None
         self._failed = False
-        self._epoch = 0  # a reset starts a new one; results of an older one are dropped
+        self._epoch = 0  # reset and close start a new one; outputs of an older one are dropped
         self._resets_done = 0
         self._drains_requested = 0
         self._drains_passed = 0
         self._fed_since_drain = False
         self.taken = 0
         self._worker = threading.Thread(target=self._run, name=name, daemon=True)
-        _open_sessions.add(self)  # type: ignore[arg-type]
+        _open_sessions.add(self)
         self._worker.start()
 
     # Input
@@ -145,12 +111,7 @@ class WorkerSession(Generic[ItemT, ResultT]):
         """
         deadline = deadline_after(timeout)
         with self._changed:
-            while True:
-                self._check_open()
-                self._check_working()
-                full = self._limit_reached()
-                if full is None:
-                    return
+            while (full := self._limit_reached()) is not None:
                 left = remaining(deadline)
                 if left == 0:
                     raise full
@@ -159,18 +120,10 @@ class WorkerSession(Generic[ItemT, ResultT]):
     def push(self, items: Sequence[ItemT]) -> None:
         """Queue ``items``, all of them; the caller has been admitted."""
         with self._changed:
-            self._check_open()
+            self._check_usable()
             self._input.extend(items)
             self._queued_bytes += sum(item.queued_bytes for item in items)
             self._fed_since_drain = self._fed_since_drain or bool(items)
-            self._changed.notify_all()
-
-    def fail(self, error: VideoHwError) -> None:
-        """Queue ``error`` so that it is raised after the results of all input before it."""
-        with self._changed:
-            self._check_open()
-            self._input.append(_Failure(error))
-            self._fed_since_drain = True
             self._changed.notify_all()
 
     # Output
@@ -184,13 +137,9 @@ class WorkerSession(Generic[ItemT, ResultT]):
         with self._changed:
             while True:
                 self._check_open()
-                head = self._pop_ready()
-                if isinstance(head, _Failure):
-                    raise head.error
-                if head is not None:
-                    self.taken += 1
-                    return head
-                self._check_working()
+                if (head := self._pop_ready()) is not None:
+                    return self._hand_out(head)
+                self._check_usable()
                 left = remaining(deadline)
                 if left == 0:
                     return None
@@ -203,23 +152,24 @@ class WorkerSession(Generic[ItemT, ResultT]):
         stands next: both keep everything, and the next call goes on from there.
         """
         deadline = deadline_after(timeout)
+        target = self._request_drain()
         collected: list[ResultT] = []
         try:
-            for result in self._drained(deadline):
+            while (result := self._next_before(target, deadline)) is not None:
                 collected.append(result)
         except BaseException:
-            with self._changed:
-                self._ready.extendleft(reversed(collected))
-                self._ready_count += len(collected)
-                self.taken -= len(collected)
+            self._put_back(collected)
             raise
         return collected
 
     def draining(self) -> Iterator[ResultT]:
         """End of stream, one result at a time, without holding them all."""
-        return self._drained(None)
+        target = self._request_drain()
+        while (result := self._next_before(target, None)) is not None:
+            yield result
 
-    def _drained(self, deadline: float | None) -> Iterator[ResultT]:
+    def _request_drain(self) -> int:
+        """Put a drain behind what was fed, if anything was; the number of the last drain."""
         with self._changed:
             self._check_open()
             if self._fed_since_drain:
@@ -227,27 +177,33 @@ class WorkerSession(Generic[ItemT, ResultT]):
                 self._drains_requested += 1
                 self._input.append(_Drain(self._drains_requested))
                 self._changed.notify_all()
-            target = self._drains_requested
-        while True:
-            with self._changed:
+            return self._drains_requested
+
+    def _put_back(self, results: Sequence[ResultT]) -> None:
+        with self._changed:
+            if self._closed_reason is None:
+                self._ready.extendleft(reversed(results))
+                self._ready_count += len(results)
+                self.taken -= len(results)
+
+    def _next_before(self, target: int, deadline: float | None) -> ResultT | None:
+        """The next result before the drain numbered ``target``; None when that has passed."""
+        with self._changed:
+            while True:
                 self._check_open()
-                passed_before = self._drains_passed >= target
-                head = self._pop_ready(stop_at=target)
-                if isinstance(head, _Failure):
-                    raise head.error
-                if head is None:
-                    if passed_before or self._drains_passed >= target:
-                        return
-                    self._check_working()
-                    left = remaining(deadline)
-                    if left == 0:
-                        raise TimeoutError(
-                            "flush did not finish in time; what it has so far is kept, call again"
-                        )
-                    self._changed.wait(left)
-                    continue
-                self.taken += 1
-            yield head
+                passed = self._drains_passed >= target
+                head = None if passed else self._pop_ready(stop_at=target)
+                if head is not None:
+                    return self._hand_out(head)
+                if self._drains_passed >= target:
+                    return None
+                self._check_usable()
+                left = remaining(deadline)
+                if left == 0:
+                    raise TimeoutError(
+                        "flush did not finish in time; what it has so far is kept, call again"
+                    )
+                self._changed.wait(left)
 
     # Life
 
@@ -255,12 +211,8 @@ class WorkerSession(Generic[ItemT, ResultT]):
         """Drop all queued input and all results, and return the engine to its first state."""
         deadline = deadline_after(timeout)
         with self._changed:
-            self._check_open()
-            self._epoch += 1
-            self._input.clear()
-            self._queued_bytes = 0
-            self._ready.clear()
-            self._ready_count = 0
+            self._check_usable()
+            self._drop_queues()
             self._drains_passed = self._drains_requested
             self._fed_since_drain = False
             self._input.append(_Reset())
@@ -273,17 +225,21 @@ class WorkerSession(Generic[ItemT, ResultT]):
                 self._changed.wait(left)
                 self._check_open()
 
-    def close(self, reason: str = "the session is closed") -> None:
-        """Stop the worker and free the engine; every waiting call ends with SessionClosed."""
+    def close(
+        self, reason: str = "the session is closed", wait_seconds: float = JOIN_TIMEOUT_SECONDS
+    ) -> None:
+        """Stop the worker and free the engine; every waiting call ends with SessionClosed.
+
+        Returns when the worker has ended, after ``wait_seconds`` at the latest: a worker that is
+        still inside the codec then ends by itself. Closing again does nothing.
+        """
         with self._changed:
             if self._closed_reason is None:
                 self._closed_reason = reason
-                self._input.clear()
-                self._ready.clear()
-                self._ready_count = 0
+                self._drop_queues()
                 self._changed.notify_all()
         if self._worker is not threading.current_thread() and self._worker.is_alive():
-            self._worker.join(JOIN_TIMEOUT_SECONDS)
+            self._worker.join(wait_seconds)
 
     @property
     def closed(self) -> bool:
@@ -292,7 +248,7 @@ class WorkerSession(Generic[ItemT, ResultT]):
 
     @property
     def depth(self) -> tuple[int, int]:
-        """(results ready and not taken, bytes of input queued)."""
+        """(outputs ready and not taken, bytes of input queued)."""
         with self._changed:
             return self._ready_count, self._queued_bytes
 
@@ -302,61 +258,75 @@ class WorkerSession(Generic[ItemT, ResultT]):
         if self._closed_reason is not None:
             raise SessionClosed(self._closed_reason, hint="open a new session")
 
-    def _check_working(self) -> None:
+    def _check_usable(self) -> None:
+        self._check_open()
         if self._failed:
             raise SessionClosed("the session failed earlier", hint="open a new session")
 
     def _limit_reached(self) -> Backpressure | None:
-        if self._ready_count >= self._max_ready:
+        self._check_usable()
+        depth, limit = self._ready_count, self._max_ready
+        if depth >= limit:
             return Backpressure(
-                f"{self._ready_count} outputs are ready and not reaped, the limit is "
-                f"max_in_flight={self._max_ready}",
-                depth=self._ready_count,
-                limit=self._max_ready,
+                f"{depth} outputs are ready and not reaped, the limit is max_in_flight={limit}",
+                depth=depth,
+                limit=limit,
                 hint="reap, then repeat the call: nothing of it was taken",
             )
-        if self._queued_bytes >= self._max_queued_bytes:
+        depth, limit = self._queued_bytes, self._max_queued_bytes
+        if depth >= limit:
             return Backpressure(
-                f"{self._queued_bytes} bytes of input are queued, the limit is "
-                f"{self._max_queued_bytes}",
-                depth=self._queued_bytes,
-                limit=self._max_queued_bytes,
+                f"{depth} bytes of input are queued, the limit is {limit}",
+                depth=depth,
+                limit=limit,
                 hint="wait or reap, then repeat the call: nothing of it was taken",
             )
         return None
 
-    def _pop_ready(self, stop_at: int | None = None) -> ResultT | _Failure | None:
-        """The next result or error; passes drain markers, the one numbered ``stop_at`` as None."""
+    def _pop_ready(self, stop_at: int | None = None) -> ResultT | VideoHwError | None:
+        """The next output; passes drain markers, the one numbered ``stop_at`` as None."""
         while self._ready:
             head = self._ready.popleft()
-            if isinstance(head, _Drain):
-                self._drains_passed = max(self._drains_passed, head.number)
-                self._changed.notify_all()
-                if stop_at is not None and head.number >= stop_at:
-                    return None
-                continue
-            if not isinstance(head, _Failure):
-                self._ready_count -= 1
             self._changed.notify_all()
-            return head
+            if not isinstance(head, _Drain):
+                self._ready_count -= 1
+                return head
+            self._drains_passed = max(self._drains_passed, head.number)
+            if head.number == stop_at:
+                return None
         return None
+
+    def _hand_out(self, head: ResultT | VideoHwError) -> ResultT:
+        if isinstance(head, VideoHwError):
+            raise head
+        self.taken += 1
+        return head
+
+    def _drop_queues(self) -> None:
+        self._epoch += 1
+        self._input.clear()
+        self._queued_bytes = 0
+        self._ready.clear()
+        self._ready_count = 0
 
     def _after_fork_in_child(self) -> None:
         # The worker does not exist here and the lock may have been held at the fork.
         self._changed = threading.Condition()
         self._closed_reason = "the session belongs to the parent of this forked process"
+        # Freeing the engine would wait for threads of the codec library that are not here: one
+        # reference that nobody gives back keeps it for the life of the child.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._engine))
 
     # The worker
 
     def _run(self) -> None:
         try:
             while (work := self._next_input()) is not None:
-                item, epoch = work
-                self._work(item, epoch)
+                self._work(*work)
         finally:
             self._engine.close()
 
-    def _next_input(self) -> tuple[ItemT | _Drain | _Reset | _Failure, int] | None:
+    def _next_input(self) -> tuple[ItemT | _Drain | _Reset, int] | None:
         with self._changed:
             while self._closed_reason is None:
                 if self._input and not self._failed and self._ready_count < self._max_ready:
@@ -364,53 +334,48 @@ class WorkerSession(Generic[ItemT, ResultT]):
                 self._changed.wait()
             return None
 
-    def _work(self, item: ItemT | _Drain | _Reset | _Failure, epoch: int) -> None:
-        try:
-            if isinstance(item, _Failure):
-                self._deliver(item, epoch)
-            elif isinstance(item, _Drain):
-                self._deliver_all(self._engine.drain(), epoch)
-            elif isinstance(item, _Reset):
-                self._engine.reset()
-            else:
-                self._deliver_all(self._engine.process(item), epoch)
-        except VideoHwError as error:
-            self._deliver(_Failure(error), epoch)
-        except Exception as error:
-            self._deliver(_Failure(_unexpected(error)), epoch)
+    def _work(self, item: ItemT | _Drain | _Reset, epoch: int) -> None:
         if isinstance(item, _Drain):
+            self._deliver_all(self._engine.drain, epoch)
             self._deliver(item, epoch)
         elif isinstance(item, _Reset):
+            self._deliver_all(self._reset_engine, epoch)
             with self._changed:
                 self._resets_done = max(self._resets_done, epoch)
                 self._changed.notify_all()
-        elif not isinstance(item, _Failure):
+        else:
+            self._deliver_all(lambda: self._engine.process(item), epoch)
             with self._changed:
                 if epoch == self._epoch:
                     self._queued_bytes -= item.queued_bytes
                     self._changed.notify_all()
 
-    def _deliver_all(self, results: Iterable[ResultT], epoch: int) -> None:
-        for result in results:
-            if not self._deliver(result, epoch):
-                return
+    def _reset_engine(self) -> tuple[ResultT, ...]:
+        self._engine.reset()
+        return ()
 
-    def _deliver(self, result: ResultT | _Failure | _Drain, epoch: int) -> bool:
-        """Append to the ready results, waiting for room; False when nobody wants it any more."""
+    def _deliver_all(self, run: Callable[[], Iterable[ResultT | VideoHwError]], epoch: int) -> None:
+        """Deliver what ``run`` yields, and what it raises, until nobody wants it any more."""
+        try:
+            for result in run():
+                if not self._deliver(result, epoch):
+                    return
+        except VideoHwError as error:
+            self._deliver(error, epoch)
+        except Exception as error:
+            self._deliver(_unexpected(error), epoch)
+
+    def _deliver(self, output: ResultT | VideoHwError | _Drain, epoch: int) -> bool:
+        """Append to the ready outputs, waiting for room; False when nobody wants it any more."""
+        counted = not isinstance(output, _Drain)
         with self._changed:
-            counted = not isinstance(result, (_Failure, _Drain))
-            while (
-                counted
-                and self._ready_count >= self._max_ready
-                and self._closed_reason is None
-                and epoch == self._epoch
-            ):
+            while counted and self._ready_count >= self._max_ready and epoch == self._epoch:
                 self._changed.wait()
-            if self._closed_reason is not None or epoch != self._epoch:
+            if epoch != self._epoch:
                 return False
-            self._ready.append(result)
+            self._ready.append(output)
             self._ready_count += counted
-            if isinstance(result, _Failure) and result.error.fatal:
+            if isinstance(output, VideoHwError) and output.fatal:
                 self._failed = True
             self._changed.notify_all()
             return True

@@ -191,6 +191,19 @@ class ContentLight:
 
 
 @dataclass(frozen=True, slots=True)
+class SideData:
+    """What came with a picture beside its pixels; None where the stream says nothing.
+
+    ``captions`` are the caption constructs of the picture, three bytes each: flags with cc_type,
+    then the two bytes of CTA-608 or CTA-708 data (ATSC A/53 part 4, 6.2.3).
+    """
+
+    mastering_display: MasteringDisplay | None = None
+    content_light: ContentLight | None = None
+    captions: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Capability:
     """What one backend says of one codec in one direction.
 
@@ -271,3 +284,80 @@ class EncoderConfig:
     layout: str = "annexb"
     max_in_flight: int = DEFAULT_MAX_IN_FLIGHT_PACKETS
     options: object | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SoftwareDecoderOptions:
+    """Options of the ``software`` backend that the arguments of ``Decoder`` do not cover.
+
+    ``threads``: threads of the codec library, None lets it decide; 1 gives one picture for each
+    one fed, as far as the stream does not reorder. ``thread_type``: "frame" decodes several
+    pictures at once and holds one picture for each thread but the first, "slice" the parts of
+    one picture that its coding leaves independent, "auto" both, and with ``low_latency`` only
+    slices. What is decoded does not depend on them.
+    """
+
+    threads: int | None = None
+    thread_type: Literal["auto", "frame", "slice"] = "auto"
+
+    def __post_init__(self) -> None:
+        _check_threads(self.threads)
+        if self.thread_type not in ("auto", "frame", "slice"):
+            raise InvalidInput(
+                f"options.thread_type is {self.thread_type!r}",
+                argument="options.thread_type",
+                hint="auto, frame or slice",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class SoftwareEncoderOptions:
+    """Options of the ``software`` backend that the arguments of ``Encoder`` do not cover.
+
+    ``threads``: threads of the codec library, None lets it decide. ``codec_options``: options of
+    libavcodec's encoder by their names there, such as ``{"aq-mode": 3}`` or ``{"x265-params":
+    "sao=0:aq-mode=3"}``; they win over what the arguments of ``Encoder`` were mapped to. Opening
+    refuses options that an argument owns (``bf``, ``preset``, ...) and names that libavcodec does
+    not know; x264, x265 and SVT-AV1 ignore unknown names inside their ``-params``.
+    """
+
+    threads: int | None = None
+    codec_options: Mapping[str, str | int | float] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+
+    def __post_init__(self) -> None:
+        threads: object = self.threads
+        if threads is not None and (
+            not isinstance(threads, int) or isinstance(threads, bool) or not 1 <= threads <= 1024
+        ):
+            raise InvalidInput(
+                f"options.threads is {threads!r}", argument="options.threads", hint="1 to 1024"
+            )
+        options: object = self.codec_options
+        if not isinstance(options, Mapping):
+            raise InvalidInput(
+                f"options.codec_options is {type(options).__name__}",
+                argument="options.codec_options",
+                hint='a mapping such as {"aq-mode": 3}',
+            )
+        for name, value in options.items():
+            if (
+                not isinstance(name, str)
+                or not isinstance(value, (str, int, float))
+                or isinstance(value, bool)
+            ):
+                raise InvalidInput(
+                    f"options.codec_options[{name!r}] is {value!r}",
+                    argument="options.codec_options",
+                    hint="names are text, values text or numbers",
+                )
+
+
+def _check_threads(threads: object) -> None:
+    if threads is not None and (
+        not isinstance(threads, int) or isinstance(threads, bool) or not 1 <= threads <= 1024
+    ):
+        raise InvalidInput(
+            f"options.threads is {threads!r}", argument="options.threads", hint="1 to 1024"
+        )

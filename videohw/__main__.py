@@ -1,0 +1,10 @@
+"""``python -m videohw`` is the command ``videohw``."""
+
+from __future__ import annotations
+
+import sys
+
+from .cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

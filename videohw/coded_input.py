@@ -1,0 +1,315 @@
+"""What ``Decoder.submit`` is given, made into numbered coded pictures; shared by all backends.
+
+Owns: the layouts, the numbers, which pictures cannot be decoded because by the standard their
+references are missing. Must not know: threads, backends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, TypeAlias
+
+from .arguments import integer
+from .backend import UNKNOWN_PICTURE, CodedPicture
+from .bitstream import AccessUnit, open_assembler
+from .bitstream.config_record import AvcConfig, HevcConfig
+from .bitstream.convert import (
+    annexb_to_nals,
+    as_bytes,
+    length_prefixed_to_annexb,
+    nals_to_annexb,
+)
+from .errors import InvalidBitstream, InvalidInput
+from .frame_headers import Av1Reader, Mpeg2Reader, coded_frames
+from .picture_info import UnitReader
+from .pts_marks import PtsMarks
+
+Item: TypeAlias = CodedPicture | InvalidBitstream
+
+_LAYOUTS: Final = {
+    **dict.fromkeys(("h264", "hevc"), ("annexb", "access_unit", "length_prefixed")),
+    **dict.fromkeys(("av1", "mpeg2", "mpeg1"), ("annexb", "frame")),
+    **dict.fromkeys(("vp9", "vp8", "jpeg"), ("frame",)),
+}
+_CONFIGS: Final[dict[str, type[AvcConfig] | type[HevcConfig]]] = {
+    "h264": AvcConfig,
+    "hevc": HevcConfig,
+}
+_READERS: Final[dict[str, type[Mpeg2Reader] | type[Av1Reader]]] = {
+    "mpeg2": Mpeg2Reader,
+    "av1": Av1Reader,
+}
+_LENGTH_BYTES: Final = 4  # without an avcC or hvcC that says otherwise
+_AV1_CONFIG_BYTES: Final = 4  # of an av1C before its configOBUs (AV1 in ISO BMFF, 2.3.3)
+_AV1_CONFIG_MARK: Final = 0x81
+_INT64: Final = range(-(1 << 63), 1 << 63)
+
+
+class CodedInput:
+    """Turns the calls of one session into items, in decoding order, numbered from 0.
+
+    What the parser finds damaged is an :class:`InvalidBitstream` among the items, in its place.
+    One thread at a time.
+    """
+
+    def __init__(self, codec: str, extradata: bytes | None = None) -> None:
+        """``extradata``: avcC, hvcC, av1C, or headers as they stand in the stream."""
+        self.layer_nals = 0
+        self._codec = codec
+        self._assembler: Any = None
+        if "annexb" in _LAYOUTS[codec]:
+            self._assembler = open_assembler(codec)
+        self._reader = UnitReader(codec) if codec in _CONFIGS else None
+        self._headers_of = _READERS[codec]() if codec in _READERS else None
+        self._length_bytes = _LENGTH_BYTES
+        # Where the first byte submitted lies in the assembler's stream.
+        self._origin = 0
+        # Of MPEG and AV1: goes in front of the first bytes.
+        self._headers = b"" if extradata is None else self._read_extradata(extradata)
+        self._garbage_before_reset = 0
+        self._marks = PtsMarks(codec, self._origin)
+        self._serial = 0
+        # Before the first random access point; before the first bytes; after an IRAP picture
+        # with NoRaslOutputFlag; reference pictures left until all pictures are right.
+        self._awaiting = self._fresh = self._without_rasl = True
+        self._until_recovery: int | None = None
+
+    # In
+
+    def check(self, data: Any, pts: Any, layout: Any) -> tuple[Any, int | None, str]:
+        """The arguments of ``submit``, normalised; :class:`InvalidInput` names a wrong one."""
+        layouts = _LAYOUTS[self._codec]
+        if layout == "annexb" and len(layouts) == 1:
+            layout = layouts[0]  # the default names what there is
+        if layout not in layouts:
+            raise InvalidInput(
+                f"layout is {layout!r} for {self._codec}",
+                argument="layout",
+                hint=f"one of {', '.join(layouts)}",
+            )
+        if layout == "access_unit":
+            return _checked_nals(data), _checked_pts(pts), layout
+        data = as_bytes(data, "data")
+        if not data:
+            raise InvalidInput(
+                "data is empty", argument="data", hint="call flush() at the end of the stream"
+            )
+        return data, _checked_pts(pts), layout
+
+    def feed(self, data: Any, pts: int | None, layout: str) -> list[Item]:
+        """The items that a call, as :meth:`check` returned it, makes ready."""
+        if self._assembler is None:
+            return list(self._frames(data, pts))
+        try:
+            if layout == "access_unit":
+                data = nals_to_annexb(data)
+            elif layout == "length_prefixed":
+                data = length_prefixed_to_annexb(data, self._length_bytes)
+        except InvalidBitstream as error:
+            return [self._number(b"", pts, skip="undecodable"), error]
+        if self._fresh and self._reader is None:
+            data = self._headers + data
+            self._origin += len(self._headers)
+        self._fresh = False
+        self._marks.add(data, pts)
+        self._assembler.feed(data, end_of_unit=layout != "annexb")
+        items = list(self._ready())
+        self._marks.pass_by(self._assembler.pending_start)
+        return items
+
+    def finish(self) -> list[Item]:
+        """End of stream: what is held is complete, and all references are gone."""
+        items: list[Item] = []
+        if self._assembler is not None:
+            self._assembler.finish()
+            items.extend(self._ready())
+            self._marks.restart(self._assembler.offset)
+            self._keep_sets()
+        self._begin()
+        return items
+
+    def reset(self) -> None:
+        """Forget what is held and all references; parameter sets and counters stay."""
+        if self._assembler is not None:
+            self._garbage_before_reset += self._assembler.garbage_bytes
+            self._origin -= self._assembler.offset
+            self._assembler.reset()
+            self._origin += self._assembler.offset
+            self._marks.restart(self._assembler.offset)
+            self._keep_sets()
+        self._begin()
+
+    @property
+    def pts_unused(self) -> int:
+        """How many pts came with a call in which no access unit began."""
+        return self._marks.unused
+
+    @property
+    def garbage_bytes(self) -> int:
+        """Bytes outside of any NAL unit, start code or OBU."""
+        now = 0 if self._assembler is None else int(self._assembler.garbage_bytes)
+        return self._garbage_before_reset + now
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes that are in no item yet."""
+        return 0 if self._assembler is None else int(self._assembler.pending_bytes)
+
+    # Pictures
+
+    def _ready(self) -> Iterator[Item]:
+        while True:
+            try:
+                unit = self._assembler.take()
+            except InvalidBitstream as error:
+                if error.offset is not None:
+                    error.offset = max(error.offset - self._origin, 0)
+                yield error
+                continue
+            if unit is None:
+                return
+            yield self._picture(unit)
+
+    def _picture(self, unit: AccessUnit) -> CodedPicture:
+        begins = self._awaiting and unit.keyframe
+        self._awaiting = self._awaiting and not begins
+        self.layer_nals += unit.layer_nals
+        pts = self._marks.take(unit.offset)
+        offset = max(unit.offset - self._origin, 0)
+        if self._awaiting:
+            if self._reader is not None:
+                self._reader.add_from(unit)
+            return self._number(b"", pts, offset=offset, skip="no_reference")
+        if self._lacks_reference(unit, begins):
+            return self._number(b"", pts, offset=offset, skip="rasl")
+        data, info = unit.base_layer_data(), UNKNOWN_PICTURE
+        if self._reader is not None:
+            sequence = self._reader.sequence
+            info = self._reader.read(unit)
+            changed = begins or info.sequence is not sequence
+            if changed and not unit.has_parameter_sets:
+                data = self._reader.sets.annexb() + data
+        elif self._headers_of is not None:
+            info = self._headers_of.read(unit)
+        return self._number(
+            data, pts, unit=unit, offset=offset, info=info,
+            silent="second_field" if unit.second_field else None,
+            keyframe=unit.keyframe, open_start=begins and unit.random_access != "idr",
+            resumes=self._resumes(unit),
+        )  # fmt: skip
+
+    def _number(self, data: bytes, pts: int | None, **known: Any) -> CodedPicture:
+        serial = self._serial
+        self._serial += 1
+        return CodedPicture(serial, data, pts, **known)
+
+    def _begin(self) -> None:
+        """Nothing was decoded yet: wait for a picture where decoding may start.
+
+        That is an IDR picture or one with a recovery point SEI message in H.264 (7.4.1.2.1,
+        D.2.8; an I picture alone does not say that what follows refers to nothing before it), an
+        IRAP picture or a recovery point in HEVC, a keyframe elsewhere.
+        """
+        self._awaiting = self._fresh = self._without_rasl = True
+        self._until_recovery = None
+
+    def _lacks_reference(self, unit: AccessUnit, begins: bool) -> bool:
+        """RASL pictures of an IRAP picture with NoRaslOutputFlag are not output (H.265 8.1.3).
+
+        The flag is set for IDR and BLA pictures, and for a CRA picture that is the first in the
+        stream or follows an end of sequence.
+        """
+        if unit.random_access in ("idr", "bla", "cra"):
+            is_cra = unit.random_access == "cra"
+            self._without_rasl = not is_cra or begins or unit.after_end_of_sequence
+        return unit.leading == "rasl" and self._without_rasl
+
+    def _resumes(self, unit: AccessUnit) -> bool:
+        """Whether pictures are right from here on, when decoding began at the last keyframe.
+
+        recovery_frame_cnt counts frame_num, so reference pictures (H.264 7.4.3, D.2.8).
+        """
+        if unit.keyframe:
+            count = unit.recovery_frame_count if unit.random_access == "recovery_point" else 0
+            left = max(count or 0, 0)
+            if self._until_recovery is not None:
+                left = min(left, self._until_recovery)
+            self._until_recovery = left
+        elif self._until_recovery and unit.reference and not unit.second_field:
+            self._until_recovery -= 1
+        if self._until_recovery == 0:
+            self._until_recovery = None
+            return True
+        return False
+
+    def _frames(self, data: bytes, pts: int | None) -> Iterator[CodedPicture]:
+        """Pictures of codecs without start codes; the pts is that of the first one shown."""
+        for frame in coded_frames(self._codec, data):
+            begins = self._awaiting and frame.keyframe
+            self._awaiting = self._awaiting and not begins
+            own = pts if frame.shown else None
+            if self._awaiting:
+                yield self._number(b"", own, skip="no_reference")
+            else:
+                yield self._number(
+                    frame.data, own, silent=None if frame.shown else "not_shown",
+                    keyframe=frame.keyframe, resumes=frame.keyframe,
+                )  # fmt: skip
+            pts = None if frame.shown else pts
+        if pts is not None:
+            self._marks.unused += 1
+
+    # Headers
+
+    def _keep_sets(self) -> None:
+        """Know all parameter sets of the stream so far, for the next start of decoding."""
+        if self._reader is not None:
+            for nal in self._assembler.parameter_sets.raw():
+                self._reader.add(nal)
+
+    def _read_extradata(self, extradata: bytes) -> bytes:
+        """Learn the parameter sets; other headers, as they stand in a byte stream, are returned."""
+        extradata = as_bytes(extradata, "extradata")
+        if self._assembler is None:
+            raise InvalidInput(f"{self._codec} has no extradata", argument="extradata")
+        if self._codec == "av1" and extradata[:1] == bytes((_AV1_CONFIG_MARK,)):
+            return extradata[_AV1_CONFIG_BYTES:]
+        if self._reader is None:
+            return extradata
+        try:
+            if extradata.startswith((b"\0\0\1", b"\0\0\0\1")):
+                nals = annexb_to_nals(extradata)
+            else:
+                config = _CONFIGS[self._codec].parse(extradata)
+                self._length_bytes = config.length_size
+                nals = config.nals()
+        except InvalidBitstream as error:
+            raise InvalidInput(
+                f"extradata cannot be read: {error}",
+                argument="extradata",
+                hint="avcC, hvcC or Annex-B parameter sets of this codec",
+            ) from error
+        # The assembler learns the sets too; they are in no access unit of the stream.
+        self._assembler.feed(nals_to_annexb(nals))
+        self._assembler.finish()
+        self._origin = self._assembler.offset
+        for nal in nals:
+            self._reader.add(nal)
+        return b""
+
+
+def _checked_pts(pts: object) -> int | None:
+    return None if pts is None else integer("pts", pts, _INT64.start, _INT64.stop - 1)
+
+
+def _checked_nals(data: Any) -> list[bytes]:
+    if not isinstance(data, Sequence) or isinstance(data, (str, bytes, bytearray, memoryview)):
+        raise InvalidInput(
+            f"data is {type(data).__name__} with layout access_unit",
+            argument="data",
+            hint="a list of NAL units without start codes",
+        )
+    nals = [as_bytes(nal, "data") for nal in data]
+    if not nals or not all(nals):
+        raise InvalidInput("data holds no NAL unit, or an empty one", argument="data")
+    return nals

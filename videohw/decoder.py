@@ -1,0 +1,322 @@
+"""The public decoder: coded bytes in by any cut, pictures out in presentation order.
+
+Owns: the arguments, the order of calls, the account. Must not know: any backend by name.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from types import TracebackType
+from typing import Any
+
+from . import arguments
+from .backend import AUTO, CodedPicture, DecoderSession
+from .coded_input import CodedInput, Item
+from .color import ColorSpec
+from .errors import Backpressure, InvalidInput
+from .frame import Crop, Frame, Size, checked_color, checked_crop, checked_size
+from .selection import canonical_codec, select
+from .session import deadline_after, remaining
+from .types import (
+    DECODER_OUTPUTS,
+    DEFAULT_MAX_IN_FLIGHT_FRAMES,
+    DEFAULT_MAX_PENDING_BYTES,
+    ON_ERROR,
+    DecoderConfig,
+)
+
+
+class Decoder:
+    """Decodes one stream of coded pictures into :class:`~videohw.frame.Frame`.
+
+    Bytes go in by :meth:`submit`, in any pieces; frames come out by :meth:`try_reap`,
+    :meth:`reap_timeout`, :meth:`flush` or iteration, in presentation order on every backend.
+    Every method may be called from any thread; decoding runs on a thread of the session.
+    Closing (or leaving the ``with`` block) does not touch frames that were handed out.
+
+    - ``codec``: "h264", "hevc", "av1", "vp9", "vp8", "mpeg2", "mpeg1" or "jpeg".
+    - ``backend``: "auto" takes the first that can, hardware first; :meth:`summary` says which,
+      and why not the others. ``require_hardware`` refuses software. ``device``: number or name.
+    - ``output``: "native" (what the backend makes, named by ``Frame.format``), "nv12", "i420",
+      "p010", "rgb24", "bgr24", "rgba", "bgra", "rgb_planar", "rgb_float16", "rgb_float32" (see
+      :meth:`Frame.convert`), or "metadata" for frames without pixels. ``memory``: where they
+      are, "host" or "device". ``crop`` (left, top, width, height) is cut out of each picture
+      and scaled to ``size`` (width, height). ``color`` overrides what the stream states.
+    - ``low_latency``: no frame of delay beyond what the stream's reordering needs.
+    - ``on_error``, for pictures that are damaged or refused: "raise" raises in their place,
+      "skip" leaves them out, "resync" leaves out everything to the next random access point,
+      "conceal" delivers what there is, marked ``corrupt``. All are counted in :meth:`summary`.
+    - ``time_base``: seconds per unit of pts, only handed on to ``Frame.time_base``.
+    - ``max_in_flight``: outputs that may wait to be reaped. ``max_pending_bytes``: coded bytes
+      that may wait to be decoded. Pictures that the codec itself holds do not count.
+    - ``extradata``: avcC, hvcC, av1C, or headers as they stand in the stream. Parameter sets in
+      the stream win. ``options``: the backend's own, such as :class:`SoftwareDecoderOptions`.
+
+    Raises :class:`InvalidInput` for a wrong argument, :class:`UnsupportedCodec` and
+    :class:`UnsupportedConfig` with what was missing on each backend.
+    """
+
+    def __init__(
+        self,
+        codec: str,
+        *,
+        backend: str = AUTO,
+        output: str = "native",
+        memory: str = "host",
+        device: int | str = 0,
+        require_hardware: bool = False,
+        size: Size | None = None,
+        crop: Crop | None = None,
+        color: ColorSpec | None = None,
+        low_latency: bool = False,
+        on_error: str = "raise",
+        time_base: Fraction | tuple[int, int] | None = None,
+        max_in_flight: int = DEFAULT_MAX_IN_FLIGHT_FRAMES,
+        max_pending_bytes: int = DEFAULT_MAX_PENDING_BYTES,
+        extradata: bytes | None = None,
+        options: object | None = None,
+    ) -> None:
+        check = arguments
+        self._config = config = DecoderConfig(
+            codec=canonical_codec(codec, "decode"),
+            output=check.one_of("output", output, DECODER_OUTPUTS),
+            memory=check.one_of("memory", memory, ("host", "device")),
+            device=check.device(device),
+            size=checked_size(size),
+            crop=checked_crop(crop),
+            color=checked_color(color),
+            low_latency=check.boolean("low_latency", low_latency),
+            on_error=check.one_of("on_error", on_error, ON_ERROR),
+            time_base=check.time_base(time_base),
+            max_in_flight=check.integer("max_in_flight", max_in_flight, 1),
+            max_pending_bytes=check.integer("max_pending_bytes", max_pending_bytes, 1, 1 << 62),
+            extradata=extradata,
+            options=options,
+        )
+        if config.output == "metadata" and (config.size or config.crop):
+            raise InvalidInput(
+                'size and crop are for pixels, and output is "metadata"',
+                argument="size" if config.size else "crop",
+            )
+        require_hardware = check.boolean("require_hardware", require_hardware)
+        self._requested_backend = backend
+        self._selection = select(config.codec, "decode", backend, require_hardware, config.device)
+        self._input = CodedInput(config.codec, extradata)
+        self._feeding = threading.Lock()
+        self._bitstream_errors = 0
+        self._last_picture: tuple[int, int, str] | None = None
+        self._session: DecoderSession = self._selection.backend.open_decoder(config)
+
+    # Input
+
+    def submit(
+        self,
+        data: bytes | Sequence[bytes],
+        pts: int | None = None,
+        *,
+        layout: str = "annexb",
+        timeout: float | None = 0,
+    ) -> None:
+        """Queue coded bytes, all of them; they are copied.
+
+        ``layout`` says what they are:
+
+        - "annexb": a piece of a byte stream, cut anywhere. H.264 and HEVC with start codes,
+          MPEG-1 and MPEG-2, AV1 as low-overhead OBUs with temporal delimiters.
+        - "access_unit" (H.264, HEVC): a list of the raw NAL units of one access unit.
+        - "length_prefixed" (H.264, HEVC): one sample of MP4, lengths of 1, 2 or 4 bytes as
+          ``extradata`` says, 4 without.
+        - "frame": one coded picture (VP8, VP9, JPEG, where it is the only layout and "annexb"
+          means the same), one temporal unit of AV1, one picture of MPEG-1 or MPEG-2.
+
+        All but "annexb" end a picture, so that it is decoded at once; the picture at the end of
+        an annexb piece waits for the start of the next, or for :meth:`flush`.
+
+        ``pts``: any int64, returned untouched on the picture of the first access unit that
+        starts in these bytes (its start code, zero_byte included); further ones get None. One
+        that no access unit takes is counted (``pts_unused`` of :meth:`summary`).
+
+        ``timeout``: seconds to wait while a limit is reached, None for ever. Then
+        :class:`Backpressure` is raised; nothing was taken, so the call may be repeated.
+        :class:`InvalidInput` for a wrong argument, :class:`SessionClosed`. Errors in the coded
+        data are raised by the calls that reap.
+        """
+        checked = self._input.check(data, pts, layout)
+        deadline = deadline_after(arguments.seconds("timeout", timeout))
+        while True:
+            # Waiting happens without the lock, so that another thread can flush meanwhile.
+            left = remaining(deadline)
+            self._session.admit(left)
+            with self._feeding:
+                try:
+                    self._session.admit(0)
+                except Backpressure:
+                    if left == 0:
+                        raise
+                    continue  # another thread was faster
+                self._queue(self._input.feed(*checked))
+                return
+
+    def _queue(self, items: list[Item]) -> None:
+        pictures: list[CodedPicture] = []
+        for item in items:
+            if isinstance(item, CodedPicture):
+                pictures.append(item)
+                continue
+            self._bitstream_errors += 1
+            if self._config.on_error == "raise":
+                self._session.push(pictures)
+                pictures = []
+                self._session.fail(item)
+        self._session.push(pictures)
+
+    # Output
+
+    def try_reap(self) -> Frame | None:
+        """The next frame if it is ready, else None; never waits.
+
+        Raises the error that stands next in presentation order, once; the session goes on
+        unless the error is ``fatal``.
+        """
+        return self._noted(self._session.take(0))
+
+    def reap_timeout(self, seconds: float | None) -> Frame | None:
+        """The next frame, waiting up to ``seconds`` (None: for ever) for it; else None."""
+        return self._noted(self._session.take(arguments.seconds("seconds", seconds)))
+
+    def flush(self, timeout: float | None = None) -> list[Frame]:
+        """End of stream: every frame still to come, in presentation order.
+
+        An error in the stream is raised in its place, and :class:`TimeoutError` when it takes
+        longer than ``timeout`` seconds; both keep everything, and the next call goes on. The
+        decoder takes bytes again afterwards. References are gone then: pictures before the next
+        random access point are counted as "no_reference". Parameter sets are kept.
+        """
+        deadline = deadline_after(arguments.seconds("timeout", timeout))
+        self._end_stream(deadline)
+        frames = self._session.drain(remaining(deadline))
+        self._noted(frames[-1] if frames else None)
+        return frames
+
+    def __iter__(self) -> Iterator[Frame]:
+        """End of stream like :meth:`flush`, one frame at a time."""
+        self._end_stream(None)
+        for frame in self._session.draining():
+            self._noted(frame)
+            yield frame
+
+    def _end_stream(self, deadline: float | None) -> None:
+        left = remaining(deadline)
+        if not self._feeding.acquire(timeout=-1 if left is None else left):
+            raise TimeoutError("another thread is submitting; call flush again")
+        try:
+            if not self._session.closed:
+                self._queue(self._input.finish())
+        finally:
+            self._feeding.release()
+
+    def _noted(self, frame: Frame | None) -> Frame | None:
+        if frame is not None:
+            self._last_picture = frame.width, frame.height, frame.format
+        return frame
+
+    # Life
+
+    def reset(self) -> None:
+        """Drop what is queued and held, and begin anew; pictures under way count as "reset".
+
+        As after :meth:`flush`, decoding goes on at a random access point, and parameter sets are
+        kept.
+        """
+        with self._feeding:
+            self._session.reset()
+            self._input.reset()
+            account = self._session.account
+            settled = self._session.taken + sum(account.reasons.values())
+            account.add("reset", account.submitted - settled)
+
+    def close(self) -> None:
+        """Give everything back; frames that were not reaped are lost. May be repeated."""
+        self._session.close()
+
+    def __enter__(self) -> Decoder:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        # The worker thread holds the session, so nothing else would ever end it.
+        session = getattr(self, "_session", None)
+        if session is not None and not session.closed:
+            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
+            session.close(wait_seconds=0)
+
+    def __repr__(self) -> str:
+        state = " closed" if self.closed else ""
+        return f"<Decoder {self.codec} to {self._config.output} on {self.backend}{state}>"
+
+    # State
+
+    @property
+    def closed(self) -> bool:
+        """True once the decoder was closed, and in a forked child."""
+        return self._session.closed
+
+    @property
+    def codec(self) -> str:
+        """The codec by its canonical name."""
+        return self._config.codec
+
+    @property
+    def backend(self) -> str:
+        """The name of the backend taken."""
+        return self._selection.name
+
+    def summary(self) -> dict[str, Any]:
+        """What decodes and why, and what became of every picture so far.
+
+        ``submitted == delivered + sum(reasons.values())`` after every flush. Reasons: "rasl",
+        "no_reference", "second_field" and "not_shown" by the standards; "undecodable",
+        "skipped" and "resynced" by ``on_error``; "reset". ``delivered`` counts frames handed
+        out, ``bitstream_errors`` what the parser refused, ``garbage_bytes`` bytes outside of
+        any unit, ``layer_nals`` NAL units of enhancement layers that were left out.
+        ``width``, ``height`` and ``format`` are those of the last frame handed out.
+        """
+        config, account = self._config, self._session.account
+        width, height, pixel_format = self._last_picture or (None, None, None)
+        ready, queued_bytes = self._session.depth
+        return {
+            "codec": config.codec,
+            "direction": "decode",
+            "backend": self._selection.name,
+            "requested_backend": self._requested_backend,
+            "hardware": self._selection.capability.hardware,
+            "refused": dict(self._selection.refused),
+            "output": config.output,
+            "memory": config.memory,
+            "width": width,
+            "height": height,
+            "format": pixel_format,
+            "on_error": config.on_error,
+            **self._session.describe(),
+            "submitted": account.submitted,
+            "delivered": self._session.taken,
+            "reasons": dict(account.reasons),
+            "pts_unused": self._input.pts_unused,
+            "bitstream_errors": self._bitstream_errors,
+            "garbage_bytes": self._input.garbage_bytes,
+            "layer_nals": self._input.layer_nals,
+            "pending_bytes": self._input.pending_bytes,
+            "ready": ready,
+            "queued_bytes": queued_bytes,
+            "max_in_flight": config.max_in_flight,
+        }

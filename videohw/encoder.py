@@ -1,0 +1,345 @@
+"""``Encoder``: pictures in, coded packets out, on any backend.
+
+Owns: the public class, the choice of backend, the time of each picture. Must not know: any codec
+library or driver.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Iterator
+from fractions import Fraction
+from types import TracebackType
+from typing import Any, Final
+
+from . import arguments
+from .backend import AUTO, EncoderSession, InputPicture
+from .color import ColorSpec
+from .encoder_config import MAX_PTS, FrameRate, encoder_config
+from .encoder_input import own_time
+from .errors import Backpressure, InvalidInput
+from .selection import canonical_codec, select
+from .session import deadline_after, remaining
+from .types import DEFAULT_MAX_IN_FLIGHT_PACKETS, Packet, RateControl
+
+# How long a thread that reaps too waits before it looks at what it is waiting for.
+_GLANCE_SECONDS: Final = 0.01
+
+
+class Encoder:
+    """Codes pictures of one size into :class:`~videohw.types.Packet`.
+
+    Pictures go in by :meth:`submit`; packets come out by :meth:`try_reap`, :meth:`reap_timeout`,
+    :meth:`flush` or iteration, in decode order, while pictures still go in. Every method may be
+    called from any thread; coding runs on a thread of the session.
+
+    - ``codec``: "h264", "hevc" or "av1". ``width``, ``height``: pixels.
+    - ``fps``: nominal frames per second, as an int, a Fraction, (numerator, denominator) or a
+      float (29.97 is taken as 30000/1001). It steers the rate control and is the step of a pts
+      that is not given. ``time_base``: seconds per unit of pts, None is 1/fps.
+    - ``backend``: "auto" takes the first that can, hardware first; :meth:`summary` says which,
+      and why not the others. ``require_hardware`` refuses software. ``device``: number or name.
+    - ``input``: format of the arrays given to :meth:`submit`, named by byte order in memory:
+      "nv12", "p010", "i420", "rgb24", "bgr24", "rgba", "bgra" (alpha is ignored).
+    - ``rate_control``: ConstantBitrate, VariableBitrate, ConstantQuality or ConstantQp. None is
+      ConstantQuality at 23 (H.264), 28 (HEVC), 35 (AV1).
+    - ``gop``: frames between keyframes, 0 only the first, None as the backend likes.
+      ``b_frames``: consecutive B-pictures at most. ``low_latency``: each picture's packet comes
+      before the next picture is needed.
+    - ``profile``: "high", "main10" and so on (``capabilities`` lists them). One with 10 bits,
+      4:2:2 or 4:4:4 decides the coded format; without, it is 4:2:0 in the depth of ``input``.
+      ``preset``: "fastest", "fast", "balanced", "quality", "best".
+    - ``color``: what is written into the stream, and the matrix that RGB is converted with. What
+      it leaves out is BT.709 from 720 lines up, BT.601 below, limited range. Its ``bit_depth``
+      is not used.
+    - ``layout``: "annexb", where keyframes carry their parameter sets, or "length_prefixed" with
+      4-byte lengths and the sets only in :attr:`extradata`, as MP4 wants it. AV1 is temporal
+      units of OBUs in both.
+    - ``max_in_flight``: packets that may wait to be reaped, and pictures that may wait to be
+      coded. ``options``: the backend's own, such as :class:`SoftwareEncoderOptions`.
+
+    Raises :class:`InvalidInput` for a wrong argument, :class:`UnsupportedCodec` and
+    :class:`UnsupportedConfig` with what was missing on each backend, or what it cannot do.
+    """
+
+    def __init__(
+        self,
+        codec: str,
+        width: int,
+        height: int,
+        *,
+        fps: FrameRate,
+        backend: str = AUTO,
+        input: str = "nv12",
+        device: int | str = 0,
+        require_hardware: bool = False,
+        rate_control: RateControl | None = None,
+        gop: int | None = None,
+        b_frames: int = 0,
+        profile: str | None = None,
+        preset: str = "balanced",
+        low_latency: bool = False,
+        color: ColorSpec | None = None,
+        layout: str = "annexb",
+        time_base: Fraction | tuple[int, int] | None = None,
+        max_in_flight: int = DEFAULT_MAX_IN_FLIGHT_PACKETS,
+        options: object | None = None,
+    ) -> None:
+        codec = canonical_codec(codec, "encode")
+        require_hardware = arguments.boolean("require_hardware", require_hardware)
+        self._config = encoder_config(
+            codec, width, height, fps=fps, input=input, device=device, rate_control=rate_control,
+            gop=gop, b_frames=b_frames, profile=profile, preset=preset, low_latency=low_latency,
+            color=color, layout=layout, time_base=time_base, max_in_flight=max_in_flight,
+            options=options,
+        )  # fmt: skip
+        self._requested_backend = backend
+        self._selection = select(codec, "encode", backend, require_hardware, self._config.device)
+        self._session: EncoderSession = self._selection.backend.open_encoder(self._config)
+        self._submitting = threading.Lock()
+        self._reaper: int | None = None  # the thread that reaped last
+        self._step = 1 / (self._config.fps * self._config.time_base)  # one frame, 1 or more
+        self._duration = round(self._step)
+        self._last_pts: int | None = None
+        self._due = Fraction(0)  # exact pts of the next picture when none is given
+        self._serial = 0
+
+    # Input
+
+    def submit(
+        self,
+        frame: Any,
+        pts: int | None = None,
+        *,
+        force_keyframe: bool = False,
+        timeout: float | None = 0,
+    ) -> None:
+        """Queue one picture; its pixels are copied, so the caller may change them at once.
+
+        ``frame``, by the ``input`` format: rgb24 and bgr24 (height, width, 3), rgba and bgra
+        (height, width, 4), nv12, p010 and i420 (height * 3 // 2, width), all uint8, p010 uint16
+        with the value in the upper ten bits. Or a tuple of planes: (Y, UV) with UV (height / 2,
+        width / 2, 2) or (height / 2, width), or (Y, U, V). Or bytes of exactly one picture.
+        Arrays may have any strides, and may be anything in host memory with ``__dlpack__``. A
+        :class:`Frame` or ``av.VideoFrame`` comes in its own pixel format and colour and is
+        converted to the encoder's.
+
+        ``pts`` in ``time_base``, above the last one. None takes the frame's own pts when it has
+        one with a time base, else the previous one plus one frame (0 for the first).
+        ``force_keyframe`` makes this picture a keyframe that decoding may start at.
+        ``timeout``: seconds to wait while a limit is reached, None for ever. The thread that
+        reaped last does not wait for itself: with ``max_in_flight`` packets ready it gets
+        Backpressure at once, whatever the timeout.
+
+        :class:`Backpressure` when a limit is still reached, :class:`InvalidInput` for a wrong
+        argument: nothing was taken and the call may be repeated. :class:`SessionClosed`.
+        """
+        force_keyframe = arguments.boolean("force_keyframe", force_keyframe)
+        deadline = deadline_after(arguments.seconds("timeout", timeout))
+        while True:
+            left = remaining(deadline)
+            self._admit(left)
+            with self._submitting:
+                try:
+                    self._session.admit(0)
+                except Backpressure:
+                    if left == 0:
+                        raise
+                    continue  # another thread was faster
+                self._submit(frame, pts, force_keyframe)
+                return
+
+    def _admit(self, seconds: float | None) -> None:
+        """Wait until a picture may be queued, but not for packets that this thread would reap."""
+        deadline = deadline_after(seconds)
+        while True:
+            left = remaining(deadline)
+            alone = self._reaper == threading.get_ident()
+            if alone:
+                # What is waited for may be room for input, while packets become ready.
+                left = _GLANCE_SECONDS if left is None else min(left, _GLANCE_SECONDS)
+            try:
+                self._session.admit(left)
+                return
+            except Backpressure:
+                ready, _ = self._session.depth
+                if (alone and ready >= self._config.max_in_flight) or remaining(deadline) == 0:
+                    raise
+
+    def _submit(self, frame: Any, given_pts: int | None, force_keyframe: bool) -> None:
+        due, pts = self._time_of(frame, given_pts)
+        pixels, queued_bytes = self._session.stage(frame)
+        picture = InputPicture(
+            serial=self._serial,
+            pixels=pixels,
+            pts=pts,
+            duration=self._duration,
+            force_keyframe=force_keyframe,
+            queued_bytes=queued_bytes,
+        )
+        self._session.push([picture])
+        self._serial += 1
+        self._last_pts = pts
+        self._due = due + self._step
+
+    def _time_of(self, frame: Any, given: int | None) -> tuple[Fraction, int]:
+        """The time of ``frame`` in time_base: exact, and as the pts."""
+        source = ""
+        if given is not None:
+            exact = Fraction(arguments.integer("pts", given, -MAX_PTS, MAX_PTS))
+        else:
+            own = own_time(frame)
+            source = "" if own is None else " (the frame's own)"
+            exact = self._due if own is None else own / self._config.time_base
+        pts = round(exact)
+        last = self._last_pts
+        if last is not None and pts <= last:
+            raise InvalidInput(
+                f"pts is {pts}{source}, the last one was {last}: it must increase",
+                argument="pts",
+                hint="pictures are given in presentation order; None takes the next time",
+            )
+        return exact, pts
+
+    # Output
+
+    def try_reap(self) -> Packet | None:
+        """The next packet in decode order, or None when none is ready.
+
+        Raises the error that stands next in that order, once; the session goes on unless the
+        error is ``fatal``.
+        """
+        self._reaper = threading.get_ident()
+        return self._session.take(0)
+
+    def reap_timeout(self, seconds: float | None) -> Packet | None:
+        """The next packet, waiting up to ``seconds`` (None: for ever) for it; else None."""
+        self._reaper = threading.get_ident()
+        return self._session.take(arguments.seconds("seconds", seconds))
+
+    def flush(self, timeout: float | None = None) -> list[Packet]:
+        """End of stream: every packet still to come, in decode order.
+
+        :class:`TimeoutError` when that takes longer than ``timeout`` seconds: nothing is lost,
+        the next call goes on. The encoder takes pictures again afterwards; the next one is a
+        keyframe with parameter sets, and its pts must be above the last.
+        """
+        self._reaper = threading.get_ident()
+        return self._session.drain(arguments.seconds("timeout", timeout))
+
+    def __iter__(self) -> Iterator[Packet]:
+        """End of stream like :meth:`flush`, one packet at a time."""
+        self._reaper = threading.get_ident()
+        return self._session.draining()
+
+    # Life
+
+    def close(self) -> None:
+        """Give everything back; packets that were not reaped are lost. May be repeated."""
+        self._session.close()
+
+    def __enter__(self) -> Encoder:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        # The worker thread holds the session, so nothing else would ever end it.
+        session = getattr(self, "_session", None)
+        if session is not None and not session.closed:
+            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
+            session.close(wait_seconds=0)
+
+    def __repr__(self) -> str:
+        state = " closed" if self.closed else ""
+        config = self._config
+        return f"<Encoder {config.codec} {config.width}x{config.height} on {self.backend}{state}>"
+
+    @property
+    def closed(self) -> bool:
+        """True once the encoder was closed, and in a forked child."""
+        return self._session.closed
+
+    # State
+
+    @property
+    def codec(self) -> str:
+        """The codec by its canonical name."""
+        return self._config.codec
+
+    @property
+    def backend(self) -> str:
+        """The name of the backend taken."""
+        return self._selection.name
+
+    @property
+    def width(self) -> int:
+        """Width of the pictures in pixels."""
+        return self._config.width
+
+    @property
+    def height(self) -> int:
+        """Height of the pictures in pixels."""
+        return self._config.height
+
+    @property
+    def fps(self) -> Fraction:
+        """Nominal frames per second."""
+        return self._config.fps
+
+    @property
+    def time_base(self) -> Fraction:
+        """Seconds per unit of pts, dts and duration."""
+        return self._config.time_base
+
+    @property
+    def extradata(self) -> bytes | None:
+        """The configuration record of the newest parameter sets: avcC, hvcC (ISO/IEC 14496-15)
+        or av1C. None until the first keyframe is coded."""
+        return self._session.extradata
+
+    @property
+    def parameter_sets(self) -> bytes | None:
+        """The newest parameter sets as Annex-B NAL units (AV1: the sequence header OBU). None
+        until the first keyframe is coded."""
+        return self._session.parameter_sets
+
+    def summary(self) -> dict[str, Any]:
+        """What was opened, why on this backend, and what became of the pictures so far.
+
+        ``submitted == delivered + sum(reasons.values())`` after every flush. Reasons: "error",
+        which was raised, and "dropped" by the codec library, raised too. ``delivered`` counts
+        packets handed out.
+        """
+        config, account = self._config, self._session.account
+        ready, queued_bytes = self._session.depth
+        return {
+            "codec": config.codec,
+            "direction": "encode",
+            "backend": self._selection.name,
+            "requested_backend": self._requested_backend,
+            "hardware": self._selection.capability.hardware,
+            "refused": dict(self._selection.refused),
+            "width": config.width,
+            "height": config.height,
+            "fps": config.fps,
+            "time_base": config.time_base,
+            "input": config.input,
+            "layout": config.layout,
+            "rate_control": config.rate_control,
+            **self._session.describe(),
+            "submitted": account.submitted,
+            "delivered": self._session.taken,
+            "reasons": dict(account.reasons),
+            "ready": ready,
+            "queued_bytes": queued_bytes,
+            "max_in_flight": config.max_in_flight,
+        }
+

@@ -1,0 +1,155 @@
+"""What H.264 and HEVC access units say of their pictures, for the frames made of them.
+
+Owns: sample shape, chroma siting, field order, repeat, mastering display, light level and
+captions, from parameter sets and SEI. Must not know: sessions, backends' libraries, pixels.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from typing import Final, TypeAlias
+
+from .backend import Fields, PictureInfo, SequenceInfo
+from .bitstream import AccessUnit, NalSpan, ParameterSets, h264, hevc, sei
+from .bitstream.bits import BitReader
+from .bitstream.convert import unescape
+from .color import SITINGS
+from .errors import InvalidBitstream
+from .types import ContentLight, MasteringDisplay, SideData
+
+# first_mb_in_slice, slice_type and pic_parameter_set_id (H.264 7.3.3), or what precedes
+# slice_pic_parameter_set_id (H.265 7.3.6.1), with the NAL unit header and emulation prevention.
+_SLICE_HEAD_BYTES: Final = 40
+_H264_SLICES: Final = (1, 2, 5)
+_HEVC_NON_SLICES: Final = 32
+_HEVC_IRAPS: Final = range(16, 24)
+_SEI: Final = {"h264": 6, "hevc": 39}
+_UNKNOWN: Final = SequenceInfo()
+_NO_FIELDS: Final = Fields()
+_NO_SIDE_DATA: Final = SideData()
+
+_Sps: TypeAlias = h264.Sps | hevc.Sps
+
+
+class UnitReader:
+    """Follows one H.264 or HEVC stream, unit by unit.
+
+    It keeps parameter sets of its own, since an assembler knows those of units nobody took yet.
+    """
+
+    def __init__(self, codec: str) -> None:
+        self.sets = ParameterSets(codec)
+        self.sequence = _UNKNOWN
+        self._codec = codec
+        self._sps: _Sps | None = None
+        self._lasting = _NO_SIDE_DATA  # what holds for the pictures that follow too
+
+    def add(self, nal: bytes) -> None:
+        """Keep a parameter set; what cannot be read is left to the decoder to refuse."""
+        with suppress(InvalidBitstream):
+            self.sets.add(nal)
+
+    def add_from(self, unit: AccessUnit) -> None:
+        """Keep the parameter sets in ``unit``."""
+        for nal in unit.nal_units():
+            self.add(bytes(nal))
+
+    def read(self, unit: AccessUnit) -> PictureInfo:
+        """What ``unit`` says of its picture; units come in order."""
+        if unit.keyframe or unit.has_parameter_sets:
+            self.add_from(unit)
+            self._activate(unit)
+        if unit.random_access in ("idr", "bla"):
+            # The messages hold for a coded video sequence (H.264 D.2.29, H.265 D.3.28).
+            self._lasting = _NO_SIDE_DATA
+        parity = unit.field
+        fields = _NO_FIELDS
+        if parity != "frame":
+            fields = Fields(top_first=(parity == "top") != unit.second_field)
+        side_data = self._lasting
+        for span in unit.nals:
+            if span.type == _SEI[self._codec] and span.layer_id == 0:
+                nal = unit.data[span.start : span.start + span.size]
+                with suppress(InvalidBitstream):
+                    for message in sei.parse(nal, self._codec):
+                        side_data, fields = self._apply(message, side_data, fields, parity)
+        return PictureInfo(self.sequence, fields, side_data)
+
+    def _apply(
+        self, message: sei.SeiMessage, side_data: SideData, fields: Fields, parity: str
+    ) -> tuple[SideData, Fields]:
+        sps = self._sps
+        vps = self.sets.vps(sps.sps_video_parameter_set_id) if isinstance(sps, hevc.Sps) else None
+        value = sei.decode(message, self._codec, sps, vps)
+        if isinstance(value, sei.PicTiming):
+            if parity == "frame" and value.pic_struct is not None:
+                repeat = max((value.display_fields or 2) - 2, 0)
+                fields = Fields(value.top_field_first, repeat)
+        elif isinstance(value, sei.UserDataT35):
+            side_data = replace(side_data, captions=value.captions or side_data.captions)
+        elif isinstance(value, (sei.MasteringDisplay, sei.ContentLight)):
+            side_data = _with_light(side_data, value)
+            self._lasting = _with_light(self._lasting, value)
+        return side_data, fields
+
+    def _activate(self, unit: AccessUnit) -> None:
+        """Sequences begin at keyframes (H.264 7.4.1.2.1, H.265 7.4.2.4.2)."""
+        try:
+            sps = self._sps_of(unit)
+        except InvalidBitstream:
+            sps = None
+        if sps is not self._sps:
+            self._sps = sps
+            self.sequence = _sequence_info(sps)
+
+    def _sps_of(self, unit: AccessUnit) -> _Sps | None:
+        pps = self.sets.pps(self._pps_id(unit))
+        if pps is None:
+            return self.sets.active_sps
+        if isinstance(pps, hevc.Pps):
+            return self.sets.sps(pps.pps_seq_parameter_set_id)
+        return self.sets.sps(pps.seq_parameter_set_id)
+
+    def _pps_id(self, unit: AccessUnit) -> int:
+        """The PPS that the first slice of ``unit`` names, -1 when there is none."""
+        for span in unit.nals:
+            if self._codec == "h264" and span.type in _H264_SLICES:
+                bits = self._slice_bits(unit, span, header_bytes=1)
+                bits.ue("first_mb_in_slice")
+                bits.ue("slice_type")
+                return bits.ue("pic_parameter_set_id")
+            if self._codec == "hevc" and span.type < _HEVC_NON_SLICES and span.layer_id == 0:
+                bits = self._slice_bits(unit, span, header_bytes=2)
+                bits.flag("first_slice_segment_in_pic_flag")
+                if span.type in _HEVC_IRAPS:
+                    bits.flag("no_output_of_prior_pics_flag")
+                return bits.ue("slice_pic_parameter_set_id")
+        return -1
+
+    def _slice_bits(self, unit: AccessUnit, span: NalSpan, header_bytes: int) -> BitReader:
+        head = unit.data[span.start : span.start + min(span.size, _SLICE_HEAD_BYTES)]
+        return BitReader(unescape(head)[header_bytes:], f"{self._codec} slice header")
+
+
+def _sequence_info(sps: _Sps | None) -> SequenceInfo:
+    if sps is None:
+        return _UNKNOWN
+    location = sps.chroma_sample_loc_type
+    return SequenceInfo(
+        sample_aspect_ratio=sps.sample_aspect_ratio,
+        siting=None if location is None else SITINGS.get(location),
+        reorders=sps.reorders,
+        range_extension=isinstance(sps, hevc.Sps) and sps.range_extension is not None,
+    )
+
+
+def _with_light(side_data: SideData, value: sei.MasteringDisplay | sei.ContentLight) -> SideData:
+    if isinstance(value, sei.ContentLight):
+        light = ContentLight(value.max_content, value.max_frame_average)
+        return replace(side_data, content_light=light)
+    display = MasteringDisplay(
+        value.red, value.green, value.blue, value.white_point, value.max_luminance,
+        value.min_luminance,
+    )  # fmt: skip
+    return replace(side_data, mastering_display=display)

@@ -1,0 +1,32 @@
+"""The open software backend: the same sessions on PyAV's codecs, chosen openly, never silently.
+
+Importing this module imports no PyAV: that comes when the machine is probed or a session opens.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ..types import DecoderConfig, EncoderConfig
+from .capabilities import NAME, capabilities, probe
+
+if TYPE_CHECKING:
+    from ..backend import DecoderSession, EncoderSession
+
+__all__ = ["HARDWARE", "NAME", "capabilities", "open_decoder", "open_encoder", "probe"]
+
+HARDWARE: Final = False
+
+
+def open_decoder(config: DecoderConfig) -> DecoderSession:
+    """A decoder session; :class:`~videohw.errors.UnsupportedConfig` for what PyAV cannot do."""
+    from .decoder import open_session
+
+    return open_session(config)
+
+
+def open_encoder(config: EncoderConfig) -> EncoderSession:
+    """An encoder session; :class:`~videohw.errors.UnsupportedConfig` for what PyAV cannot do."""
+    from .encoder import open_session
+
+    return open_session(config)
