@@ -1,0 +1,61 @@
+"""Every example runs as its first lines say, and says what came out."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.files.clips import Recipe, make, witness
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "examples"
+MAX_LINES = 60
+
+
+def run(name: str, *arguments: object, cwd: Path, data: bytes | None = None) -> str:
+    ran = subprocess.run(
+        [sys.executable, str(EXAMPLES / name), *map(str, arguments)],
+        cwd=cwd, input=data, capture_output=True, timeout=100, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr.decode()
+    return ran.stdout.decode()
+
+
+def test_read_frames(tmp_path: Path) -> None:
+    clip = make(tmp_path / "clip.mp4", Recipe())
+    lines = run("read_frames.py", clip, cwd=tmp_path).splitlines()
+    assert "h264 160x96, 25 frames per second" in lines[0]
+    assert len(lines) == 2 + 24
+    late = run("read_frames.py", clip, "0.4", cwd=tmp_path).splitlines()
+    assert len(late) == 2 + 14
+    assert "0.400 s" in late[2]
+
+
+def test_write_video(tmp_path: Path) -> None:
+    target = tmp_path / "bar.mp4"
+    assert "30 frames of 320x180" in run("write_video.py", target, 30, cwd=tmp_path)
+    seen = witness(target)
+    assert len(seen.numbers) == 30
+    assert seen.metadata["title"] == "A walking bar"
+
+
+def test_transcode_file(tmp_path: Path) -> None:
+    clip = make(tmp_path / "clip.mp4", Recipe(audio="aac"))
+    out = run("transcode_file.py", clip, "out.mkv", "h264", cwd=tmp_path)
+    assert "24 frames in, 24 out" in out
+    assert "stream 1: 46 packets copied" in out
+    assert witness(tmp_path / "out.mkv").numbers == list(range(24))
+
+
+def test_stream_bytes_from_a_file_and_from_a_pipe(tmp_path: Path) -> None:
+    clip = make(tmp_path / "clip.h264", Recipe(b_frames=2))
+    assert run("stream_bytes.py", clip, cwd=tmp_path) == "24 pictures\n"
+    assert run("stream_bytes.py", cwd=tmp_path, data=clip.read_bytes()) == "24 pictures\n"
+
+
+def test_examples_are_short_and_each_has_a_test() -> None:
+    tests = "".join(path.read_text("utf-8") for path in Path(__file__).parent.glob("test_*.py"))
+    for example in EXAMPLES.glob("*.py"):
+        assert len(example.read_text("utf-8").splitlines()) < MAX_LINES, example
+        assert example.name in tests, example

@@ -1,0 +1,101 @@
+"""Containers that can be written: what each holds, its file names, which tags stay true.
+
+Tables and look-ups only; :mod:`videohw.files.mux` does the writing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ..errors import InvalidInput, UnsupportedConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A file format: FFmpeg's muxer (None: the bytes alone), codecs, layout of its samples."""
+
+    name: str
+    muxer: str | None
+    codecs: tuple[str, ...]
+    layout: str
+    extensions: tuple[str, ...]
+
+
+_MPEG: Final = ("h264", "hevc")
+CONTAINERS: Final[Mapping[str, Container]] = {
+    c.name: c
+    for c in (
+        Container("mp4", "mp4", (*_MPEG, "av1"), "length_prefixed", (".mp4", ".m4v")),
+        # libavformat refuses AV1 in QuickTime files.
+        Container("mov", "mov", _MPEG, "length_prefixed", (".mov", ".qt")),
+        Container("mkv", "matroska", (*_MPEG, "av1"), "length_prefixed", (".mkv",)),
+        Container("webm", "webm", ("av1",), "length_prefixed", (".webm",)),
+        Container("ts", "mpegts", _MPEG, "annexb", (".ts", ".m2ts", ".mts")),
+        Container("h264", None, ("h264",), "annexb", (".h264", ".264", ".avc")),
+        Container("hevc", None, ("hevc",), "annexb", (".hevc", ".h265", ".265")),
+        Container("obu", None, ("av1",), "annexb", (".obu",)),
+    )
+}
+_ALIASES: Final = {"matroska": "mkv", "mpegts": "ts", "quicktime": "mov"}
+# What FFmpeg has a stream type for in MPEG-TS. It writes anything else too, as private data that
+# no reader knows.
+TS_COPIES: Final = frozenset(
+    {
+        "h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4", "mp1", "mp2", "mp3", "aac",
+        "aac_latm", "ac3", "eac3", "dts", "truehd", "opus", "dvb_subtitle", "dvb_teletext", "klv",
+        "timed_id3", "scte_35",
+    }
+)  # fmt: skip
+# What a muxer writes by itself, or what was true of the old file only.
+_OWN_TAGS: Final = frozenset(
+    {"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "vendor_id"}
+)
+_STATISTICS: Final = ("_statistics_", "bps", "number_of_", "duration-", "bps-")
+# The keys that libavformat writes as iTunes tags; any other key needs QuickTime's mdta form.
+ITUNES_TAGS: Final = frozenset(
+    {
+        "title", "artist", "album_artist", "composer", "album", "date", "comment", "genre",
+        "copyright", "grouping", "lyrics", "description", "synopsis", "show", "episode_id",
+        "network", "keywords", "track", "disc", "compilation", "creation_time", "timecode",
+    }
+)  # fmt: skip
+# QuickTime knows languages by the codes of the Macintosh, which libavformat spells so.
+MAC_LANGUAGES: Final = {
+    "deu": "ger", "nld": "dut", "swe": "sve", "ell": "gre", "isl": "ice", "zho": "chi",
+    "sqi": "alb", "fre": "fra", "cze": "ces", "slo": "slk",
+}  # fmt: skip
+
+
+def container_for(target: Any, container: str | None, codec: str) -> Container:
+    """The container that the argument or the target's extension names, if it holds ``codec``."""
+    if container is not None:
+        name = _ALIASES.get(str(container).lower(), str(container).lower())
+        found = CONTAINERS.get(name)
+    else:
+        path = target if isinstance(target, (str, os.PathLike)) else getattr(target, "name", "")
+        text = os.fsdecode(path) if isinstance(path, (str, bytes, os.PathLike)) else ""
+        extension = os.path.splitext(text)[1].lower()
+        found = next((c for c in CONTAINERS.values() if extension in c.extensions), None)
+    if found is None:
+        said = f"container is {container!r}" if container else "the target's name says no container"
+        raise InvalidInput(
+            said, argument="container", hint=f"container= one of {', '.join(CONTAINERS)}"
+        )
+    if codec not in found.codecs:
+        fitting = ", ".join(c.name for c in CONTAINERS.values() if codec in c.codecs)
+        raise UnsupportedConfig(
+            f"a {found.name} file cannot hold {codec}", hint=f"{codec} goes into {fitting}"
+        )
+    return found
+
+
+def kept_tags(metadata: Mapping[str, str]) -> dict[str, str]:
+    """The tags that stay true in another file: no brands, no encoder, no statistics."""
+    return {
+        key: value
+        for key, value in metadata.items()
+        if key.lower() not in _OWN_TAGS and not key.lower().startswith(_STATISTICS)
+    }
