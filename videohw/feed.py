@@ -19,6 +19,10 @@ from .frame import Frame
 WAIT_SECONDS: Final = 0.05
 # Coded bytes that wait in the decoder: enough to keep it busy, little beside the pictures.
 READ_AHEAD_BYTES: Final = 4 << 20
+# Pictures that wait in it. A file of few bits has minutes of pictures in few bytes, and sound that
+# is copied beside them would come to lie as far from them in the target.
+_MOST_AHEAD: Final = 32
+_AHEAD_WAIT_SECONDS: Final = 0.005
 # Pictures that never come out leave their times behind; only so many are remembered.
 _MAX_TIMES: Final = 4096
 
@@ -69,12 +73,33 @@ class Feed:
         self._sample: Sample | None = None
         self._times: dict[int, Sample] = {}
         self._count = 0
+        self._open = 0  # pictures submitted and neither delivered nor known to be lost, at most
 
     def _next(self, timeout: float) -> Frame | None:
         while (frame := self.decoder.try_reap()) is None:
-            if self._source_ended or not self._submit_next():
-                return self._wait(timeout)
+            if self._source_ended:
+                return self._next_of_tail()
+            if self._far_ahead():
+                frame = self.decoder.reap_timeout(min(timeout, _AHEAD_WAIT_SECONDS))
+                break
+            if not self._submit_next():
+                if self._source_ended:
+                    continue
+                frame = self.decoder.reap_timeout(timeout)
+                break
+        self._open -= frame is not None
         return frame
+
+    def _far_ahead(self) -> bool:
+        """True while the decoder has more pictures waiting than are good for the file.
+
+        What it holds for reordering does not count: nothing is far while no bytes wait.
+        """
+        if self.source.timed and self._open < _MOST_AHEAD:
+            return False
+        state = self.decoder.summary()
+        self._open = state["submitted"] - state["delivered"] - sum(state["reasons"].values())
+        return self._open >= _MOST_AHEAD and state["queued_bytes"] > 0
 
     def _submit_next(self) -> bool:
         """Submit one sample; False when the decoder is full or the file is at its end."""
@@ -91,11 +116,10 @@ class Feed:
         except Backpressure:
             return False
         self._sample = None
+        self._open += 1
         return True
 
-    def _wait(self, timeout: float) -> Frame | None:
-        if not self._source_ended:
-            return self.decoder.reap_timeout(timeout)
+    def _next_of_tail(self) -> Frame | None:
         # At the end of the stream a frame is never far: this waits for one picture at most.
         if self._tail is None:
             self._tail = iter(self.decoder)

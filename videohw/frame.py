@@ -62,9 +62,9 @@ class Frame:
       :meth:`~videohw.color.ColorSpec.resolved` for the rest.
     - ``keyframe``: decoding could start here. ``corrupt``: True, False, or None for unknown.
     - ``field_order``: "progressive", "tff" or "bff"; None for an interlaced picture whose order
-      the stream does not tell. HEVC codes fields as pictures: "tff" is a top field there. Interlaced pictures are woven, and conversions treat their
-      chroma as that of a progressive picture. ``repeat``: field durations that the picture is
-      to be shown longer than its own two (H.264 D.2.3, H.262 repeat_first_field).
+      the stream does not tell. HEVC codes fields as pictures: "tff" is a top field there. Other
+      interlaced pictures are woven. ``repeat``: field durations that the picture is to be shown
+      longer than its own two (H.264 D.2.3, H.262 repeat_first_field).
     - ``sample_aspect_ratio``: width : height of a pixel, None when the stream does not say.
     - ``decode_index``: the picture's number in decoding order, from 0 for the session's first.
     - ``generation``: counts session switches. ``memory``: "host" or "device". ``converter``:

@@ -114,7 +114,7 @@ def test_a_cra_after_a_flush_begins_anew(backend: BackendCase) -> None:
     """Cut before the second CRA: its RASL pictures, decodable in one run, refer to the past."""
     each = stream("generated/main_320x240_b4.h265")
     units = units_of("hevc", each.read())
-    second = [n for n, unit in enumerate(units) if unit[1] == "cra"][0]
+    second = next(n for n, unit in enumerate(units) if unit[1] == "cra")
     rasl = 0
     for unit in units[second + 1 :]:
         if unit[2] != "rasl":

@@ -146,7 +146,7 @@ def test_metadata_touches_no_pixels(backend: BackendCase) -> None:
             np.asarray(frame)
 
 
-@pytest.mark.parametrize("output", [o for o in RGB_OUTPUTS])
+@pytest.mark.parametrize("output", RGB_OUTPUTS)
 def test_rgb_outputs_agree_with_each_other(backend: BackendCase, output: str) -> None:
     each = stream("generated/main_cabac_b2.h264")
     plain = decode_bytes(backend.decoder(each.codec, output="rgb24"), each.read()).frames[3]
@@ -164,7 +164,7 @@ def test_rgb_outputs_agree_with_each_other(backend: BackendCase, output: str) ->
         "generated/main10_320x240.h265", "generated/main422_10.h265",
         "generated/main444_8_odd.h265", "generated/high444_odd.h264", "generated/main12_420.h265",
         "generated/gray400.h264", "generated/gray400.h265", "generated/crop_322x182.h265",
-        "generated/crop_130x98.h264", "generated/tiny2x2.h264", "generated/mbaff_tff.h264",
+        "generated/tiny2x2.h264", "generated/mbaff_tff.h264",
     ],
 )  # fmt: skip
 def test_every_format_and_odd_size_becomes_rgb(backend: BackendCase, name: str) -> None:
@@ -193,9 +193,11 @@ def exact_rgb(frame: Frame) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.boo
         x = np.minimum(columns * plane.shape[1] // luma.shape[1], plane.shape[1] - 1)
         full = plane.astype(np.int64)[y, x]
         samples.append(full)
+        low = high = full
         for axis in (0, 1):
-            for step in (-3, -2, -1, 1, 2, 3):
-                flat &= np.roll(full, step, axis) == full
+            low = np.min([np.roll(low, step, axis) for step in range(-3, 4)], axis=0)
+            high = np.max([np.roll(high, step, axis) for step in range(-3, 4)], axis=0)
+        flat &= low == high
     flat[:3] = flat[-3:] = flat[:, :3] = flat[:, -3:] = False
     exact = np.zeros((*luma.shape, 3))
     for place in zip(*np.nonzero(flat), strict=True):
@@ -230,9 +232,7 @@ def test_crop_cuts(backend: BackendCase, output: str) -> None:
     assert (frame.width, frame.height) == (101, 55)
     if output.startswith("rgb"):
         expected = np.asarray(whole)
-        expected = (
-            expected[:, 10:65, 20:121] if expected.shape[0] == 3 else expected[10:65, 20:121]
-        )
+        expected = expected[:, 10:65, 20:121] if expected.shape[0] == 3 else expected[10:65, 20:121]
         np.testing.assert_array_equal(np.asarray(frame), expected)
     else:
         for index, (plane, other) in enumerate(

@@ -134,7 +134,7 @@ def test_units_joined_are_the_stream(stream: Stream) -> None:
         assert end == len(data)
 
 
-@pytest.mark.parametrize("size", [1, 188, 4096])
+@pytest.mark.parametrize("size", [1, 188, 4096, 10_007, 65536])
 @pytest.mark.parametrize("stream", data_streams(), ids=name_of)
 def test_units_do_not_depend_on_the_pieces(stream: Stream, size: int) -> None:
     data = stream.read()

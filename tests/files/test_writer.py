@@ -16,6 +16,7 @@ import pytest
 
 from tests.files.clips import HEIGHT, WIDTH, picture, witness
 from videohw.color import ColorSpec
+from videohw.encoder import Encoder
 from videohw.errors import InvalidInput, SessionClosed, UnsupportedCodec, UnsupportedConfig
 from videohw.files import mux
 from videohw.files.containers import CONTAINERS
@@ -99,6 +100,30 @@ def test_variable_timing_is_kept(tmp_path: Path, name: str, b_frames: int) -> No
     start = seen.times[0]
     for found, stamp in zip(seen.times, pts, strict=True):
         assert abs(found - start - Fraction(stamp, 9000)) <= unit / 2 * (name == "a.mkv")
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov"])
+def test_a_rate_over_1001_is_exact(tmp_path: Path, name: str) -> None:
+    write(tmp_path / name, fps=29.97, b_frames=2)
+    assert witness(tmp_path / name).times == [Fraction(1001 * n, 30000) for n in range(COUNT)]
+
+
+@pytest.mark.parametrize("name", ["mp4", "mkv", "ts"])
+def test_new_parameter_sets_in_the_middle(tmp_path: Path, name: str) -> None:
+    """A file has one header: sets that come later travel with their picture."""
+    container = CONTAINERS[name]
+    tags = mux.VideoTags("h264", Fraction(1, 25), Fraction(25))
+    muxer = mux.open_muxer(tmp_path / f"a.{name}", container, tags)
+    for first, preset in ((0, "fastest"), (12, "balanced")):
+        with Encoder("h264", layout=container.layout, preset=preset, **SIZE) as encoder:
+            for number in range(first, first + 12):
+                encoder.submit(tuple(picture(number)), number, timeout=None)
+                for packet in iter(encoder.try_reap, None):
+                    muxer.write(packet)
+            for packet in encoder:
+                muxer.write(packet)
+    muxer.finish()
+    assert witness(tmp_path / f"a.{name}").numbers == list(range(COUNT))
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mov"])

@@ -1,0 +1,81 @@
+"""Short streams of codecs that the corpus lacks, made by libavcodec's encoders through PyAV."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from fractions import Fraction
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from videohw.backend import load
+
+WIDTH, HEIGHT = 96, 64
+# Codec: (encoder, pixel format, B-frames, options)
+ENCODERS: Mapping[str, tuple[str, str, int, Mapping[str, str]]] = MappingProxyType(
+    {
+        "mpeg1": ("mpeg1video", "yuv420p", 2, {}),
+        "mpeg2": ("mpeg2video", "yuv420p", 2, {}),
+        "jpeg": ("mjpeg", "yuvj420p", 0, {}),
+        "vp8": ("libvpx", "yuv420p", 0, {"deadline": "realtime", "cpu-used": "8"}),
+        "vp9": ("libvpx-vp9", "yuv420p", 0, {"deadline": "realtime", "cpu-used": "8"}),
+        "av1": ("libsvtav1", "yuv420p", 0, {"preset": "12", "svtav1-params": "lookahead=0"}),
+    }
+)  # fmt: skip
+
+
+def needs_av() -> Any:
+    """PyAV; without it the test is skipped with the reason that the backend gives."""
+    status = load("software").probe()
+    if not status.available:
+        pytest.skip(f"software: {status.reason}")
+    import av
+
+    return av
+
+
+@functools.cache
+def packets(codec: str, frames: int = 24, gop: int = 8) -> tuple[bytes, ...]:
+    """The coded pictures of a moving pattern, in decoding order."""
+    av = needs_av()
+    encoder, pixel_format, b_frames, options = ENCODERS[codec]
+    context = av.CodecContext.create(encoder, "w")
+    context.width, context.height, context.pix_fmt = WIDTH, HEIGHT, pixel_format
+    context.time_base, context.framerate = Fraction(1, 25), Fraction(25)
+    context.gop_size, context.max_b_frames, context.bit_rate = gop, b_frames, 300_000
+    context.thread_count = 1
+    context.options = dict(options)
+    coded = []
+    for number in range(frames):
+        picture = av.VideoFrame(WIDTH, HEIGHT, pixel_format)
+        for index, plane in enumerate(picture.planes):
+            view = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+            rows, columns = np.mgrid[0 : view.shape[0], 0 : view.shape[1]]
+            view[...] = 20 + (3 * columns + 2 * rows + 5 * number * (index + 1)) % 200
+        picture.pts = number
+        coded += [bytes(packet) for packet in context.encode(picture)]
+    return tuple(coded + [bytes(packet) for packet in context.encode(None)])
+
+
+@functools.cache
+def decoded_by_libavcodec(codec: str) -> tuple[tuple[int, bytes], ...]:
+    """(index of its packet, samples) of each picture, by PyAV's CodecContext alone."""
+    av = needs_av()
+    name = {"av1": "libdav1d", "jpeg": "mjpeg", "mpeg1": "mpeg1video", "mpeg2": "mpeg2video"}
+    context = av.CodecContext.create(name.get(codec, codec), "r")
+    context.thread_count = 1
+    found = []
+    for index, data in enumerate((*packets(codec), None)):
+        packet = None if data is None else av.Packet(data)
+        if packet is not None:
+            packet.pts = index
+        for frame in context.decode(packet):
+            planes = [
+                np.frombuffer(plane, np.uint8).reshape(plane.height, -1)[:, : plane.width]
+                for plane in frame.planes
+            ]
+            found.append((frame.pts, b"".join(plane.tobytes() for plane in planes)))
+    return tuple(found)

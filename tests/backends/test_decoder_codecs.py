@@ -1,0 +1,196 @@
+"""AV1, VP9, VP8, MPEG-2, MPEG-1 and JPEG: the same rules as for H.264 and HEVC."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from tests.backends.coded_clips import HEIGHT, WIDTH, decoded_by_libavcodec, packets
+from tests.backends.conftest import BackendCase
+from tests.backends.decoding import PATIENCE_SECONDS, assert_account, decode, pieces
+from tests.backends.oracle import canonical_bytes
+from videohw.errors import InvalidInput, VideoHwError
+from videohw.types import SoftwareDecoderOptions
+
+BYTE_STREAMS = ("mpeg1", "mpeg2", "av1")
+FRAMED = ("jpeg", "vp8", "vp9", "av1", "mpeg2", "mpeg1")
+
+
+@pytest.mark.parametrize("codec", BYTE_STREAMS)
+@pytest.mark.parametrize("seed", range(3))
+def test_any_cut_of_a_byte_stream(backend: BackendCase, codec: str, seed: int) -> None:
+    data = b"".join(packets(codec))
+    got = decode(backend.decoder(codec), ({"data": piece} for piece in pieces(data, seed)))
+    assert got.errors == []
+    expected = decoded_by_libavcodec(codec)
+    assert [canonical_bytes(frame) for frame in got.frames] == [data for _, data in expected]
+    assert [frame.decode_index for frame in got.frames] == [index for index, _ in expected]
+    assert_account(got.summary)
+
+
+@pytest.mark.parametrize("codec", BYTE_STREAMS)
+def test_pts_of_units_in_a_byte_stream(backend: BackendCase, codec: str) -> None:
+    calls = [{"data": data, "pts": 100 + n} for n, data in enumerate(packets(codec))]
+    got = decode(backend.decoder(codec), calls)
+    assert [frame.pts for frame in got.frames] == [100 + f.decode_index for f in got.frames]
+    assert got.summary["pts_unused"] == 0
+
+
+@pytest.mark.parametrize("codec", FRAMED)
+@pytest.mark.parametrize("threads", [1, 4])
+def test_one_picture_a_call(backend: BackendCase, codec: str, threads: int) -> None:
+    options = SoftwareDecoderOptions(threads=threads) if backend.name == "software" else None
+    decoder = backend.decoder(codec, options=options)
+    layout = "annexb" if codec in ("jpeg", "vp8", "vp9") else "frame"
+    calls = ({"data": d, "pts": n, "layout": layout} for n, d in enumerate(packets(codec)))
+    got = decode(decoder, calls)
+    expected = decoded_by_libavcodec(codec)
+    assert got.errors == []
+    assert [(frame.pts, canonical_bytes(frame)) for frame in got.frames] == list(expected)
+    assert {(frame.width, frame.height) for frame in got.frames} == {(WIDTH, HEIGHT)}
+    assert got.frames[0].keyframe
+    assert_account(got.summary)
+
+
+@pytest.mark.parametrize("codec", ["jpeg", "vp8", "vp9", "av1"])
+def test_low_latency_gives_each_picture_at_once(backend: BackendCase, codec: str) -> None:
+    with backend.decoder(codec, low_latency=True, options=None) as decoder:
+        for number, data in enumerate(packets(codec)):
+            decoder.submit(data, number, layout="frame")
+            frame = decoder.reap_timeout(PATIENCE_SECONDS)
+            assert frame is not None
+            assert frame.pts == number
+
+
+def test_jpeg_is_full_range_bt601(backend: BackendCase) -> None:
+    got = decode(backend.decoder("jpeg"), [{"data": packets("jpeg")[0]}])
+    (frame,) = got.frames
+    assert frame.format == "yuv420p"
+    assert (frame.color.range, frame.color.matrix) == ("full", "bt470bg")
+    assert frame.keyframe
+
+
+@pytest.mark.parametrize("codec", ["vp8", "vp9", "av1", "mpeg2"])
+def test_pictures_before_a_keyframe_lack_references(backend: BackendCase, codec: str) -> None:
+    data = packets(codec)
+    with backend.decoder(codec, max_in_flight=50) as decoder:
+        for each in data[:4]:
+            decoder.submit(each, layout="frame")
+        decoder.flush(PATIENCE_SECONDS)
+        delivered = decoder.summary()["delivered"]
+        for each in data[3:]:
+            decoder.submit(each, layout="frame")
+        frames = decoder.flush(PATIENCE_SECONDS)
+        assert frames[0].keyframe
+        assert decoder.summary()["reasons"]["no_reference"] >= 2
+        assert decoder.summary()["delivered"] == delivered + len(frames)
+        assert_account(decoder.summary())
+
+
+# Pictures that are decoded and not shown
+
+
+def hidden_vp9_key(data: bytes) -> bytes:
+    """A VP9 key frame of profile 0 with show_frame cleared (6.2: the seventh bit)."""
+    assert data[0] & 0b11111100 == 0b10000000
+    return bytes((data[0] & ~0b10,)) + data[1:]
+
+
+def superframe(*frames: bytes) -> bytes:
+    """VP9 annex B: the frames, then the index with sizes of two bytes."""
+    marker = bytes((0b11000000 | 1 << 3 | len(frames) - 1,))
+    sizes = b"".join(len(frame).to_bytes(2, "little") for frame in frames)
+    return b"".join(frames) + marker + sizes + marker
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_hidden_vp9_frames(backend: BackendCase, together: bool) -> None:
+    """An alternate reference inside of a superframe, or alone: decoded, counted, not shown."""
+    first, second, third, *_ = packets("vp9")
+    hidden = hidden_vp9_key(first)
+    calls = [superframe(hidden, second), third] if together else [hidden, second, third]
+    got = decode(
+        backend.decoder("vp9"), ({"data": data, "pts": 10 * n} for n, data in enumerate(calls))
+    )
+    expected = decoded_by_libavcodec("vp9")
+    assert [canonical_bytes(frame) for frame in got.frames] == [data for _, data in expected[1:3]]
+    assert got.pts == ([0, 10] if together else [10, 20])
+    assert got.summary["submitted"] == 3
+    assert got.summary["reasons"] == {"not_shown": 1}
+    assert got.summary["pts_unused"] == (0 if together else 1)
+    assert_account(got.summary)
+
+
+def test_a_hidden_vp9_frame_is_shown_later(backend: BackendCase) -> None:
+    """show_existing_frame (6.2) is a picture of its own: one byte that names the buffer."""
+    first = packets("vp9")[0]
+    calls = [hidden_vp9_key(first), b"\x88"]
+    got = decode(
+        backend.decoder("vp9"), ({"data": data, "pts": n} for n, data in enumerate(calls))
+    )
+    assert [canonical_bytes(frame) for frame in got.frames] == [decoded_by_libavcodec("vp9")[0][1]]
+    assert got.pts == [1]
+    assert got.summary["reasons"] == {"not_shown": 1}
+
+
+def test_hidden_vp8_frames(backend: BackendCase) -> None:
+    """show_frame is bit 4 of the frame tag (RFC 6386, 9.1)."""
+    first, second, *_ = packets("vp8")
+    hidden = bytes((first[0] & ~0b10000,)) + first[1:]
+    got = decode(backend.decoder("vp8"), ({"data": data} for data in (hidden, second)))
+    assert [canonical_bytes(frame) for frame in got.frames] == [decoded_by_libavcodec("vp8")[1][1]]
+    assert got.summary["reasons"] == {"not_shown": 1}
+    assert_account(got.summary)
+
+
+# Headers
+
+
+def test_mpeg2_headers_kept_apart(backend: BackendCase) -> None:
+    """A sequence header only in extradata, as some containers have it."""
+    first, *rest = packets("mpeg2")
+    group = first.index(b"\0\0\1\xb8")
+    calls = [{"data": data, "layout": "frame"} for data in (first[group:], *rest)]
+    got = decode(backend.decoder("mpeg2", extradata=first[:group]), calls)
+    expected = decoded_by_libavcodec("mpeg2")
+    assert [canonical_bytes(frame) for frame in got.frames] == [data for _, data in expected]
+
+
+@pytest.mark.parametrize("codec", ["mpeg1", "mpeg2"])
+def test_mpeg_states_its_shape(backend: BackendCase, codec: str) -> None:
+    got = decode(backend.decoder(codec), [{"data": packets(codec)[0]}])
+    (frame,) = got.frames
+    # The encoder codes square pixels; MPEG-2 says so by the shape of the picture.
+    assert frame.sample_aspect_ratio == Fraction(1)
+    assert frame.field_order == "progressive"
+
+
+def test_damage_is_typed(backend: BackendCase) -> None:
+    for codec in ("jpeg", "vp8", "vp9"):
+        first, second, third, *_ = packets(codec)
+        spoiled = second[:1] + b"\xff" * 20
+        got = decode(
+            backend.decoder(codec, options=None),
+            ({"data": data, "pts": n} for n, data in enumerate((first, spoiled, third))),
+        )
+        assert all(isinstance(error, VideoHwError) for error in got.errors)
+        assert 0 in got.pts
+        assert 2 in got.pts
+        assert_account(got.summary)
+
+
+@pytest.mark.parametrize(
+    ("codec", "layout"),
+    [("vp9", "access_unit"), ("jpeg", "length_prefixed"), ("av1", "access_unit"),
+     ("mpeg2", "length_prefixed"), ("h264", "frame"), ("hevc", "frame"), ("h264", "nal")],
+)  # fmt: skip
+def test_a_layout_that_the_codec_does_not_have(
+    backend: BackendCase, codec: str, layout: str
+) -> None:
+    with (
+        backend.decoder(codec) as decoder,
+        pytest.raises(InvalidInput, match=f"layout is '{layout}'") as refused,
+    ):
+        decoder.submit(b"\0\0\1", layout=layout)
+    assert refused.value.argument == "layout"
