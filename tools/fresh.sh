@@ -29,14 +29,22 @@ in_new_environment() {
     done
 }
 
+leave_chroot() {
+    umount "$scratch/debian/dev/pts" "$scratch/debian/proc" 2>/dev/null || true
+    rm -rf --one-file-system "$scratch"
+}
+
 in_chroot() {
     local debian=$scratch/debian file line
     [ "$(id -u)" = 0 ] || { echo 'FRESH=chroot needs root, for debootstrap' >&2; exit 1; }
     command -v debootstrap >/dev/null || { echo 'apt-get install -y debootstrap' >&2; exit 1; }
-    trap 'umount "$scratch/debian/proc" 2>/dev/null || true; rm -rf "$scratch"' EXIT
+    trap leave_chroot EXIT
     say 'debootstrap'
     debootstrap --variant=minbase --include=ca-certificates,make stable "$debian" >/dev/null
+    # What a real machine has: processes to look up, and terminals of its own for the tests.
     mount -t proc proc "$debian/proc"
+    mount -t devpts -o newinstance,ptmxmode=0666 devpts "$debian/dev/pts"
+    ln -sf pts/ptmx "$debian/dev/ptmx"
     # How this machine reaches its package indexes, if it has said so; nothing else of it.
     for file in /etc/resolv.conf /etc/pip.conf /etc/ssl/certs/ca-certificates.crt; do
         if [ -e "$file" ]; then cp -L "$file" "$debian$file"; fi

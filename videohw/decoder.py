@@ -6,10 +6,8 @@ Owns: the arguments, the order of calls, the account. Must not know: any backend
 from __future__ import annotations
 
 import threading
-import warnings
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from types import TracebackType
 from typing import Any
 
 from . import arguments
@@ -20,6 +18,7 @@ from .errors import Backpressure, InvalidInput
 from .frame import Crop, Frame, Size, checked_color, checked_crop, checked_size
 from .selection import canonical_codec, select
 from .session import deadline_after, remaining
+from .session_owner import SessionOwner
 from .types import (
     DECODER_OUTPUTS,
     DEFAULT_MAX_IN_FLIGHT_FRAMES,
@@ -29,7 +28,7 @@ from .types import (
 )
 
 
-class Decoder:
+class Decoder(SessionOwner):
     """Decodes one stream of coded pictures into :class:`~videohw.frame.Frame`.
 
     Bytes go in by :meth:`submit`, in any pieces; frames come out by :meth:`try_reap`,
@@ -58,6 +57,9 @@ class Decoder:
     Raises :class:`InvalidInput` for a wrong argument, :class:`UnsupportedCodec` and
     :class:`UnsupportedConfig` with what was missing on each backend.
     """
+
+    _config: DecoderConfig
+    _session: DecoderSession
 
     def __init__(
         self,
@@ -108,7 +110,7 @@ class Decoder:
         self._feeding = threading.Lock()
         self._bitstream_errors = 0
         self._last_picture: tuple[int, int, str] | None = None
-        self._session: DecoderSession = self._selection.backend.open_decoder(config)
+        self._session = self._selection.backend.open_decoder(config)
 
     # Input
 
@@ -238,48 +240,11 @@ class Decoder:
             settled = self._session.taken + sum(account.reasons.values())
             account.add("reset", account.submitted - settled)
 
-    def close(self) -> None:
-        """Give everything back; frames that were not reaped are lost. May be repeated."""
-        self._session.close()
-
-    def __enter__(self) -> Decoder:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        # The worker thread holds the session, so nothing else would ever end it.
-        session = getattr(self, "_session", None)
-        if session is not None and not session.closed:
-            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
-            session.close(wait_seconds=0)
-
     def __repr__(self) -> str:
         state = " closed" if self.closed else ""
         return f"<Decoder {self.codec} to {self._config.output} on {self.backend}{state}>"
 
     # State
-
-    @property
-    def closed(self) -> bool:
-        """True once the decoder was closed, and in a forked child."""
-        return self._session.closed
-
-    @property
-    def codec(self) -> str:
-        """The codec by its canonical name."""
-        return self._config.codec
-
-    @property
-    def backend(self) -> str:
-        """The name of the backend taken."""
-        return self._selection.name
 
     def summary(self) -> dict[str, Any]:
         """What decodes and why, and what became of every picture so far.

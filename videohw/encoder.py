@@ -7,10 +7,8 @@ library or driver.
 from __future__ import annotations
 
 import threading
-import warnings
 from collections.abc import Iterator
 from fractions import Fraction
-from types import TracebackType
 from typing import Any, Final
 
 from . import arguments
@@ -21,13 +19,14 @@ from .encoder_input import own_time
 from .errors import Backpressure, InvalidInput
 from .selection import canonical_codec, select
 from .session import deadline_after, remaining
-from .types import DEFAULT_MAX_IN_FLIGHT_PACKETS, Packet, RateControl
+from .session_owner import SessionOwner
+from .types import DEFAULT_MAX_IN_FLIGHT_PACKETS, EncoderConfig, Packet, RateControl
 
 # How long a thread that reaps too waits before it looks at what it is waiting for.
 _GLANCE_SECONDS: Final = 0.01
 
 
-class Encoder:
+class Encoder(SessionOwner):
     """Codes pictures of one size into :class:`~videohw.types.Packet`.
 
     Pictures go in by :meth:`submit`; packets come out by :meth:`try_reap`, :meth:`reap_timeout`,
@@ -63,6 +62,9 @@ class Encoder:
     :class:`UnsupportedConfig` with what was missing on each backend, or what it cannot do.
     """
 
+    _config: EncoderConfig
+    _session: EncoderSession
+
     def __init__(
         self,
         codec: str,
@@ -96,7 +98,7 @@ class Encoder:
         )  # fmt: skip
         self._requested_backend = backend
         self._selection = select(codec, "encode", backend, require_hardware, self._config.device)
-        self._session: EncoderSession = self._selection.backend.open_encoder(self._config)
+        self._session = self._selection.backend.open_encoder(self._config)
         self._submitting = threading.Lock()
         self._reaper: int | None = None  # the thread that reaped last
         self._step = 1 / (self._config.fps * self._config.time_base)  # one frame, 1 or more
@@ -235,49 +237,10 @@ class Encoder:
 
     # Life
 
-    def close(self) -> None:
-        """Give everything back; packets that were not reaped are lost. May be repeated."""
-        self._session.close()
-
-    def __enter__(self) -> Encoder:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        # The worker thread holds the session, so nothing else would ever end it.
-        session = getattr(self, "_session", None)
-        if session is not None and not session.closed:
-            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
-            session.close(wait_seconds=0)
-
     def __repr__(self) -> str:
         state = " closed" if self.closed else ""
         config = self._config
         return f"<Encoder {config.codec} {config.width}x{config.height} on {self.backend}{state}>"
-
-    @property
-    def closed(self) -> bool:
-        """True once the encoder was closed, and in a forked child."""
-        return self._session.closed
-
-    # State
-
-    @property
-    def codec(self) -> str:
-        """The codec by its canonical name."""
-        return self._config.codec
-
-    @property
-    def backend(self) -> str:
-        """The name of the backend taken."""
-        return self._selection.name
 
     @property
     def width(self) -> int:

@@ -83,8 +83,6 @@ class Feed:
                 frame = self.decoder.reap_timeout(min(timeout, _AHEAD_WAIT_SECONDS))
                 break
             if not self._submit_next():
-                if self._source_ended:
-                    continue
                 frame = self.decoder.reap_timeout(timeout)
                 break
         self._open -= frame is not None
@@ -102,12 +100,12 @@ class Feed:
         return self._open >= _MOST_AHEAD and state["queued_bytes"] > 0
 
     def _submit_next(self) -> bool:
-        """Submit one sample; False when the decoder is full or the file is at its end."""
+        """Submit one sample, or note that there are no more; False when the decoder is full."""
         if self._sample is None:
             self._sample = self.source.read()
             if self._sample is None:
                 self._source_ended = True
-                return False
+                return True
             self._remember(self._sample)
         try:
             self.decoder.submit(

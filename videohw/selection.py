@@ -6,7 +6,7 @@ Must not know: any backend by name.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from .backend import AUTO, BACKENDS, Backend, load
 from .errors import InvalidInput, UnsupportedCodec, UnsupportedConfig
@@ -20,7 +20,7 @@ class Selection:
     """The backend taken, what it says of the codec, and the others with why they were not.
 
     ``refused`` holds (name, reason) pairs in the order of preference; backends that come after
-    the one taken were not asked, and say so.
+    the one taken were not asked.
     """
 
     name: str
@@ -62,41 +62,55 @@ def select(
     :class:`UnsupportedCodec` when every backend asked works but none does this codec, else
     :class:`UnsupportedConfig`; both name each backend with what was missing.
     """
+    if not isinstance(backend, str):
+        raise InvalidInput(
+            f"backend is {type(backend).__name__}, not text", argument="backend", hint='or "auto"'
+        )
     names = tuple(BACKENDS) if backend == AUTO else (backend,)
-    refused: list[tuple[str, str]] = []
-    hints: list[str] = []
-    lacks_codec_only = True
+    refused: list[_Refused] = []
     for position, name in enumerate(names):
         module = load(name)
-        if require_hardware and not module.HARDWARE:
-            refused.append((name, "it is software and require_hardware=True"))
-            lacks_codec_only = False
-            continue
-        status = module.probe()
-        if not status.available:
-            refused.append((name, status.reason or "it is not available"))
-            hints.extend([status.hint] if status.hint else [])
-            lacks_codec_only = False
-            continue
-        capability = module.capabilities(codec, direction, device)
-        if capability.supported:
-            later = ((other, f"not asked, {name} comes first") for other in names[position + 1 :])
-            return Selection(name, module, capability, (*refused, *later))
-        refused.append((name, capability.reason or f"it does not {direction} {codec}"))
-    raise _refusal(codec, direction, require_hardware, refused, hints, lacks_codec_only)
-
-
-def _refusal(
-    codec: str,
-    direction: str,
-    require_hardware: bool,
-    refused: list[tuple[str, str]],
-    hints: list[str],
-    lacks_codec_only: bool,
-) -> UnsupportedCodec | UnsupportedConfig:
-    kind = UnsupportedCodec if lacks_codec_only else UnsupportedConfig
+        answer = _ask(name, module, codec, direction, require_hardware, device)
+        if isinstance(answer, Capability):
+            reasons = [(other.name, other.reason) for other in refused]
+            reasons += [(later, f"{name} comes first") for later in names[position + 1 :]]
+            return Selection(name, module, answer, tuple(reasons))
+        refused.append(answer)
     what = "no hardware backend can" if require_hardware else "no backend can"
-    reasons = "; ".join(f"{name}: {reason}" for name, reason in refused)
+    text = "; ".join(f"{each.name}: {each.reason}" for each in refused)
     if require_hardware and not any(load(name).HARDWARE for name in BACKENDS):
-        reasons += "; this build has no hardware backend"
-    return kind(f"{what} {direction} {codec}: {reasons}", hint="; ".join(hints) or None)
+        text += "; this build has no hardware backend"
+    hint = "; ".join(each.hint for each in refused if each.hint) or None
+    lacks_codec = all(each.lacks_codec for each in refused)
+    kind = UnsupportedCodec if lacks_codec else UnsupportedConfig
+    raise kind(f"{what} {direction} {codec}: {text}", hint=hint)
+
+
+class _Refused(NamedTuple):
+    """Why a backend does not do a job. ``lacks_codec``: it works, but not for this codec."""
+
+    name: str
+    reason: str
+    hint: str | None = None
+    lacks_codec: bool = False
+
+
+def _ask(
+    name: str,
+    module: Backend,
+    codec: str,
+    direction: Literal["decode", "encode"],
+    require_hardware: bool,
+    device: int | str,
+) -> Capability | _Refused:
+    if require_hardware and not module.HARDWARE:
+        return _Refused(name, "it is software and require_hardware=True")
+    status = module.probe()
+    if not status.available:
+        return _Refused(name, status.reason or "it is not available", status.hint)
+    answer = module.capabilities(codec, direction, device)
+    if answer.supported:
+        return answer
+    lacks_codec = device == 0 or not module.capabilities(codec, direction, 0).supported
+    reason = answer.reason or f"it does not {direction} {codec}"
+    return _Refused(name, reason, lacks_codec=lacks_codec)

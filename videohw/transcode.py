@@ -7,7 +7,7 @@ is in :mod:`videohw.transcode_job`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from .color import ColorSpec
 from .encoder_config import FrameRate
 from .errors import InvalidInput, UnsupportedConfig
 from .feed import READ_AHEAD_BYTES, Feed
-from .files.containers import Container, container_for
+from .files.containers import Container, container_for, kept_tags, places_missing
 from .files.demux import ContainerSource
 from .files.media import StreamInfo, VideoTrack
 from .files.mux import VideoTags, open_muxer, refusal
@@ -25,7 +25,7 @@ from .selection import canonical_codec
 from .transcode_job import Job, Window
 from .transcode_job import TranscodeProgress as TranscodeProgress
 from .types import RateControl
-from .writer import display_tags
+from .writer import display_tags, refuse_tags
 
 STREAMS: Final = ("all", "video")
 # A size that rounds an odd side is not a change of shape.
@@ -47,7 +47,9 @@ class TranscodeResult:
     ``frames_in``: pictures decoded, ``frames_out``: pictures in the target; ``seconds`` it took
     and ``fps``, frames out per second of that. ``bytes``: size of the target. ``duration``:
     seconds from the first picture to the end of the last. ``copied``: packets of each stream that
-    was copied, by its index in the source; ``dropped_streams``: those the target cannot hold.
+    was copied, by its index in the source; ``dropped_streams``: those the target cannot hold;
+    ``dropped_tags``: why the rotation, the chapters, the tags or the shape of a pixel are not in
+    the target, one text each.
     ``retimed``: pictures without a time or not later than the one before, which were given one.
     ``decoder`` and ``encoder`` are the summaries of both sessions.
     """
@@ -65,6 +67,7 @@ class TranscodeResult:
     duration: Fraction
     copied: Mapping[int, int]
     dropped_streams: tuple[DroppedStream, ...]
+    dropped_tags: tuple[str, ...]
     retimed: int
     decoder: Any
     encoder: Any
@@ -109,8 +112,9 @@ def transcode(
     once, to the time base of the target), their colour, the rotation (``rotation`` sets another)
     and the shape of a pixel. ``streams``: "all" copies the other streams, tags, languages,
     dispositions and chapters, "video" leaves the other streams out. What the target's container
-    cannot hold is told in ``dropped_streams``, or with ``strict`` is :class:`UnsupportedConfig`
-    before anything is written. ``metadata`` adds tags; an empty text removes one.
+    cannot hold is told in ``dropped_streams`` and ``dropped_tags``, or with ``strict`` is
+    :class:`UnsupportedConfig` before anything is written. ``metadata`` adds tags; an empty text
+    removes one.
 
     ``start`` and ``end``: seconds from the beginning of the video, to the exact picture; the
     target then starts at 0. ``size``, ``crop``: of the pictures, in pixels, crop first. ``color``:
@@ -127,28 +131,23 @@ def transcode(
     kind = container_for(target, container, codec)
     window = Window.checked(start, end)
     matrix, _ = display_tags(rotation, None, metadata)
+    refuse_tags(kind, codec, matrix, None, metadata)
     video = reader.open(
         source, stream=stream, format=format, fps=fps, backend=backend, device=device,
         require_hardware=require_hardware, size=size, crop=crop, color=color, on_error=on_error,
         max_pending_bytes=READ_AHEAD_BYTES, options=decoder_options,
     )  # fmt: skip
     with video:
-        track = video.feed.source.track
+        tags = _video_tags(video.feed, codec, size, crop)
+        if rotation is not None:
+            tags = replace(tags, display_matrix=matrix)
         kept, dropped = _plan_copies(video.feed, kind, streams)
-        if strict and dropped:
+        lost = _tags_lost(video.feed, kind, tags)
+        if strict and (dropped or lost):
             raise UnsupportedConfig(
-                "; ".join(each.reason for each in dropped),
-                hint="another container, or strict=False",
+                "; ".join((*(each.reason for each in dropped), *lost)),
+                hint="use another container, or strict=False",
             )
-        tags = VideoTags(
-            codec=codec,
-            time_base=track.time_base,
-            fps=track.fps,
-            display_matrix=track.display_matrix if rotation is None else matrix,
-            sample_aspect_ratio=_pixel_shape(track, size, crop),
-            disposition=_disposition(video.feed),
-            metadata=_video_tags(track),
-        )
         muxer = open_muxer(target, kind, tags, metadata=_file_tags(video.metadata, metadata))
         settings = {
             "backend": backend, "device": device, "require_hardware": require_hardware,
@@ -168,8 +167,8 @@ def transcode(
         target=muxer.name, container=kind.name, codec=codec, width=done.width, height=done.height,
         frames_in=done.frames_in, frames_out=done.frames_out, seconds=done.seconds,
         fps=done.frames_out / done.seconds if done.seconds else 0.0, bytes=done.size_bytes,
-        duration=done.duration, copied=done.copied, dropped_streams=dropped, retimed=done.retimed,
-        decoder=done.decoder, encoder=done.encoder,
+        duration=done.duration, copied=done.copied, dropped_streams=dropped, dropped_tags=lost,
+        retimed=done.retimed, decoder=done.decoder, encoder=done.encoder,
     )  # fmt: skip
 
 
@@ -202,13 +201,39 @@ def _pixel_shape(
     return ratio if abs(change - 1) < _SHAPE_TOLERANCE else (ratio or 1) * change
 
 
-def _disposition(feed: Feed) -> int | None:
+def _video_tags(
+    feed: Feed,
+    codec: str,
+    size: tuple[int, int] | None,
+    crop: tuple[int, int, int, int] | None,
+) -> VideoTags:
+    """The tags of the source's video stream, for a stream of ``codec``."""
+    source, track = feed.source, feed.source.track
+    disposition = None
+    if isinstance(source, ContainerSource):
+        disposition = int(source.stream.disposition)
+    return VideoTags(
+        codec=codec,
+        time_base=track.time_base,
+        fps=track.fps,
+        display_matrix=track.display_matrix,
+        sample_aspect_ratio=_pixel_shape(track, size, crop),
+        disposition=disposition,
+        metadata={key: text for key, text in track.metadata.items() if key.lower() != "rotate"},
+    )
+
+
+def _tags_lost(feed: Feed, kind: Container, tags: VideoTags) -> tuple[str, ...]:
+    """What of the source's tags the container has no place for."""
     source = feed.source
-    return int(source.stream.disposition) if isinstance(source, ContainerSource) else None
-
-
-def _video_tags(track: VideoTrack) -> dict[str, str]:
-    return {key: text for key, text in track.metadata.items() if key.lower() != "rotate"}
+    return places_missing(
+        kind,
+        tags.codec,
+        rotation=tags.display_matrix is not None,
+        chapters=isinstance(source, ContainerSource) and bool(source.chapters),
+        tags=bool(kept_tags(source.metadata)),
+        shape=tags.sample_aspect_ratio not in (None, 1),
+    )
 
 
 def _file_tags(found: Mapping[str, str], wanted: Mapping[str, str] | None) -> dict[str, str]:

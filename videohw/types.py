@@ -15,9 +15,7 @@ from typing import Any, Final, Literal, TypeAlias
 from .color import ColorSpec
 from .errors import InvalidInput
 
-DecoderCodec: TypeAlias = Literal[
-    "h264", "hevc", "av1", "vp9", "vp8", "mpeg2", "mpeg1", "jpeg"
-]
+DecoderCodec: TypeAlias = Literal["h264", "hevc", "av1", "vp9", "vp8", "mpeg2", "mpeg1", "jpeg"]
 EncoderCodec: TypeAlias = Literal["h264", "hevc", "av1"]
 Layout: TypeAlias = Literal["annexb", "access_unit", "length_prefixed", "frame"]
 OnError: TypeAlias = Literal["raise", "skip", "resync", "conceal"]

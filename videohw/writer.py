@@ -15,8 +15,8 @@ from .backend import AUTO
 from .color import ColorSpec
 from .encoder import Encoder
 from .encoder_config import FrameRate, frame_rate
-from .errors import Backpressure, InvalidInput, SessionClosed
-from .files.containers import container_for
+from .errors import Backpressure, InvalidInput, SessionClosed, UnsupportedConfig
+from .files.containers import Container, container_for, places_missing
 from .files.media import rotation_matrix
 from .files.mux import Muxer, VideoTags, open_muxer
 from .selection import canonical_codec
@@ -132,6 +132,7 @@ class VideoWriter:
         codec = canonical_codec(codec, "encode")
         kind = container_for(target, container, codec)
         matrix, aspect = display_tags(rotation, sample_aspect_ratio, metadata)
+        refuse_tags(kind, codec, matrix, aspect, metadata)
         encoder = Encoder(
             codec, width, height, fps=fps, backend=backend, input=input, device=device,
             require_hardware=require_hardware, rate_control=rate_control, gop=gop,
@@ -241,6 +242,22 @@ class VideoWriter:
         if self._sink is None:
             raise SessionClosed(_CLOSED, hint="open a new writer")
         return self._sink
+
+
+def refuse_tags(
+    container: Container,
+    codec: str,
+    matrix: tuple[int, ...] | None,
+    aspect: Fraction | None,
+    metadata: Mapping[str, str] | None,
+) -> None:
+    """:class:`UnsupportedConfig` when the container has no place for what was asked for."""
+    missing = places_missing(
+        container, codec, rotation=matrix is not None, chapters=False,
+        tags=any((metadata or {}).values()), shape=aspect not in (None, 1),
+    )  # fmt: skip
+    if missing:
+        raise UnsupportedConfig("; ".join(missing), hint="use another container, such as mp4")
 
 
 def display_tags(

@@ -126,9 +126,7 @@ def test_a_hidden_vp9_frame_is_shown_later(backend: BackendCase) -> None:
     """show_existing_frame (6.2) is a picture of its own: one byte that names the buffer."""
     first = packets("vp9")[0]
     calls = [hidden_vp9_key(first), b"\x88"]
-    got = decode(
-        backend.decoder("vp9"), ({"data": data, "pts": n} for n, data in enumerate(calls))
-    )
+    got = decode(backend.decoder("vp9"), ({"data": data, "pts": n} for n, data in enumerate(calls)))
     assert [canonical_bytes(frame) for frame in got.frames] == [decoded_by_libavcodec("vp9")[0][1]]
     assert got.pts == [1]
     assert got.summary["reasons"] == {"not_shown": 1}
@@ -166,18 +164,21 @@ def test_mpeg_states_its_shape(backend: BackendCase, codec: str) -> None:
     assert frame.field_order == "progressive"
 
 
-def test_damage_is_typed(backend: BackendCase) -> None:
-    for codec in ("jpeg", "vp8", "vp9"):
-        first, second, third, *_ = packets(codec)
-        spoiled = second[:1] + b"\xff" * 20
-        got = decode(
-            backend.decoder(codec, options=None),
-            ({"data": data, "pts": n} for n, data in enumerate((first, spoiled, third))),
-        )
-        assert all(isinstance(error, VideoHwError) for error in got.errors)
-        assert 0 in got.pts
-        assert 2 in got.pts
-        assert_account(got.summary)
+@pytest.mark.parametrize("options", ["exact", "default"])
+@pytest.mark.parametrize("codec", ["jpeg", "vp8", "vp9"])
+def test_damage_is_typed_and_costs_nothing_else(
+    backend: BackendCase, codec: str, options: str
+) -> None:
+    data = packets(codec)
+    key = 8  # the next keyframe
+    spoiled = [*data[:key], data[key - 1][:1] + b"\xff" * 20, *data[key : key + 3]]
+    got = decode(
+        backend.decoder(codec, **({} if options == "exact" else {"options": None})),
+        ({"data": each, "pts": n} for n, each in enumerate(spoiled)),
+    )
+    assert all(isinstance(error, VideoHwError) for error in got.errors)
+    assert [pts for pts in got.pts if pts != key] == [n for n in range(key + 4) if n != key]
+    assert_account(got.summary)
 
 
 @pytest.mark.parametrize(

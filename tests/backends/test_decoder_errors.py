@@ -115,9 +115,7 @@ def test_flush_raises_the_error_and_keeps_the_frames(backend: BackendCase) -> No
         assert_account(decoder.summary())
 
 
-@pytest.mark.parametrize(
-    ("on_error", "reason"), [("skip", "skipped"), ("conceal", "undecodable")]
-)
+@pytest.mark.parametrize(("on_error", "reason"), [("skip", "skipped"), ("conceal", "undecodable")])
 def test_a_refused_picture_is_left_out_and_counted(
     backend: BackendCase, on_error: str, reason: str
 ) -> None:

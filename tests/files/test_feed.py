@@ -18,13 +18,13 @@ class Film:
 
     name = "film"
     streams: tuple[StreamInfo, ...] = ()
-    metadata: dict[str, str] = {}
     timed = True
     cut_short = None
     track = VideoTrack("h264", "annexb", Fraction(1, 25), 16, 16, Fraction(25))
 
     def __init__(self, count: int) -> None:
         self.left = deque(range(count))
+        self.metadata: dict[str, str] = {}
 
     def read(self) -> Sample | None:
         return Sample(b"picture", self.left.popleft(), 1) if self.left else None

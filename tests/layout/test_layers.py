@@ -28,6 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     "backend": {"errors", "types"},
     "capabilities": {"backend", "errors", "types"},
     "selection": {"backend", "errors", "types"},
+    "session_owner": {"backend", "selection", "types"},
     "frame": {"color", "errors", "pixel_format", "types"},
     "picture_info": {"backend", "bitstream", "color", "errors", "types"},
     "frame_headers": {"backend", "bitstream", "errors", "types"},
@@ -43,11 +44,11 @@ ALLOWED: dict[str, set[str]] = {
     },
     "decoder": {
         "arguments", "backend", "bitstream", "coded_input", "color", "errors", "frame",
-        "selection", "session", "types",
+        "selection", "session", "session_owner", "types",
     },
     "encoder": {
         "arguments", "backend", "color", "encoder_config", "encoder_input", "errors",
-        "selection", "session", "types",
+        "selection", "session", "session_owner", "types",
     },
     "files": {"bitstream", "color", "errors", "software", "status", "types"},
     "feed": {"decoder", "errors", "files", "frame"},

@@ -15,24 +15,31 @@ from ..errors import InvalidInput, UnsupportedConfig
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A file format: FFmpeg's muxer (None: the bytes alone), codecs, layout of its samples."""
+    """A file format: FFmpeg's muxer (None: the bytes alone), codecs, layout of its samples.
+
+    ``tagged``: it has a place for tags, chapters and a display matrix. ``shaped``: codecs whose
+    pixel shape it keeps.
+    """
 
     name: str
     muxer: str | None
     codecs: tuple[str, ...]
     layout: str
     extensions: tuple[str, ...]
+    tagged: bool = False
+    shaped: tuple[str, ...] = ("h264", "hevc")  # coded into the stream itself
 
 
 _MPEG: Final = ("h264", "hevc")
+_ALL: Final = (*_MPEG, "av1")
 CONTAINERS: Final[Mapping[str, Container]] = {
     c.name: c
     for c in (
-        Container("mp4", "mp4", (*_MPEG, "av1"), "length_prefixed", (".mp4", ".m4v")),
+        Container("mp4", "mp4", _ALL, "length_prefixed", (".mp4", ".m4v"), True, _ALL),
         # libavformat refuses AV1 in QuickTime files.
-        Container("mov", "mov", _MPEG, "length_prefixed", (".mov", ".qt")),
-        Container("mkv", "matroska", (*_MPEG, "av1"), "length_prefixed", (".mkv",)),
-        Container("webm", "webm", ("av1",), "length_prefixed", (".webm",)),
+        Container("mov", "mov", _MPEG, "length_prefixed", (".mov", ".qt"), True),
+        Container("mkv", "matroska", _ALL, "length_prefixed", (".mkv",), True),
+        Container("webm", "webm", ("av1",), "length_prefixed", (".webm",), True),
         Container("ts", "mpegts", _MPEG, "annexb", (".ts", ".m2ts", ".mts")),
         Container("h264", None, ("h264",), "annexb", (".h264", ".264", ".avc")),
         Container("hevc", None, ("hevc",), "annexb", (".hevc", ".h265", ".265")),
@@ -90,6 +97,23 @@ def container_for(target: Any, container: str | None, codec: str) -> Container:
             f"a {found.name} file cannot hold {codec}", hint=f"{codec} goes into {fitting}"
         )
     return found
+
+
+def places_missing(
+    container: Container, codec: str, *, rotation: bool, chapters: bool, tags: bool, shape: bool
+) -> tuple[str, ...]:
+    """What of these a file of ``codec`` in ``container`` has no place for, with the reason."""
+    wanted = {
+        "rotation": rotation and not container.tagged,
+        "chapters": chapters and not container.tagged,
+        "tags": tags and not container.tagged,
+        "pixel shape": shape and codec not in container.shaped,
+    }
+    return tuple(
+        f"{container.name} has no place for {what}" + (" of AV1" if what == "pixel shape" else "")
+        for what, lost in wanted.items()
+        if lost
+    )
 
 
 def kept_tags(metadata: Mapping[str, str]) -> dict[str, str]:

@@ -22,7 +22,7 @@ from ..errors import InvalidInput, UnsupportedCodec, UnsupportedConfig, VideoHwE
 from ..types import CODEC_ALIASES, DECODER_CODECS
 from .headers import first_sps, nals_in, sps_color
 from .media import Sample, StreamInfo, VideoTrack
-from .pyav import av_errors, detail, fraction, lenient_tags, load_av
+from .pyav import av_errors, detail, fraction, lenient_tags, load_av, writes_time_codes
 
 AV_TIME_BASE: Final = 1_000_000  # units of AVFormatContext.duration in a second
 IDENTITY: Final = (65536, 0, 0, 0, 65536, 0, 0, 0, 1 << 30)  # display matrix, 16.16 and 2.30
@@ -78,7 +78,9 @@ class ContainerSource:
         and of the tag ``timecode`` that the video has too.
         """
         made = self._hidden | {self.stream.index}
-        code = self.stream.metadata.get("timecode", "")
+        code = ""
+        if writes_time_codes(self._av):
+            code = self.stream.metadata.get("timecode", "")
         return [
             stream
             for stream in self.container.streams
@@ -100,7 +102,10 @@ class ContainerSource:
                 return None
             if packet.stream_index == self.stream.index:
                 self._packets_read += 1
-                return _sample(self.track, packet)
+                sample = _sample(self.track, packet)
+                if sample.data:
+                    return sample
+                continue
             # What was read while the file was opened comes too, whatever is discarded since.
             if self._on_other is not None and packet.stream_index in self._copied:
                 self._on_other(packet)

@@ -324,6 +324,8 @@ def refusal(container: Container, template: Any) -> str | None:
         return f"a raw {container.name} stream cannot hold {what}"
     if container.name == "ts" and codec not in TS_COPIES:
         return f"ts has no stream type for {what}"
+    if template.type == "data" and "timecode" in template.metadata:
+        return "a time code cannot be written with this version of PyAV"
     # Data has its own marks in QuickTime files, which another container does not give it.
     foreign = template.type == "data" and "mp4" not in template.container.format.name
     if container.name in ("mp4", "mov") and foreign:

@@ -15,7 +15,9 @@ from typing import Any, Final
 from ..errors import InvalidBitstream, UnsupportedConfig, VideoHwError
 from ..status import LIBAVFORMAT, backend_error
 
+# PyAV's first major version that is lenient with tags, and that tells a muxer the frame rate.
 _LENIENT_SINCE: Final = 19
+_RATES_SINCE: Final = 18
 # Refusals of a muxer that are about what it was asked to hold, not about the machine.
 _REFUSALS: Final = frozenset({"ArgumentError", "PatchWelcomeError", "NotImplementedError"})
 
@@ -38,8 +40,16 @@ def lenient_tags(av: Any) -> dict[str, str]:
 
     Version 19 is lenient by itself and has no such argument.
     """
-    old = int(av.__version__.partition(".")[0]) < _LENIENT_SINCE
-    return {"metadata_errors": "surrogateescape"} if old else {}
+    return {} if _major(av) >= _LENIENT_SINCE else {"metadata_errors": "surrogateescape"}
+
+
+def writes_time_codes(av: Any) -> bool:
+    """Whether a track of time codes can be made from the tag: that needs the frame rate."""
+    return _major(av) >= _RATES_SINCE
+
+
+def _major(av: Any) -> int:
+    return int(av.__version__.partition(".")[0])
 
 
 def fraction(value: Any) -> Fraction | None:
@@ -77,7 +87,7 @@ def _translate(error: Exception, call: str, name: str, writing: bool) -> Excepti
             return UnsupportedConfig(f"{name}: {error}")
         return None
     code = getattr(error, "errno", None) or 0
-    if isinstance(error, OSError) and not isinstance(error, EOFError) and code:
+    if isinstance(error, OSError) and code:
         return OSError(code, os.strerror(code), name)
     if isinstance(error, MemoryError):
         return MemoryError(f"{call} of {name}")

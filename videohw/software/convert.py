@@ -8,6 +8,8 @@ session converts on its worker.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any, Final
@@ -23,10 +25,11 @@ from .capabilities import load_av
 from .frames import av_format_name, av_frame_of, plane_view, planes_of
 from .regions import aligned, chroma_steps, cut, grown, inside, size_of
 
-# libswscale/swscale.h, SWS_CS_*: the matrices it can be told of.
+# ITU-T H.273 table 4: the matrices that swscale has coefficients for.
 _MATRICES: Final = {
-    "bt709": 1, "fcc": 4, "smpte170m": 5, "bt470bg": 5, "smpte240m": 7, "bt2020nc": 9,
+    "bt709": 1, "fcc": 4, "bt470bg": 5, "smpte170m": 6, "smpte240m": 7, "bt2020nc": 9,
 }  # fmt: skip
+_UNSPECIFIED: Final = 2  # in every table of H.273
 # SWS_BILINEAR | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP | SWS_ACCURATE_RND | SWS_BITEXACT: with
 # these RGB is within half a code value of the exact matrix for 8 bits, without them up to 3 off.
 _FLAGS: Final = 0x2 | 0x2000 | 0x4000 | 0x40000 | 0x80000
@@ -131,21 +134,38 @@ def _pixels(
 
 def _scaled(av_frame: Any, frame: Frame, av_format: str, size: Size) -> Any:
     """``av_frame`` in another size and format, by the colour that ``frame`` states."""
-    color, is_rgb = frame.color, FORMATS[frame.format].rgb
-    matrix = None if is_rgb else _MATRICES.get(color.matrix or "")
+    color = frame.color
     to_rgb = av_format.startswith("gbrp")
-    if matrix is None and not is_rgb and to_rgb:
+    matrix = None if FORMATS[frame.format].rgb else _MATRICES.get(color.matrix or "")
+    if matrix is None and not FORMATS[frame.format].rgb and to_rgb:
         raise UnsupportedConfig(
             f"swscale cannot convert the matrix {color.matrix} to RGB",
             hint="take the native planes, or state another matrix with color=",
         )
     source_range = _RANGES[color.range or "limited"]
-    return _reformatter().reformat(
-        av_frame, *size, av_format,
-        src_colorspace=matrix, dst_colorspace=matrix, src_color_range=source_range,
-        dst_color_range=_RANGES["full"] if to_rgb else source_range,
-        interpolation=_FLAGS, threads=1,
-    )  # fmt: skip
+    with _described(av_frame, matrix):
+        return _reformatter().reformat(
+            av_frame, *size, av_format, src_color_range=source_range,
+            dst_color_range=_RANGES["full"] if to_rgb else source_range,
+            interpolation=_FLAGS, threads=1,
+        )  # fmt: skip
+
+
+@contextmanager
+def _described(av_frame: Any, matrix: int | None) -> Iterator[None]:
+    """State the matrix of ``av_frame`` for a while, and neither primaries nor transfer.
+
+    PyAV 17 has no name for the matrix of BT.2020 to tell swscale, and lets swscale refuse
+    pictures whose primaries or transfer have reserved values.
+    """
+    before = av_frame.colorspace, av_frame.color_primaries, av_frame.color_trc
+    av_frame.color_primaries = av_frame.color_trc = _UNSPECIFIED
+    if matrix is not None:
+        av_frame.colorspace = matrix
+    try:
+        yield
+    finally:
+        av_frame.colorspace, av_frame.color_primaries, av_frame.color_trc = before
 
 
 def _channels_first(made: Any, target: str, deep: bool) -> npt.NDArray[Any]:
@@ -180,9 +200,10 @@ def _refilled(template: Any, frame: Frame) -> Any:
     Scaling is the one way of PyAV to a frame that keeps the place of the chroma samples.
     """
     name = av_format_name(frame.format)
-    made = _reformatter().reformat(
-        template, frame.width, frame.height, name, interpolation=_NEAREST, threads=1
-    )
+    with _described(template, None):
+        made = _reformatter().reformat(
+            template, frame.width, frame.height, name, interpolation=_NEAREST, threads=1
+        )
     if made is template:  # there was nothing to do for it
         return av_frame_of(frame.format, frame.width, frame.height, frame.planes)
     for plane, pixels in zip(made.planes, frame.planes, strict=True):

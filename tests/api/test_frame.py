@@ -1,0 +1,211 @@
+"""Frames made by hand: as arrays, through DLPack, and what conversions refuse."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from tests.backends.coded_clips import needs_av
+from tests.backends.colors import SAMPLES, rgb_of
+from videohw.color import ColorSpec
+from videohw.errors import InvalidInput
+from videohw.frame import Conversion, Frame, checked_crop, checked_size
+from videohw.pixel_format import FORMATS
+
+Array = npt.NDArray[Any]
+
+
+def picture(name: str, width: int, height: int, *values: int) -> Frame:
+    """A frame with a constant in each plane, or counting samples where none is given."""
+    layout = FORMATS[name]
+    planes = []
+    for index in range(len(layout.planes)):
+        shape = layout.plane_shape(index, width, height)
+        if values:
+            plane = np.full(shape, values[min(index, len(values) - 1)], layout.dtype)
+        else:
+            plane = (np.arange(np.prod(shape)) + index).reshape(shape).astype(layout.dtype)
+        plane.setflags(write=False)
+        planes.append(plane)
+    return Frame(tuple(planes), name, width, height)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("rgb24", (6, 8, 3)), ("bgra", (6, 8, 4)), ("gray", (6, 8)), ("gray10", (6, 8)),
+        ("yuv420p", (9, 8)), ("i420", (9, 8)), ("nv12", (9, 8)), ("p010", (9, 8)),
+        ("yuv420p10", (9, 8)), ("yuv444p", (3, 6, 8)), ("yuv444p12", (3, 6, 8)),
+        ("gbrp", (3, 6, 8)), ("rgb_planar", (3, 6, 8)), ("rgb_float32", (3, 6, 8)),
+    ],
+)  # fmt: skip
+def test_shape_and_order_of_the_array(name: str, shape: tuple[int, ...]) -> None:
+    frame = picture(name, 8, 6)
+    array = np.asarray(frame)
+    assert array.shape == shape
+    assert array.dtype == np.dtype(FORMATS[name].dtype)
+    planes = frame.planes
+    if name == "gbrp":  # memory order is G, B, R
+        planes = (planes[2], planes[0], planes[1])
+    np.testing.assert_array_equal(
+        array.reshape(-1), np.concatenate([p.reshape(-1) for p in planes])
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("yuv422p", (8, 6)), ("nv16", (8, 6)), ("nv24", (8, 6)), ("yuv420p", (7, 6)),
+     ("nv12", (8, 5)), ("yuv411p", (8, 6))],
+)  # fmt: skip
+def test_pictures_that_are_not_one_array_say_so(name: str, size: tuple[int, int]) -> None:
+    frame = picture(name, *size)
+    with pytest.raises(InvalidInput, match="not one array"):
+        np.asarray(frame)
+    with pytest.raises(InvalidInput, match="not one array"):
+        frame.__dlpack__()
+
+
+def test_metadata_is_no_array() -> None:
+    with pytest.raises(InvalidInput, match="0 planes"):
+        np.asarray(Frame((), "yuv420p", 8, 6))
+
+
+def test_packed_pictures_are_not_copied() -> None:
+    frame = picture("rgb24", 8, 6)
+    array = np.asarray(frame)
+    assert np.shares_memory(array, frame.planes[0])
+    assert not array.flags.writeable
+    assert not np.shares_memory(np.array(frame), frame.planes[0])
+    assert np.array(frame).flags.writeable
+    assert np.asarray(frame, np.float32).dtype == np.float32
+
+
+@pytest.mark.skipif(np.lib.NumpyVersion(np.__version__) < "2.0.0", reason="NumPy 1 has no copy=")
+def test_copy_false_is_kept() -> None:
+    assert np.asarray(picture("rgb24", 8, 6), copy=False).shape == (6, 8, 3)
+    for wrong in (
+        lambda: np.asarray(picture("yuv420p", 8, 6), copy=False),
+        lambda: np.asarray(picture("rgb24", 8, 6), np.float32, copy=False),
+    ):
+        with pytest.raises(ValueError, match="without a copy"):
+            wrong()
+
+
+def test_dlpack() -> None:
+    frame = picture("rgb24", 8, 6)
+    assert frame.__dlpack_device__() == (1, 0)
+    np.testing.assert_array_equal(np.from_dlpack(frame), np.asarray(frame))  # type: ignore[arg-type]
+    planar = np.from_dlpack(picture("nv12", 8, 6))  # type: ignore[arg-type]
+    np.testing.assert_array_equal(planar, np.asarray(picture("nv12", 8, 6)))
+    # A reader of old capsules cannot be told that memory is read-only: it gets a copy.
+    assert "dltensor" in repr(frame.__dlpack__())
+    with pytest.raises(BufferError, match="read-only"):
+        frame.__dlpack__(copy=False)
+    with pytest.raises(BufferError, match="device"):
+        frame.__dlpack__(dl_device=(2, 0))
+    with pytest.raises(InvalidInput, match="stream"):
+        frame.__dlpack__(stream=1)
+
+
+def test_it_says_what_it_is() -> None:
+    frame = dataclasses.replace(
+        picture("nv12", 8, 6), pts=7, keyframe=True, corrupt=True, field_order="tff"
+    )
+    assert repr(frame) == "<Frame 8x6 nv12 pts=7 key corrupt tff>"
+    assert frame.to_host() is frame
+
+
+def test_a_frame_cannot_be_changed() -> None:
+    frame = picture("nv12", 8, 6)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        frame.pts = 1  # type: ignore[misc]
+
+
+def test_conversions_reach_the_converter_checked() -> None:
+    asked: list[Conversion] = []
+
+    def converter(frame: Frame, request: Conversion) -> Frame:
+        asked.append(request)
+        return frame
+
+    frame = dataclasses.replace(picture("nv12", 8, 6), converter=converter)
+    color = ColorSpec(matrix="bt709")
+    frame.convert("rgb24", size=[4, 2], crop=(0, 0, 2, 2), color=color)  # type: ignore[arg-type]
+    assert asked == [Conversion("rgb24", (4, 2), (0, 0, 2, 2), color)]
+    for argument, value in (
+        ("output", "metadata"), ("output", None), ("size", (0, 1)), ("crop", (0, 0, 1)),
+        ("color", "bt709"),
+    ):  # fmt: skip
+        with pytest.raises(InvalidInput) as refused:
+            frame.convert(**{"output": "rgb24", argument: value})  # type: ignore[arg-type]
+        assert refused.value.argument == argument
+    with pytest.raises(InvalidInput, match="no pixels"):
+        picture("nv12", 8, 6).convert("rgb24")
+
+
+def test_sizes_and_crops() -> None:
+    assert checked_size(None) is None
+    assert checked_size([np.int32(3), 4]) == (3, 4)
+    assert checked_crop((0, 0, 1, 1)) == (0, 0, 1, 1)
+    for wrong in ((1,), (0, 3), (-1, 3), "ab", 3, (1.0, 2), (True, 2)):
+        with pytest.raises(InvalidInput):
+            checked_size(wrong)
+
+
+# swscale on every layout that a decoder can make
+
+
+YUV = sorted(
+    name
+    for name, layout in FORMATS.items()
+    if not layout.rgb and not name.startswith(("gray", "yuvj", "i420")) and name != "nv21"
+)
+
+
+@pytest.mark.parametrize("name", YUV)
+@pytest.mark.parametrize("range_", ["limited", "full"])
+def test_every_layout_becomes_the_right_rgb(name: str, range_: str) -> None:
+    needs_av()
+    from videohw.software.convert import Swscale
+    from videohw.software.frames import av_frame_of
+
+    layout = FORMATS[name]
+    up = 1 << (layout.bit_depth - 8)
+    for sample in SAMPLES:
+        y, cb, cr = (value * up << layout.shift for value in sample)
+        if len(layout.planes) == 3:
+            frame = picture(name, 8, 6, y, cb, cr)
+        else:
+            frame = picture(name, 8, 6, y)
+            chroma = np.empty(layout.plane_shape(1, 8, 6), layout.dtype)
+            chroma[..., 0], chroma[..., 1] = cb, cr
+            frame = dataclasses.replace(frame, planes=(frame.planes[0], chroma))
+        frame = dataclasses.replace(
+            frame,
+            color=ColorSpec(matrix="bt709", range=range_),
+            converter=Swscale(av_frame_of(name, 8, 6, frame.planes)),
+        )
+        expected = rgb_of(tuple(v * up for v in sample), "bt709", range_, layout.bit_depth)  # type: ignore[arg-type]
+        got = np.asarray(frame.convert("rgb24"))[2, 3].astype(float)
+        assert np.abs(got - 255 * expected).max() <= 2, (sample, got)
+        exact = np.asarray(frame.convert("rgb_float32"))[:, 2, 3]
+        assert np.abs(exact - expected).max() <= 2 / 255
+
+
+@pytest.mark.parametrize("name", ["gbrp", "gbrp10", "gbrp16", "rgb24", "bgra"])
+def test_rgb_stays_rgb(name: str) -> None:
+    needs_av()
+    from videohw.software.convert import Swscale
+    from videohw.software.frames import av_frame_of
+
+    layout = FORMATS[name]
+    up = 1 << (layout.bit_depth - 8)
+    frame = picture(name, 8, 6, 10 * up, 20 * up, 200 * up)
+    expected = (200, 10, 20) if len(layout.planes) == 3 else (10, 10, 10)  # G, B, R in memory
+    frame = dataclasses.replace(frame, converter=Swscale(av_frame_of(name, 8, 6, frame.planes)))
+    got = np.asarray(frame.convert("rgb24"))[3, 3].astype(int)
+    assert np.abs(got - expected).max() <= 1

@@ -1,0 +1,225 @@
+"""What the parser reads beside the pixels: fields, light, captions; frames of VP8 and VP9."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from tests.backends.pcm import PcmStream, Vui
+from tests.coded_streams import Bits, annexb, h264_sei
+from videohw.backend import Fields
+from videohw.bitstream import AccessUnit, AccessUnitAssembler
+from videohw.frame_headers import Av1Reader, CodedFrame, Mpeg2Reader, coded_frames
+from videohw.picture_info import UnitReader
+from videohw.types import ContentLight, MasteringDisplay, SideData
+
+CAPTION = b"\xfc\x94\x2c"
+# ATSC A/53: country, provider, identifier, type, flags with one construct, em_data, marker.
+CAPTIONS_T35 = b"\xb5\0\x31GA94\3\x41\xff" + CAPTION + b"\xff"
+LIGHT = (1000).to_bytes(2, "big") + (400).to_bytes(2, "big")
+DISPLAY = b"".join(
+    value.to_bytes(2, "big") for value in (13250, 34500, 7500, 3000, 34000, 16000, 15635, 16450)
+) + b"".join(value.to_bytes(4, "big") for value in (10_000_000, 50))  # fmt: skip
+MASTERING = MasteringDisplay(
+    red=(Fraction(34000, 50000), Fraction(16000, 50000)),
+    green=(Fraction(13250, 50000), Fraction(34500, 50000)),
+    blue=(Fraction(7500, 50000), Fraction(3000, 50000)),
+    white_point=(Fraction(15635, 50000), Fraction(16450, 50000)),
+    max_luminance=Fraction(1000),
+    min_luminance=Fraction(50, 10000),
+)
+
+
+def h264_units(*units: list[bytes]) -> list[AccessUnit]:
+    assembler = AccessUnitAssembler("h264")
+    found = []
+    for unit in units:
+        assembler.feed(annexb(*unit), end_of_unit=True)
+        found += list(assembler)
+    return found
+
+
+def test_light_lasts_to_the_next_sequence_and_captions_for_one_picture() -> None:
+    stream = PcmStream()
+    sei = h264_sei((137, DISPLAY), (144, LIGHT), (4, CAPTIONS_T35))
+    units = h264_units(
+        [*stream.sets, sei, stream.picture(20, idr=True)],
+        [stream.picture(21, poc=2)],
+        [h264_sei((144, b"\0\1\0\2")), stream.picture(22, poc=4)],
+        [stream.picture(23, poc=6)],
+        [stream.picture(24, idr=True)],
+    )
+    reader = UnitReader("h264")
+    light = ContentLight(1000, 400)
+    assert [reader.read(unit).side_data for unit in units] == [
+        SideData(MASTERING, light, CAPTION),
+        SideData(MASTERING, light),
+        SideData(MASTERING, ContentLight(1, 2)),
+        SideData(MASTERING, ContentLight(1, 2)),
+        SideData(),
+    ]
+
+
+def test_damaged_sei_is_not_stated() -> None:
+    stream = PcmStream()
+    cut = h264_sei((137, DISPLAY[:5]), (144, LIGHT))
+    (unit,) = h264_units([*stream.sets, cut, stream.picture(20, idr=True)])
+    assert UnitReader("h264").read(unit).side_data == SideData()
+
+
+def test_sequences_change_at_keyframes() -> None:
+    one = PcmStream(vui=Vui(num_reorder=0, sar=(4, 3), siting=2))
+    two = PcmStream(columns=2, vui=Vui(num_reorder=2))
+    units = h264_units(
+        [*one.sets, one.picture(20, idr=True)],
+        [one.picture(21, poc=2)],
+        [*two.sets, two.picture(22, idr=True)],
+    )
+    reader = UnitReader("h264")
+    first, again, second = (reader.read(unit).sequence for unit in units)
+    assert first is again
+    assert (first.sample_aspect_ratio, first.siting) == (Fraction(4, 3), "topleft")
+    assert not first.reorders
+    assert (second.sample_aspect_ratio, second.siting) == (None, None)
+    assert second.reorders
+
+
+def test_fields_by_parity() -> None:
+    stream = PcmStream(rows=2, interlaced=True)
+    units = h264_units(
+        [*stream.sets, stream.picture(20, idr=True, parity="bottom")],
+        [stream.picture(21, poc=1, parity="top", second_field=True)],
+        [stream.picture(22, poc=4, parity="top")],
+        [stream.picture(22, poc=5, parity="bottom", second_field=True)],
+    )
+    reader = UnitReader("h264")
+    assert [reader.read(unit).fields.top_first for unit in units] == [False, False, True, True]
+
+
+# MPEG-2
+
+
+def mpeg2_unit(
+    *, progressive_sequence: bool = False, structure: int = 3, top_first: bool = False,
+    repeat: bool = False, user_data: bytes = b"",
+) -> AccessUnit:  # fmt: skip
+    """Headers as in H.262 6.2.2.3, 6.2.3 and 6.2.3.1, and a slice."""
+    sequence = Bits().u(4, 1).u(8, 0x48).u(1, progressive_sequence).u(2, 1).u(4, 0).u(12, 0)
+    sequence.u(1, 1).u(8, 0).u(1, 0).u(2, 0).u(5, 0)
+    coding = Bits().u(4, 8).u(16, 0xFFFF).u(2, 0).u(2, structure).u(1, top_first).u(5, 0)
+    coding.u(1, repeat).u(1, 0).u(1, 1).u(1, 0)
+    data = b"\0\0\1\xb5" + sequence.trailing() + b"\0\0\1\0\0\x0f\xff\xf8"
+    data += b"\0\0\1\xb5" + coding.trailing()
+    data += b"\0\0\1\xb2" + user_data if user_data else b""
+    data += b"\0\0\1\1\x12\x34\0\0\1\xb5\x8f\xff\xff\xff\xff"  # the last is no header any more
+    return AccessUnit("mpeg2", data, 0, keyframe=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fields"),
+    [
+        ({}, Fields(False, 0)),
+        ({"top_first": True}, Fields(True, 0)),
+        ({"top_first": True, "repeat": True}, Fields(True, 1)),
+        ({"progressive_sequence": True, "repeat": True}, Fields(None, 2)),
+        ({"progressive_sequence": True, "repeat": True, "top_first": True}, Fields(None, 4)),
+        ({"structure": 1}, Fields(True, 0)),
+        ({"structure": 2}, Fields(False, 0)),
+    ],
+)
+def test_mpeg2_fields(arguments: dict[str, bool], fields: Fields) -> None:
+    assert Mpeg2Reader().read(mpeg2_unit(**arguments)).fields == fields  # type: ignore[arg-type]
+
+
+def test_mpeg2_captions() -> None:
+    reader = Mpeg2Reader()
+    unit = mpeg2_unit(user_data=b"GA94\3\x41\xff" + CAPTION + b"\xff")
+    assert reader.read(unit).side_data == SideData(captions=CAPTION)
+    assert reader.read(mpeg2_unit(user_data=b"other")).side_data == SideData()
+
+
+@pytest.mark.parametrize("data", [b"", b"\0\0\1", b"\0\0\1\xb5", b"\0\0\1\xb5\x8f", b"junk" * 9])
+def test_short_mpeg2_data_states_nothing(data: bytes) -> None:
+    assert Mpeg2Reader().read(AccessUnit("mpeg2", data, 0)).fields == Fields()
+
+
+# AV1
+
+
+def obu(kind: int, payload: bytes) -> bytes:
+    return bytes((kind << 3 | 2, len(payload))) + payload
+
+
+def test_av1_metadata() -> None:
+    """Metadata OBUs (AV1 5.8): chromaticities of 16 fraction bits, luminances of 8 and 14."""
+    chromaticities = b"".join(
+        value.to_bytes(2, "big") for value in (1 << 15, 1 << 14, 1, 2, 3, 4, 5, 6)
+    )
+    display = chromaticities + (1000 << 8).to_bytes(4, "big") + (1 << 13).to_bytes(4, "big")
+    unit = AccessUnit(
+        "av1",
+        obu(2, b"")
+        + obu(5, b"\2" + display)
+        + obu(5, b"\1" + LIGHT)
+        + obu(5, b"\4" + CAPTIONS_T35),
+        0,
+        keyframe=True,
+        has_parameter_sets=True,
+    )
+    reader = Av1Reader()
+    side_data = reader.read(unit).side_data
+    assert side_data.content_light == ContentLight(1000, 400)
+    assert side_data.captions == CAPTION
+    assert side_data.mastering_display is not None
+    assert side_data.mastering_display.red == (Fraction(1, 2), Fraction(1, 4))
+    assert side_data.mastering_display.max_luminance == 1000
+    assert side_data.mastering_display.min_luminance == Fraction(1, 2)
+    later = reader.read(AccessUnit("av1", obu(2, b""), 0)).side_data
+    assert later == SideData(side_data.mastering_display, side_data.content_light)
+    fresh = AccessUnit("av1", obu(2, b""), 0, keyframe=True, has_parameter_sets=True)
+    assert reader.read(fresh).side_data == SideData()
+
+
+@pytest.mark.parametrize("data", [b"\x2a\xff", obu(5, b""), obu(5, b"\1\0"), obu(5, b"\2\0\0")])
+def test_damaged_av1_metadata_states_nothing(data: bytes) -> None:
+    assert Av1Reader().read(AccessUnit("av1", data, 0)).side_data == SideData()
+
+
+# VP8 and VP9
+
+
+def test_vp8_frame_tags() -> None:
+    assert coded_frames("vp8", b"\x10\0\0") == [CodedFrame(b"\x10\0\0", True, True)]
+    assert coded_frames("vp8", b"\x01") == [CodedFrame(b"\x01", False, False)]
+
+
+def test_vp9_headers() -> None:
+    for byte, keyframe, shown in (
+        (0b10000010, True, True), (0b10000000, True, False), (0b10000110, False, True),
+        (0b10001000, False, True), (0b10110001, True, True),
+    ):  # fmt: skip
+        (frame,) = coded_frames("vp9", bytes((byte, 0x80)))
+        assert (frame.keyframe, frame.shown) == (keyframe, shown), bin(byte)
+
+
+def test_vp9_superframes() -> None:
+    one, two = b"\x82" + b"a" * 5, b"\x86" + b"b" * 300
+    for size_bytes in (2, 3, 4):
+        marker = bytes((0b11000000 | (size_bytes - 1) << 3 | 1,))
+        sizes = b"".join(len(f).to_bytes(size_bytes, "little") for f in (one, two))
+        frames = coded_frames("vp9", one + two + marker + sizes + marker)
+        assert [frame.data for frame in frames] == [one, two]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x82\xc0",  # the index would be longer than the data
+        b"\x82aaaa\xc1\x05\x05",  # no marker in front
+        b"\x82\xc1\xff\xff\xc1",  # sizes beyond the data
+        b"\x82\xc0\x00\xc0",  # a frame of no bytes
+    ],
+)
+def test_what_only_looks_like_a_superframe_is_one_frame(data: bytes) -> None:
+    assert [frame.data for frame in coded_frames("vp9", data)] == [data]

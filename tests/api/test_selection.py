@@ -1,0 +1,113 @@
+"""Which backend is taken, and what is said of the others, on made-up machines."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from videohw import selection
+from videohw.errors import InvalidInput, UnsupportedCodec, UnsupportedConfig
+from videohw.selection import canonical_codec, select
+from videohw.types import BackendStatus, Capability
+
+
+def machine(
+    monkeypatch: pytest.MonkeyPatch, **backends: tuple[bool, str | None, tuple[str, ...]]
+) -> None:
+    """Backends as (hardware, reason why it is not available or None, codecs), in this order."""
+
+    def make(name: str, hardware: bool, missing: str | None, codecs: tuple[str, ...]) -> Any:
+        def capabilities(codec: str, direction: str, device: int | str = 0) -> Capability:
+            there = device == 0
+            return Capability(
+                name, codec, direction, supported=there and codec in codecs, hardware=hardware,  # type: ignore[arg-type]
+                reason=None if there else f"there is no device {device}",
+            )  # fmt: skip
+
+        def probe() -> BackendStatus:
+            hint = f"install {name}" if missing else None
+            return BackendStatus(name, not missing, hardware, reason=missing, hint=hint)
+
+        return SimpleNamespace(HARDWARE=hardware, probe=probe, capabilities=capabilities)
+
+    modules = {name: make(name, *facts) for name, facts in backends.items()}
+    monkeypatch.setattr(selection, "BACKENDS", dict.fromkeys(modules, ""))
+    monkeypatch.setattr(selection, "load", modules.__getitem__)
+
+
+def test_the_first_that_can_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(
+        monkeypatch,
+        nvidia=(True, "there is no libcuda", ("h264",)),
+        apple=(True, None, ("hevc",)),
+        software=(False, None, ("h264", "av1")),
+        other=(False, None, ("h264",)),
+    )
+    taken = select("h264", "decode")
+    assert taken.name == "software"
+    assert taken.capability.backend == "software"
+    assert dict(taken.refused) == {
+        "nvidia": "there is no libcuda",
+        "apple": "it does not decode h264",
+        "other": "software comes first",
+    }
+
+
+def test_one_that_is_named_is_the_only_one_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, nvidia=(True, None, ("h264",)), software=(False, None, ("h264",)))
+    assert select("h264", "decode", "software").refused == ()
+    assert select("h264", "decode").name == "nvidia"
+
+
+def test_hardware_that_is_required_is_never_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(
+        monkeypatch,
+        nvidia=(True, "there is no libcuda", ("h264",)),
+        software=(False, None, ("h264",)),
+    )
+    with pytest.raises(UnsupportedConfig) as refused:
+        select("h264", "decode", require_hardware=True)
+    text = str(refused.value)
+    assert "no hardware backend can decode h264" in text
+    assert "nvidia: there is no libcuda" in text
+    assert "software: it is software" in text
+    assert refused.value.hint == "install nvidia"
+    with pytest.raises(UnsupportedConfig, match="it is software"):
+        select("h264", "decode", "software", require_hardware=True)
+
+
+def test_no_backend_has_the_codec(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, software=(False, None, ("h264",)))
+    with pytest.raises(UnsupportedCodec, match="software: it does not encode av1"):
+        select("av1", "encode")
+
+
+def test_a_missing_device_is_no_missing_codec(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, software=(False, None, ("h264",)))
+    with pytest.raises(UnsupportedConfig, match="no device 3"):
+        select("h264", "decode", device=3)
+
+
+def test_the_reason_and_the_hint_of_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, software=(False, "PyAV is not installed", ("h264",)))
+    with pytest.raises(UnsupportedConfig, match="PyAV is not installed") as refused:
+        select("h264", "decode")
+    assert refused.value.hint == "install software"
+
+
+@pytest.mark.parametrize("name", ["cuda", "", None, 3, ["software"]])
+def test_unknown_backends(name: Any) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        select("h264", "decode", name)
+    assert refused.value.argument == "backend"
+
+
+def test_codecs_of_each_direction() -> None:
+    assert canonical_codec("VP9", "decode") == "vp9"
+    with pytest.raises(UnsupportedCodec, match="h264, hevc, av1"):
+        canonical_codec("vp9", "encode")
+    with pytest.raises(InvalidInput) as refused:
+        canonical_codec(None, "encode")
+    assert refused.value.argument == "codec"
