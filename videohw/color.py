@@ -99,9 +99,7 @@ class ColorSpec:
         if other is None:
             return self
         stated: dict[str, Any] = {
-            field: value
-            for field in self.__slots__
-            if (value := getattr(other, field)) is not None
+            field: value for field in self.__slots__ if (value := getattr(other, field)) is not None
         }
         return replace(self, **stated)
 

@@ -305,4 +305,3 @@ class Encoder(SessionOwner):
             "queued_bytes": queued_bytes,
             "max_in_flight": config.max_in_flight,
         }
-

@@ -219,8 +219,7 @@ def _separate_planes(
     names = _PLANE_NAMES[len(layout.planes)]
     if len(planes) != len(names):
         raise InvalidInput(
-            f"frame has {len(planes)} planes, {layout.name} has {len(names)} "
-            f"({', '.join(names)})",
+            f"frame has {len(planes)} planes, {layout.name} has {len(names)} ({', '.join(names)})",
             argument="frame",
         )
     views = []

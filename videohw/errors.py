@@ -55,9 +55,7 @@ class InvalidBitstream(VideoHwError, ValueError):
     the NAL unit (or OBU, or start code) where it was noticed; None when it is not known.
     """
 
-    def __init__(
-        self, message: str, *, offset: int | None = None, hint: str | None = None
-    ) -> None:
+    def __init__(self, message: str, *, offset: int | None = None, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.offset = offset
 

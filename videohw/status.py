@@ -87,9 +87,7 @@ def lookup(domain: str, code: int) -> Status | None:
     return TABLES.get(domain, {}).get(code)
 
 
-def backend_error(
-    domain: str, call: str, code: int, detail: str | None = None
-) -> BackendError:
+def backend_error(domain: str, call: str, code: int, detail: str | None = None) -> BackendError:
     """The error for status ``code`` of ``call``: which call, which code, what to try."""
     row = lookup(domain, code)
     name = row.name if row else None

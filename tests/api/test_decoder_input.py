@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from fractions import Fraction
 from typing import Any
 
@@ -81,6 +83,21 @@ def test_software_is_refused_when_hardware_is_required() -> None:
         Decoder("h264", require_hardware=True)
     for name in BACKENDS:
         assert name in str(refused.value)
+
+
+def test_without_pyav_the_error_says_what_to_install() -> None:
+    program = (
+        "import sys; sys.modules['av'] = None\n"
+        "from videohw.decoder import Decoder\n"
+        "from videohw.errors import UnsupportedConfig\n"
+        "try: Decoder('h264')\n"
+        "except UnsupportedConfig as error: print(error)\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "software: PyAV" in ran.stdout
+    assert 'pip install "videohw[av]"' in ran.stdout
 
 
 def test_a_device_that_is_not_there() -> None:

@@ -204,9 +204,7 @@ def test_a_frame_comes_in_its_own_format_and_colour() -> None:
 
 def test_planar_rgb_is_taken_by_its_channels() -> None:
     channels = samples((3, HEIGHT, WIDTH))
-    picture = host_picture(
-        frame(planes=(channels,), format="rgb_planar"), "nv12", WIDTH, HEIGHT
-    )
+    picture = host_picture(frame(planes=(channels,), format="rgb_planar"), "nv12", WIDTH, HEIGHT)
     assert picture.format.name == "gbrp"
     for plane, index in zip(picture.planes, (1, 2, 0), strict=True):
         assert np.array_equal(plane, channels[index])

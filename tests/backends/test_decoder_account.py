@@ -13,7 +13,7 @@ from tests.backends.decoding import (
     decode_units,
     outputs,
 )
-from tests.backends.oracle import frames_md5
+from tests.backends.oracle import frame_md5, frames_md5
 from tests.backends.pcm import PcmStream, Vui, gray_units, joined
 from tests.coded_streams import annexb
 from tests.corpus import stream
@@ -89,6 +89,21 @@ def test_pictures_shown_before_the_recovery_point_lack_references(backend: Backe
     assert got.errors == []
     assert frames_md5(got.frames) == each.yuv_md5
     assert got.summary["reasons"] == {"no_reference": 3}
+    assert_account(got.summary)
+
+
+def test_a_gradual_refresh_begins_where_it_is_complete(backend: BackendCase) -> None:
+    """recovery_frame_cnt 18: the first right picture is the eighteenth after the message."""
+    each = stream("generated/intra_refresh_no_idr.h264")
+    units = units_of("h264", each.read())
+    whole = decode_bytes(backend.decoder("h264"), each.read())
+    exact = {frame.decode_index: frame_md5(frame) for frame in whole.frames}
+    assert [n for n, unit in enumerate(units) if unit[1] == "recovery_point"] == [25, 50]
+    got = decode_bytes(backend.decoder("h264"), b"".join(unit[0] for unit in units[1:]))
+    assert got.errors == []
+    assert [1 + frame.decode_index for frame in got.frames] == list(range(25 + 18, 75))
+    assert all(frame_md5(frame) == exact[1 + frame.decode_index] for frame in got.frames)
+    assert got.summary["reasons"] == {"no_reference": 24 + 18}
     assert_account(got.summary)
 
 
@@ -279,6 +294,21 @@ def test_a_change_of_size_is_followed(backend: BackendCase, name: str) -> None:
     assert list(dict.fromkeys(sizes)) == list(dict.fromkeys(each.entry["format_sequence"]))
     assert len(set(sizes)) > 1
     assert frames_md5(got.frames) == each.yuv_md5
+
+
+def test_a_sequence_that_reorders_after_one_that_does_not(backend: BackendCase) -> None:
+    """The first gives each picture at once; the second states no depth and holds pictures."""
+    plain, deep = PcmStream(poc_type=2), PcmStream()
+    units = gray_units(4, plain)
+    for number, shown in enumerate((0, 3, 1, 2, 4)):
+        picture = deep.picture(100 + shown, idr=number == 0, poc=2 * shown)
+        units.append([*(deep.sets if number == 0 else ()), picture])
+    units += gray_units(3, plain, first=150)
+    got = decode_units(backend.decoder("h264", low_latency=True), units)
+    assert got.errors == []
+    expected = [16, 17, 18, 19, 100, 101, 102, 103, 104, 166, 167, 168]
+    assert [int(frame.planes[0][0, 0]) for frame in got.frames] == expected
+    assert_account(got.summary)
 
 
 def test_an_unpaired_field_does_not_upset_the_account(backend: BackendCase) -> None:

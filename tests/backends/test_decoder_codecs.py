@@ -10,6 +10,7 @@ from tests.backends.coded_clips import HEIGHT, WIDTH, decoded_by_libavcodec, pac
 from tests.backends.conftest import BackendCase
 from tests.backends.decoding import PATIENCE_SECONDS, assert_account, decode, pieces
 from tests.backends.oracle import canonical_bytes
+from videohw.bitstream.obu import obus
 from videohw.errors import InvalidInput, VideoHwError
 from videohw.types import SoftwareDecoderOptions
 
@@ -153,6 +154,19 @@ def test_mpeg2_headers_kept_apart(backend: BackendCase) -> None:
     got = decode(backend.decoder("mpeg2", extradata=first[:group]), calls)
     expected = decoded_by_libavcodec("mpeg2")
     assert [canonical_bytes(frame) for frame in got.frames] == [data for _, data in expected]
+
+
+@pytest.mark.parametrize("layout", ["annexb", "frame"])
+def test_av1_headers_kept_apart(backend: BackendCase, layout: str) -> None:
+    """A sequence header only in av1C (AV1 in ISO BMFF, 2.3.3), as in some MP4 files."""
+    first, *rest = packets("av1")
+    header = next(obu for obu in obus(first) if obu.type == 1)
+    stripped = first.replace(header.data, b"")
+    calls = [{"data": data, "pts": n, "layout": layout} for n, data in enumerate((stripped, *rest))]
+    got = decode(backend.decoder("av1", extradata=b"\x81\0\0\0" + header.data), calls)
+    expected = decoded_by_libavcodec("av1")
+    assert [canonical_bytes(frame) for frame in got.frames] == [data for _, data in expected]
+    assert got.pts == [index for index, _ in expected]
 
 
 @pytest.mark.parametrize("codec", ["mpeg1", "mpeg2"])

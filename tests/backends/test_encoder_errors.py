@@ -57,6 +57,7 @@ def test_a_picture_that_the_library_drops_is_reported_with_its_pts(
 ) -> None:
     with Encoder(codec, 64, 64, **FAST) as encoder:
         engine = encoder._session._engine  # type: ignore[attr-defined]
+
         class Dropping:
             """libavcodec's context, but for the packet of one picture."""
 

@@ -58,8 +58,7 @@ def test_every_picture_becomes_one_packet_that_shows_it(name: str, b_frames: int
     seen = witness(name, packets)
     assert [picture.pts for picture in seen] == list(range(24))
     worst = min(
-        psnr(nv12_planes(given), shown.planes)
-        for given, shown in zip(pictures, seen, strict=True)
+        psnr(nv12_planes(given), shown.planes) for given, shown in zip(pictures, seen, strict=True)
     )
     assert worst > 33
 
@@ -73,9 +72,7 @@ def test_variable_timing_keeps_its_times_across_flushes(name: str, b_frames: int
     cuts = [0, 1, 3, 4, 9, 20, 40]  # streams shorter than the reordering, and longer ones
     packets: list[Packet] = []
     pictures = nv12_pictures(40)
-    with Encoder(
-        name, WIDTH, HEIGHT, time_base=(1, 90000), b_frames=b_frames, **FAST
-    ) as encoder:
+    with Encoder(name, WIDTH, HEIGHT, time_base=(1, 90000), b_frames=b_frames, **FAST) as encoder:
         for start, end in pairwise(cuts):
             packets += encode(encoder, pictures[start:end], times[start:end])
     check_times(packets, times)
@@ -109,9 +106,7 @@ def test_pts_that_is_not_given_follows_the_last_one(codec: str) -> None:
 
 
 @pytest.mark.parametrize("again", [5, 4, -1])
-def test_pts_that_does_not_increase_is_refused_and_nothing_is_lost(
-    codec: str, again: int
-) -> None:
+def test_pts_that_does_not_increase_is_refused_and_nothing_is_lost(codec: str, again: int) -> None:
     pictures = nv12_pictures(4, 64, 64)
     with Encoder(codec, 64, 64, **FAST) as encoder:
         encoder.submit(pictures[0], 3)

@@ -61,9 +61,7 @@ def to_rgb(shown: Witnessed) -> Array:
     """The colour in the middle of a picture, 0..255, by the matrix and range of the stream."""
     kr, kb = WEIGHTS[MATRICES[shown.matrix]]
     bits = 10 if "10" in shown.format else 8
-    y, cb, cr = (
-        float(plane[plane.shape[0] // 2, plane.shape[1] // 2]) for plane in shown.planes
-    )
+    y, cb, cr = (float(plane[plane.shape[0] // 2, plane.shape[1] // 2]) for plane in shown.planes)
     unit, peak = 1 << bits - 8, (1 << bits) - 1
     if shown.range == 2:
         y, cb, cr = y / peak, (cb - 128 * unit) / peak, (cr - 128 * unit) / peak
@@ -94,9 +92,7 @@ def solid(rgb: tuple[int, int, int], input_format: str, side: int = SIDE) -> Arr
     return picture << 6 if bits == 10 else picture
 
 
-@pytest.mark.parametrize(
-    "input_format", ["nv12", "p010", "i420", "rgb24", "bgr24", "rgba", "bgra"]
-)
+@pytest.mark.parametrize("input_format", ["nv12", "p010", "i420", "rgb24", "bgr24", "rgba", "bgra"])
 def test_inputs_are_what_their_names_say(codec: str, input_format: str) -> None:
     with Encoder(codec, SIDE, SIDE, input=input_format, **GOOD) as encoder:
         packets = encode(encoder, [solid(rgb, input_format) for rgb in SOLIDS])
@@ -185,9 +181,7 @@ def test_depth_and_chroma_follow_input_and_profile(codec: str) -> None:
         "av1": [("p010", "main", "yuv420p10le")],
     }  # fmt: skip
     for input_format, profile, coded in [*cases[codec], ("p010", None, "yuv420p10le")]:
-        with Encoder(
-            codec, SIDE, SIDE, input=input_format, profile=profile, **GOOD
-        ) as encoder:
+        with Encoder(codec, SIDE, SIDE, input=input_format, profile=profile, **GOOD) as encoder:
             (shown,) = witness(codec, encode(encoder, [solid((200, 90, 30), input_format)]))
         assert shown.format == coded
         if "12" not in coded:

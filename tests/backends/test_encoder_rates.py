@@ -135,9 +135,7 @@ def sizes_and_quality(name: str, rates: list[RateControl]) -> tuple[list[int], l
     pictures = nv12_pictures(10)
     sizes, quality = [], []
     for rate in rates:
-        with Encoder(
-            name, WIDTH, HEIGHT, fps=FPS, preset="fastest", rate_control=rate
-        ) as encoder:
+        with Encoder(name, WIDTH, HEIGHT, fps=FPS, preset="fastest", rate_control=rate) as encoder:
             packets = encode(encoder, pictures)
         sizes.append(sum(map(len, packets)))
         seen = witness(name, packets)

@@ -44,9 +44,7 @@ def fill(encoder: Encoder) -> int:
 
 @pytest.mark.parametrize("limit", [1, 3, 6])
 def test_backpressure_says_depth_and_limit_and_takes_nothing(codec: str, limit: int) -> None:
-    with Encoder(
-        codec, 64, 64, low_latency=True, max_in_flight=limit, **FAST
-    ) as encoder:
+    with Encoder(codec, 64, 64, low_latency=True, max_in_flight=limit, **FAST) as encoder:
         count = fill(encoder)
         # That many packets are ready, and at most as many pictures wait behind them.
         assert limit <= count <= 2 * limit + 1
@@ -232,9 +230,7 @@ def test_after_close_every_call_says_so(codec: str) -> None:
 
 
 @pytest.mark.parametrize("waiting", ["reap", "flush", "submit"])
-def test_close_ends_a_wait_in_another_thread(
-    waiting: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_close_ends_a_wait_in_another_thread(waiting: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with Encoder("h264", 64, 64, low_latency=True, max_in_flight=1, **FAST) as encoder:
         if waiting == "reap":
             call: Any = lambda: encoder.reap_timeout(PATIENCE_SECONDS)  # noqa: E731

@@ -96,13 +96,14 @@ def test_raw_frames_by_ending_or_option(run, tmp_path, ending, format_option, sh
     )  # fmt: skip
     source = tmp_path / f"in{ending}"
     source.write_bytes(data * 5)
-    target = tmp_path / "out.mkv"
+    target = tmp_path / "out.mp4"  # whose times are exact
     options = ["--format", format_option] if format_option else []
     ran = run("encode", source, target, "--size", "64x48", "--fps", "30000/1001", *options)
     assert (ran.code, ran.err) == (0, "")
     with av.open(str(target)) as file:
         frames = [frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)]
-        assert file.streams.video[0].average_rate.numerator == 30000
+        rate = file.streams.video[0].average_rate
+        assert (rate.numerator, rate.denominator) == (30000, 1001)
     assert len(frames) == 5
     assert np.abs(frames[0][24, 32].astype(int) - (200, 40, 90)).max() < 12
 
@@ -125,8 +126,10 @@ def test_other_layouts_of_y4m_are_converted(run, tmp_path, layout, size, coded):
         frames = list(file.decode(video=0))
         assert file.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
     assert [frame.format.name for frame in frames] == [coded] * 3
-    luma = frames[0].to_ndarray()[:48] >> (2 if layout == "420p10" else 0)
-    assert np.abs(luma.astype(int) - 128).max() <= 2
+    deep = layout == "420p10"
+    luma = np.frombuffer(frames[0].planes[0], "<u2" if deep else "u1") >> (2 if deep else 0)
+    rows = luma.reshape(48, -1)[:, :64]
+    assert np.abs(rows.astype(int) - 128).max() <= 2
 
 
 def test_frames_limits_what_is_coded(run, tmp_path, y4m):

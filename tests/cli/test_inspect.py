@@ -77,10 +77,12 @@ def test_json_agrees_with_the_parser(run, known):
         assert (first & 31 if known.codec == "h264" else first >> 1 & 63) == row["type"]
 
 
-@pytest.mark.parametrize("known", WHOLE, ids=lambda s: s.name)
+# Without parameter sets nothing in the bytes tells.
+TELLING = [known for known in WHOLE if "no_parameter_sets" not in known.name]
+
+
+@pytest.mark.parametrize("known", TELLING, ids=lambda s: s.name)
 def test_the_codec_is_found_by_content(run, known):
-    if "no_parameter_sets" in known.name:
-        pytest.skip("the stream has no parameter set that would tell")
     assert run("inspect", known.path, "--json").json()["codec"] == known.codec
 
 

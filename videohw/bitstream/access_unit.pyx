@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from libc.stdint cimport int32_t, uint8_t, uint64_t
+from libc.stdint cimport uint8_t, uint64_t
 from libc.string cimport memset
 
 from .byte_stream cimport ByteStream, at, end_here, find_end, find_start

@@ -156,4 +156,3 @@ class PixelStage:
 
 def _code_point(matrix: str) -> int:
     return next(code for code, name in MATRICES.items() if name == matrix)
-

@@ -357,9 +357,7 @@ def _code(table: Mapping[int, str], name: str | None) -> int | None:
     return next((code for code, each in table.items() if each == name), None)
 
 
-def _merged(
-    known: Mapping[str, str], extra: Mapping[str, str | int | float]
-) -> dict[str, str]:
+def _merged(known: Mapping[str, str], extra: Mapping[str, str | int | float]) -> dict[str, str]:
     """``extra`` over ``known``; lists of parameters are joined, the later entry wins there."""
     merged = dict(known)
     for name, value in extra.items():
