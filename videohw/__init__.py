@@ -23,7 +23,7 @@ from .errors import (
 )
 from .frame import Frame
 from .reader import VideoReader, open
-from .transcode import TranscodeResult, transcode
+from .transcode import DroppedStream, TranscodeProgress, TranscodeResult, transcode
 from .types import (
     BackendStatus,
     Capability,
@@ -53,6 +53,7 @@ __all__ = [
     "ContentLight",
     "Decoder",
     "DeviceLost",
+    "DroppedStream",
     "Encoder",
     "Frame",
     "InvalidBitstream",
@@ -62,6 +63,7 @@ __all__ = [
     "SessionClosed",
     "SoftwareDecoderOptions",
     "SoftwareEncoderOptions",
+    "TranscodeProgress",
     "TranscodeResult",
     "UnsupportedCodec",
     "UnsupportedConfig",
