@@ -283,6 +283,7 @@ class CodedInput:
                 config = _CONFIGS[self._codec].parse(extradata)
                 self._length_bytes = config.length_size
                 nals = config.nals()
+            headers = nals_to_annexb(nals)
         except InvalidBitstream as error:
             raise InvalidInput(
                 f"extradata cannot be read: {error}",
@@ -290,7 +291,7 @@ class CodedInput:
                 hint="avcC, hvcC or Annex-B parameter sets of this codec",
             ) from error
         # The assembler learns the sets too; they are in no access unit of the stream.
-        self._assembler.feed(nals_to_annexb(nals))
+        self._assembler.feed(headers)
         self._assembler.finish()
         self._origin = self._assembler.offset
         for nal in nals:

@@ -263,6 +263,16 @@ def test_a_crop_outside_the_picture_is_told_for_each_picture(backend: BackendCas
     assert got.summary["reasons"] == {"undecodable": 2}
 
 
+@pytest.mark.parametrize("output", ["native", "rgb24", "rgb_float32"])
+def test_a_size_that_cannot_be_made_is_told_for_each_picture(
+    backend: BackendCase, output: str
+) -> None:
+    decoder = backend.decoder("h264", output=output, size=(1 << 20, 1 << 20))
+    got = decode_units(decoder, gray_units(2))
+    assert [type(error) for error in got.errors] == [UnsupportedConfig] * 2
+    assert got.summary["reasons"] == {"undecodable": 2}
+
+
 def test_interlaced_pictures_stay_woven(backend: BackendCase) -> None:
     each = stream("generated/mbaff_tff.h264")
     got = decode_bytes(backend.decoder(each.codec), each.read())

@@ -92,7 +92,7 @@ class DecodingContext:
 
     def decode(self, data: bytes, serial: int) -> Outcome:
         """Feed one picture; its frame carries ``serial`` as pts."""
-        packet = self._av.Packet(data)
+        packet = self._packet(data)
         packet.pts = serial
         self.idle = False
         return self._step(packet, serial)
@@ -118,8 +118,7 @@ class DecodingContext:
     def reset(self) -> None:
         """Forget all references and everything held; also due before the context is let go.
 
-        A context with frame threads that met an error, or is half drained, may never return
-        from being freed unless it was flushed before (seen with libavcodec 62).
+        This waits for the frame threads without the GIL, which freeing a context would hold.
         """
         self._fed.clear()
         self.idle = True
@@ -146,6 +145,17 @@ class DecodingContext:
             done = self._fed.pop()
         return Outcome(frames, done, caught)
 
+    def _packet(self, data: bytes) -> Any:
+        """A packet in libavcodec's own memory.
+
+        Made of bytes, it would hold these: a frame thread then takes the GIL to let go of them,
+        while PyAV holds it and waits for that thread (freeing a context) or while the process
+        forks. And libavcodec may read some bytes past the end, which only its memory has.
+        """
+        packet = self._av.Packet(len(data))
+        packet.update(data)
+        return packet
+
     def _bubble(self) -> Any:
         """A packet that passes through the frame threads and changes no picture.
 
@@ -154,7 +164,7 @@ class DecodingContext:
         """
         av = self._av
         if not self._holds:
-            return av.Packet(_NO_PICTURE)
+            return self._packet(_NO_PICTURE)
         packet = av.Packet()
         kind = av.packet.packet_sidedata_type_from_literal(_UNUSED_SIDE_DATA)
         packet.set_sidedata(av.packet.PacketSideData(kind, 1))

@@ -126,8 +126,7 @@ def _pixels(
     # By way of planar RGB: swscale has fast exact code for this, and slow code for packed forms.
     made = _scaled(av_frame, frame, "gbrpf32le" if deep else "gbrp", size)
     if target in _PACKED_RGB:
-        made = _reformatter().reformat(made, format=target, src_color_range=2, dst_color_range=2,
-                                       interpolation=_FLAGS, threads=1)  # fmt: skip
+        made = _reformat(made, size, target, _FLAGS, _RANGES["full"], _RANGES["full"])
         return planes_of(made, layout), made
     return (_channels_first(made, target, deep),), made
 
@@ -144,11 +143,8 @@ def _scaled(av_frame: Any, frame: Frame, av_format: str, size: Size) -> Any:
         )
     source_range = _RANGES[color.range or "limited"]
     with _described(av_frame, matrix):
-        return _reformatter().reformat(
-            av_frame, *size, av_format, src_color_range=source_range,
-            dst_color_range=_RANGES["full"] if to_rgb else source_range,
-            interpolation=_FLAGS, threads=1,
-        )  # fmt: skip
+        destination_range = _RANGES["full"] if to_rgb else source_range
+        return _reformat(av_frame, size, av_format, _FLAGS, source_range, destination_range)
 
 
 @contextmanager
@@ -187,11 +183,34 @@ def _channels_first(made: Any, target: str, deep: bool) -> npt.NDArray[Any]:
     return array.view()  # of which the flag cannot be taken back
 
 
-def _reformatter() -> Any:
-    """One of each thread: it keeps its tables from call to call."""
-    if not hasattr(_of_thread, "reformatter"):
-        _of_thread.reformatter = load_av().video.reformatter.VideoReformatter()
-    return _of_thread.reformatter
+def _reformat(
+    av_frame: Any,
+    size: Size,
+    av_format: str,
+    flags: int,
+    source_range: int | None = None,
+    destination_range: int | None = None,
+) -> Any:
+    """``av_frame`` through swscale; itself when there is nothing to do."""
+    av = load_av()
+    if not hasattr(_of_thread, "reformatter"):  # it keeps its tables from call to call
+        _of_thread.reformatter = av.video.reformatter.VideoReformatter()
+    try:
+        return _of_thread.reformatter.reformat(
+            av_frame,
+            *size,
+            av_format,
+            interpolation=flags,
+            src_color_range=source_range,
+            dst_color_range=destination_range,
+            threads=1,
+        )
+    except av.error.FFmpegError as error:
+        raise UnsupportedConfig(
+            f"swscale cannot make {size[0]}x{size[1]} {av_format} of a picture of "
+            f"{av_frame.width}x{av_frame.height} {av_frame.format.name}: {error.strerror}",
+            hint="another size",
+        ) from error
 
 
 def _refilled(template: Any, frame: Frame) -> Any:
@@ -201,9 +220,7 @@ def _refilled(template: Any, frame: Frame) -> Any:
     """
     name = av_format_name(frame.format)
     with _described(template, None):
-        made = _reformatter().reformat(
-            template, frame.width, frame.height, name, interpolation=_NEAREST, threads=1
-        )
+        made = _reformat(template, size_of(frame), name, _NEAREST)
     if made is template:  # there was nothing to do for it
         return av_frame_of(frame.format, frame.width, frame.height, frame.planes)
     for plane, pixels in zip(made.planes, frame.planes, strict=True):

@@ -12,7 +12,13 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from ..backend import Account, CodedPicture
-from ..errors import InvalidBitstream, InvalidInput, UnsupportedConfig, VideoHwError
+from ..errors import (
+    BackendError,
+    InvalidBitstream,
+    InvalidInput,
+    UnsupportedConfig,
+    VideoHwError,
+)
 from ..frame import Conversion, Frame
 from ..pixel_format import FORMATS
 from ..session import WorkerSession
@@ -144,7 +150,7 @@ class _Engine:
         yield from self._settle(context.decode(item.data, item.serial))
         while len(self._pending) + len(self._errors) > _MOST_HELD + context.delay:
             if self._pending:
-                self._give_up(next(iter(self._pending)))
+                self._give_up(self._oldest_pending())
             yield from self._release()
 
     def drain(self) -> Iterator[Frame | VideoHwError]:
@@ -215,11 +221,11 @@ class _Engine:
 
     def _release(self) -> Iterator[VideoHwError]:
         """The errors before which every picture is settled."""
-        while self._errors and not any(serial < self._errors[0][0] for serial in self._first()):
+        while self._errors and self._oldest_pending() >= self._errors[0][0]:
             yield self._errors.pop(0)[1]
 
-    def _first(self) -> list[int]:
-        return [next(iter(self._pending))] if self._pending else []
+    def _oldest_pending(self) -> int:
+        return next(iter(self._pending), self._newest + 1)
 
     def _judge(self, av_frame: Any) -> Frame | VideoHwError | None:
         """The frame of a pending picture, or the error that stands in its place, or nothing."""
@@ -240,9 +246,9 @@ class _Engine:
             return self._drop(item.serial, _bad_picture(item, "is damaged"))
         try:
             return self._frames.make(av_frame, item, corrupt, self._context)
-        except VideoHwError as error:
+        except (VideoHwError, MemoryError) as error:
             self._account.add("undecodable")
-            return error
+            return error if isinstance(error, VideoHwError) else _no_memory(item, error)
 
     def _refuse(self, serial: int | None, cause: Exception) -> None:
         """The codec gave an error for a picture, or, with None, for something while draining."""
@@ -265,13 +271,14 @@ class _Engine:
     def _give_up(self, serial: int) -> None:
         """The codec was silent about a picture for so long that no frame will come."""
         item = self._pending.pop(serial)
+        concealed = serial in self._concealed
+        self._concealed.discard(serial)
         doubt = self._doubt
         if doubt is not None and serial >= doubt.since:
             self._account.add(doubt.reason)
         elif serial <= self._start_end:
             self._account.add("no_reference")
-        elif serial in self._concealed:
-            self._concealed.discard(serial)
+        elif concealed:
             self._account.add("undecodable")
         else:
             self._fail(serial, self._drop(serial, _bad_picture(item, "gave no picture")))
@@ -296,6 +303,14 @@ def _bad_picture(item: CodedPicture, what: str) -> InvalidBitstream:
         offset=item.offset,
         hint='on_error="conceal" delivers it as far as it could be decoded, marked corrupt',
     )
+
+
+def _no_memory(item: CodedPicture, cause: MemoryError) -> BackendError:
+    error = BackendError(
+        f"memory ran out for picture {item.serial}", domain="videohw", hint="a smaller size"
+    )
+    error.__cause__ = cause
+    return error
 
 
 class FrameMaker:
