@@ -14,10 +14,10 @@ from . import arguments
 from .backend import AUTO, CodedPicture, DecoderSession
 from .coded_input import CodedInput, Item
 from .color import ColorSpec
+from .deadline import deadline_after, remaining
 from .errors import Backpressure, InvalidInput
 from .frame import Crop, Frame, Size, checked_color, checked_crop, checked_size
 from .selection import canonical_codec, select
-from .session import deadline_after, remaining
 from .session_owner import SessionOwner
 from .types import (
     DECODER_OUTPUTS,

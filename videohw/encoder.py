@@ -14,11 +14,11 @@ from typing import Any, Final
 from . import arguments
 from .backend import AUTO, EncoderSession, InputPicture
 from .color import ColorSpec
+from .deadline import deadline_after, remaining
 from .encoder_config import MAX_PTS, FrameRate, encoder_config
 from .encoder_input import own_time
 from .errors import Backpressure, InvalidInput
 from .selection import canonical_codec, select
-from .session import deadline_after, remaining
 from .session_owner import SessionOwner
 from .types import DEFAULT_MAX_IN_FLIGHT_PACKETS, EncoderConfig, Packet, RateControl
 

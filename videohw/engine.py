@@ -6,12 +6,14 @@ Must not know: threads, queues, codecs.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol, TypeVar
+from concurrent.futures import Future
+from typing import Protocol, TypeAlias, TypeVar
 
 from .errors import VideoHwError
 
 ItemContra = TypeVar("ItemContra", contravariant=True)
 ResultCo = TypeVar("ResultCo", covariant=True)
+Outputs: TypeAlias = "Iterable[ResultCo | VideoHwError | Future[ResultCo]]"
 
 
 class Queued(Protocol):
@@ -27,15 +29,16 @@ class Engine(Protocol[ItemContra, ResultCo]):
     """Codes pictures, always on the same thread.
 
     ``process`` and ``drain`` yield results and errors in output order: an error that is yielded
-    takes its place and the call goes on, one that is raised ends the call. A generator may be
-    left unfinished, when a reset or close comes between two of its results.
+    takes its place and the call goes on, one that is raised ends the call. A future holds its
+    place while another thread finishes it. A generator may be left unfinished, when a reset or
+    close comes between two of its results.
     """
 
-    def process(self, item: ItemContra) -> Iterable[ResultCo | VideoHwError]:
+    def process(self, item: ItemContra) -> Outputs[ResultCo]:
         """Code one item; yield what became ready."""
         ...
 
-    def drain(self) -> Iterable[ResultCo | VideoHwError]:
+    def drain(self) -> Outputs[ResultCo]:
         """End of stream: yield everything still held, and be ready for a new stream."""
         ...
 

@@ -10,19 +10,22 @@ import atexit
 import ctypes
 import os
 import threading
-import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from .engine import Engine, Queued
-from .errors import BackendError, Backpressure, SessionClosed, VideoHwError
+from .deadline import deadline_after, remaining
+from .engine import Engine, Outputs, Queued
+from .errors import Backpressure, SessionClosed, VideoHwError
+from .ready_outputs import ReadyOutputs, unexpected
 
 ItemT = TypeVar("ItemT", bound=Queued)
 ResultT = TypeVar("ResultT")
 
+_LONGEST_SECONDS = threading.TIMEOUT_MAX
 # A worker that does not come back from the codec within this time at close is left behind (it is
 # a daemon thread); no call of a software codec takes this long on one picture.
 JOIN_TIMEOUT_SECONDS = 10.0
@@ -30,7 +33,7 @@ JOIN_TIMEOUT_SECONDS = 10.0
 
 @dataclass(slots=True)
 class _Drain:
-    """A request to drain, in its place among the items; afterwards among the outputs."""
+    """A request to drain, in its place among the items."""
 
     number: int
 
@@ -38,16 +41,6 @@ class _Drain:
 @dataclass(slots=True)
 class _Reset:
     """A request to reset the engine."""
-
-
-def deadline_after(timeout: float | None) -> float | None:
-    """The monotonic time in seconds at which a wait of ``timeout`` seconds ends; None: never."""
-    return None if timeout is None else time.monotonic() + max(timeout, 0.0)
-
-
-def remaining(deadline: float | None) -> float | None:
-    """Seconds left until ``deadline``, at least 0; None when there is no deadline."""
-    return None if deadline is None else max(deadline - time.monotonic(), 0.0)
 
 
 _open_sessions: weakref.WeakSet[WorkerSession[Any, Any]] = weakref.WeakSet()
@@ -88,14 +81,13 @@ class WorkerSession(Generic[ItemT, ResultT]):
         self._changed = threading.Condition()
         self._input: deque[ItemT | _Drain | _Reset] = deque()
         self._queued_bytes = 0
-        self._ready: deque[ResultT | VideoHwError | _Drain] = deque()
-        self._ready_count = 0  # of self._ready without the drain markers
+        self._ready: ReadyOutputs[ResultT] = ReadyOutputs()
         self._closed_reason: str | None = None
         self._failed = False
         self._epoch = 0  # reset and close start a new one; outputs of an older one are dropped
         self._resets_done = 0
         self._drains_requested = 0
-        self._drains_passed = 0
+        self._draining = threading.Lock()  # the calls of drain come one after the other
         self._fed_since_drain = False
         self.taken = 0
         self._worker = threading.Thread(target=self._run, name=name, daemon=True)
@@ -152,6 +144,15 @@ class WorkerSession(Generic[ItemT, ResultT]):
         stands next: both keep everything, and the next call goes on from there.
         """
         deadline = deadline_after(timeout)
+        left = remaining(deadline)
+        if not self._draining.acquire(timeout=-1 if left is None else min(left, _LONGEST_SECONDS)):
+            raise TimeoutError("another thread is flushing; call again")
+        try:
+            return self._drain(deadline)
+        finally:
+            self._draining.release()
+
+    def _drain(self, deadline: float | None) -> list[ResultT]:
         target = self._request_drain()
         collected: list[ResultT] = []
         try:
@@ -182,8 +183,7 @@ class WorkerSession(Generic[ItemT, ResultT]):
     def _put_back(self, results: Sequence[ResultT]) -> None:
         with self._changed:
             if self._closed_reason is None:
-                self._ready.extendleft(reversed(results))
-                self._ready_count += len(results)
+                self._ready.put_back(results)
                 self.taken -= len(results)
 
     def _next_before(self, target: int, deadline: float | None) -> ResultT | None:
@@ -191,11 +191,11 @@ class WorkerSession(Generic[ItemT, ResultT]):
         with self._changed:
             while True:
                 self._check_open()
-                passed = self._drains_passed >= target
+                passed = self._ready.drains_passed >= target
                 head = None if passed else self._pop_ready(stop_at=target)
                 if head is not None:
                     return self._hand_out(head)
-                if self._drains_passed >= target:
+                if self._ready.drains_passed >= target:
                     return None
                 self._check_usable()
                 left = remaining(deadline)
@@ -213,7 +213,7 @@ class WorkerSession(Generic[ItemT, ResultT]):
         with self._changed:
             self._check_usable()
             self._drop_queues()
-            self._drains_passed = self._drains_requested
+            self._ready.drains_passed = self._drains_requested
             self._fed_since_drain = False
             self._input.append(_Reset())
             self._changed.notify_all()
@@ -250,7 +250,7 @@ class WorkerSession(Generic[ItemT, ResultT]):
     def depth(self) -> tuple[int, int]:
         """(outputs ready and not taken, bytes of input queued)."""
         with self._changed:
-            return self._ready_count, self._queued_bytes
+            return self._ready.count, self._queued_bytes
 
     # Inside; the condition is held by the caller unless said otherwise
 
@@ -265,7 +265,7 @@ class WorkerSession(Generic[ItemT, ResultT]):
 
     def _limit_reached(self) -> Backpressure | None:
         self._check_usable()
-        depth, limit = self._ready_count, self._max_ready
+        depth, limit = self._ready.count, self._max_ready
         if depth >= limit:
             return Backpressure(
                 f"{depth} outputs are ready and not reaped, the limit is max_in_flight={limit}",
@@ -284,17 +284,13 @@ class WorkerSession(Generic[ItemT, ResultT]):
         return None
 
     def _pop_ready(self, stop_at: int | None = None) -> ResultT | VideoHwError | None:
-        """The next output; passes drain markers, the one numbered ``stop_at`` as None."""
-        while self._ready:
-            head = self._ready.popleft()
+        passed = self._ready.drains_passed
+        head = self._ready.pop(stop_at)
+        if isinstance(head, VideoHwError) and head.fatal:
+            self._failed = True
+        if head is not None or self._ready.drains_passed != passed:
             self._changed.notify_all()
-            if not isinstance(head, _Drain):
-                self._ready_count -= 1
-                return head
-            self._drains_passed = max(self._drains_passed, head.number)
-            if head.number == stop_at:
-                return None
-        return None
+        return head
 
     def _hand_out(self, head: ResultT | VideoHwError) -> ResultT:
         if isinstance(head, VideoHwError):
@@ -307,7 +303,6 @@ class WorkerSession(Generic[ItemT, ResultT]):
         self._input.clear()
         self._queued_bytes = 0
         self._ready.clear()
-        self._ready_count = 0
 
     def _after_fork_in_child(self) -> None:
         # The worker does not exist here and the lock may have been held at the fork.
@@ -329,7 +324,7 @@ class WorkerSession(Generic[ItemT, ResultT]):
     def _next_input(self) -> tuple[ItemT | _Drain | _Reset, int] | None:
         with self._changed:
             while self._closed_reason is None:
-                if self._input and not self._failed and self._ready_count < self._max_ready:
+                if self._input and not self._failed and self._ready.count < self._max_ready:
                     return self._input.popleft(), self._epoch
                 self._changed.wait()
             return None
@@ -337,7 +332,7 @@ class WorkerSession(Generic[ItemT, ResultT]):
     def _work(self, item: ItemT | _Drain | _Reset, epoch: int) -> None:
         if isinstance(item, _Drain):
             self._deliver_all(self._engine.drain, epoch)
-            self._deliver(item, epoch)
+            self._drained(item.number, epoch)
         elif isinstance(item, _Reset):
             self._deliver_all(self._reset_engine, epoch)
             with self._changed:
@@ -354,7 +349,11 @@ class WorkerSession(Generic[ItemT, ResultT]):
         self._engine.reset()
         return ()
 
-    def _deliver_all(self, run: Callable[[], Iterable[ResultT | VideoHwError]], epoch: int) -> None:
+    def _deliver_all(
+        self,
+        run: Callable[[], Outputs[ResultT]],
+        epoch: int,
+    ) -> None:
         """Deliver what ``run`` yields, and what it raises, until nobody wants it any more."""
         try:
             for result in run():
@@ -363,29 +362,29 @@ class WorkerSession(Generic[ItemT, ResultT]):
         except VideoHwError as error:
             self._deliver(error, epoch)
         except Exception as error:
-            self._deliver(_unexpected(error), epoch)
+            self._deliver(unexpected(error), epoch)
 
-    def _deliver(self, output: ResultT | VideoHwError | _Drain, epoch: int) -> bool:
+    def _deliver(self, output: ResultT | VideoHwError | Future[ResultT], epoch: int) -> bool:
         """Append to the ready outputs, waiting for room; False when nobody wants it any more."""
-        counted = not isinstance(output, _Drain)
         with self._changed:
-            while counted and self._ready_count >= self._max_ready and epoch == self._epoch:
+            while self._ready.count >= self._max_ready and epoch == self._epoch:
                 self._changed.wait()
             if epoch != self._epoch:
                 return False
             self._ready.append(output)
-            self._ready_count += counted
             if isinstance(output, VideoHwError) and output.fatal:
                 self._failed = True
             self._changed.notify_all()
-            return True
+        if isinstance(output, Future):
+            output.add_done_callback(self._output_done)
+        return True
 
+    def _output_done(self, output: Future[ResultT]) -> None:
+        with self._changed:
+            self._changed.notify_all()
 
-def _unexpected(error: Exception) -> BackendError:
-    wrapped = BackendError(
-        f"the codec worker met an unexpected {type(error).__name__}: {error}",
-        domain="videohw",
-        hint="this is a bug of videohw, please report it; the session goes on",
-    )
-    wrapped.__cause__ = error
-    return wrapped
+    def _drained(self, number: int, epoch: int) -> None:
+        with self._changed:
+            if epoch == self._epoch:
+                self._ready.append_drained(number)
+                self._changed.notify_all()
