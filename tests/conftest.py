@@ -105,10 +105,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def open_sessions() -> set[object]:
-    module = sys.modules.get("videohw.session")
+    module = sys.modules.get("videohw.open_sessions")
     if module is None:
         return set()
-    return {session for session in list(module._open_sessions) if not session.closed}
+    return {session for session in list(module.open_sessions) if not session.closed}
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any
 
 from . import arguments
 from .backend import AUTO, EncoderSession, InputPicture
@@ -21,9 +21,6 @@ from .errors import Backpressure, InvalidInput
 from .selection import canonical_codec, select
 from .session_owner import SessionOwner
 from .types import DEFAULT_MAX_IN_FLIGHT_PACKETS, EncoderConfig, Packet, RateControl
-
-# How long a thread that reaps too waits before it looks at what it is waiting for.
-_GLANCE_SECONDS: Final = 0.01
 
 
 class Encoder(SessionOwner):
@@ -100,7 +97,6 @@ class Encoder(SessionOwner):
         self._selection = select(codec, "encode", backend, require_hardware, self._config.device)
         self._session = self._selection.backend.open_encoder(self._config)
         self._submitting = threading.Lock()
-        self._reaper: int | None = None  # the thread that reaped last
         self._step = 1 / (self._config.fps * self._config.time_base)  # one frame, 1 or more
         self._duration = round(self._step)
         self._last_pts: int | None = None
@@ -141,7 +137,7 @@ class Encoder(SessionOwner):
         deadline = deadline_after(arguments.seconds("timeout", timeout))
         while True:
             left = remaining(deadline)
-            self._admit(left)
+            self._session.admit(left)
             with self._submitting:
                 try:
                     self._session.admit(0)
@@ -151,23 +147,6 @@ class Encoder(SessionOwner):
                     continue  # another thread was faster
                 self._submit(frame, pts, force_keyframe)
                 return
-
-    def _admit(self, seconds: float | None) -> None:
-        """Wait until a picture may be queued, but not for packets that this thread would reap."""
-        deadline = deadline_after(seconds)
-        while True:
-            left = remaining(deadline)
-            alone = self._reaper == threading.get_ident()
-            if alone:
-                # What is waited for may be room for input, while packets become ready.
-                left = _GLANCE_SECONDS if left is None else min(left, _GLANCE_SECONDS)
-            try:
-                self._session.admit(left)
-                return
-            except Backpressure:
-                ready, _ = self._session.depth
-                if (alone and ready >= self._config.max_in_flight) or remaining(deadline) == 0:
-                    raise
 
     def _submit(self, frame: Any, given_pts: int | None, force_keyframe: bool) -> None:
         due, pts = self._time_of(frame, given_pts)
@@ -212,12 +191,10 @@ class Encoder(SessionOwner):
         Raises the error that stands next in that order, once; the session goes on unless the
         error is ``fatal``.
         """
-        self._reaper = threading.get_ident()
         return self._session.take(0)
 
     def reap_timeout(self, seconds: float | None) -> Packet | None:
         """The next packet, waiting up to ``seconds`` (None: for ever) for it; else None."""
-        self._reaper = threading.get_ident()
         return self._session.take(arguments.seconds("seconds", seconds))
 
     def flush(self, timeout: float | None = None) -> list[Packet]:
@@ -227,12 +204,10 @@ class Encoder(SessionOwner):
         the next call goes on. The encoder takes pictures again afterwards; the next one is a
         keyframe with parameter sets, and its pts must be above the last.
         """
-        self._reaper = threading.get_ident()
         return self._session.drain(arguments.seconds("timeout", timeout))
 
     def __iter__(self) -> Iterator[Packet]:
         """End of stream like :meth:`flush`, one packet at a time."""
-        self._reaper = threading.get_ident()
         return self._session.draining()
 
     # Life

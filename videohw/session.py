@@ -6,20 +6,18 @@ codecs, pixels, files. The engine runs on the worker thread only, so it needs no
 
 from __future__ import annotations
 
-import atexit
 import ctypes
-import os
 import threading
-import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from .deadline import deadline_after, remaining
 from .engine import Engine, Outputs, Queued
 from .errors import Backpressure, SessionClosed, VideoHwError
+from .open_sessions import open_sessions
 from .ready_outputs import ReadyOutputs, unexpected
 
 ItemT = TypeVar("ItemT", bound=Queued)
@@ -41,25 +39,6 @@ class _Drain:
 @dataclass(slots=True)
 class _Reset:
     """A request to reset the engine."""
-
-
-_open_sessions: weakref.WeakSet[WorkerSession[Any, Any]] = weakref.WeakSet()
-
-
-def _mark_forked() -> None:
-    for session in list(_open_sessions):
-        session._after_fork_in_child()
-
-
-def _close_at_exit() -> None:
-    # A daemon thread that is inside a codec when the interpreter goes down can crash it.
-    for session in list(_open_sessions):
-        session.close("the interpreter is exiting")
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_mark_forked)
-atexit.register(_close_at_exit)
 
 
 class WorkerSession(Generic[ItemT, ResultT]):
@@ -89,9 +68,11 @@ class WorkerSession(Generic[ItemT, ResultT]):
         self._drains_requested = 0
         self._draining = threading.Lock()  # the calls of drain come one after the other
         self._fed_since_drain = False
+        self._reaper: int | None = None  # the thread that reaped last
+        self._reaped_all = False  # a reap found nothing, and nothing was pushed since
         self.taken = 0
         self._worker = threading.Thread(target=self._run, name=name, daemon=True)
-        _open_sessions.add(self)
+        open_sessions.add(self)
         self._worker.start()
 
     # Input
@@ -99,13 +80,16 @@ class WorkerSession(Generic[ItemT, ResultT]):
     def admit(self, timeout: float | None = 0) -> None:
         """Return when a call may be queued, else raise :class:`Backpressure`.
 
-        Waits up to ``timeout`` seconds (None: for ever) for both limits.
+        Waits up to ``timeout`` seconds (None: for ever) for both limits, but not for outputs
+        that this very thread would have to reap. Outputs do not count after a reap that found
+        none: a loop that reaps all it can before each call is not refused for what became ready
+        in between.
         """
         deadline = deadline_after(timeout)
         with self._changed:
             while (full := self._limit_reached()) is not None:
                 left = remaining(deadline)
-                if left == 0:
+                if left == 0 or self._waits_for_itself():
                     raise full
                 self._changed.wait(left)
 
@@ -116,6 +100,7 @@ class WorkerSession(Generic[ItemT, ResultT]):
             self._input.extend(items)
             self._queued_bytes += sum(item.queued_bytes for item in items)
             self._fed_since_drain = self._fed_since_drain or bool(items)
+            self._reaped_all = False
             self._changed.notify_all()
 
     # Output
@@ -127,6 +112,7 @@ class WorkerSession(Generic[ItemT, ResultT]):
         """
         deadline = deadline_after(timeout)
         with self._changed:
+            self._reaper = threading.get_ident()
             while True:
                 self._check_open()
                 if (head := self._pop_ready()) is not None:
@@ -134,6 +120,7 @@ class WorkerSession(Generic[ItemT, ResultT]):
                 self._check_usable()
                 left = remaining(deadline)
                 if left == 0:
+                    self._reaped_all = True
                     return None
                 self._changed.wait(left)
 
@@ -172,6 +159,7 @@ class WorkerSession(Generic[ItemT, ResultT]):
     def _request_drain(self) -> int:
         """Put a drain behind what was fed, if anything was; the number of the last drain."""
         with self._changed:
+            self._reaper = threading.get_ident()
             self._check_open()
             if self._fed_since_drain:
                 self._fed_since_drain = False
@@ -266,7 +254,7 @@ class WorkerSession(Generic[ItemT, ResultT]):
     def _limit_reached(self) -> Backpressure | None:
         self._check_usable()
         depth, limit = self._ready.count, self._max_ready
-        if depth >= limit:
+        if depth >= limit and not self._reaped_all:
             return Backpressure(
                 f"{depth} outputs are ready and not reaped, the limit is max_in_flight={limit}",
                 depth=depth,
@@ -282,6 +270,9 @@ class WorkerSession(Generic[ItemT, ResultT]):
                 hint="wait or reap, then repeat the call: nothing of it was taken",
             )
         return None
+
+    def _waits_for_itself(self) -> bool:
+        return self._ready.count >= self._max_ready and self._reaper == threading.get_ident()
 
     def _pop_ready(self, stop_at: int | None = None) -> ResultT | VideoHwError | None:
         passed = self._ready.drains_passed
@@ -304,8 +295,8 @@ class WorkerSession(Generic[ItemT, ResultT]):
         self._queued_bytes = 0
         self._ready.clear()
 
-    def _after_fork_in_child(self) -> None:
-        # The worker does not exist here and the lock may have been held at the fork.
+    def after_fork_in_child(self) -> None:
+        """Be closed: the worker does not exist here, and the lock may be held for ever."""
         self._changed = threading.Condition()
         self._closed_reason = "the session belongs to the parent of this forked process"
         # Freeing the engine would wait for threads of the codec library that are not here: one

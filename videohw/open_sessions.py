@@ -1,0 +1,43 @@
+"""The sessions of this process that are not closed, for what happens to a process as a whole.
+
+Owns: what a forked child and the end of the interpreter do to them. Must not know: what a
+session is made of.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import weakref
+from typing import Final, Protocol
+
+
+class OpenSession(Protocol):
+    """A session with threads of its own."""
+
+    def after_fork_in_child(self) -> None:
+        """Be closed in a forked child, where its threads do not exist."""
+        ...
+
+    def close(self, reason: str = ...) -> None:
+        """End its threads."""
+        ...
+
+
+open_sessions: Final[weakref.WeakSet[OpenSession]] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for session in list(open_sessions):
+        session.after_fork_in_child()
+
+
+def _close_at_exit() -> None:
+    # A daemon thread that is inside a codec when the interpreter goes down can crash it.
+    for session in list(open_sessions):
+        session.close("the interpreter is exiting")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+atexit.register(_close_at_exit)
