@@ -8,6 +8,7 @@ usage: python examples/stream_bytes.py [FILE]
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import BinaryIO
 
 import videohw
@@ -16,19 +17,9 @@ CHUNK_BYTES = 4096
 
 
 def main(stream: BinaryIO) -> None:
-    count = 0
+    chunks = iter(partial(stream.read, CHUNK_BYTES), b"")
     with videohw.Decoder("h264", on_error="resync") as decoder:
-        while chunk := stream.read(CHUNK_BYTES):
-            while True:
-                try:
-                    decoder.submit(chunk)
-                    break
-                except videohw.Backpressure:
-                    # Nothing of the chunk was taken: take a picture, then give it again.
-                    count += decoder.reap_timeout(0.1) is not None
-            while decoder.try_reap() is not None:
-                count += 1
-        count += len(decoder.flush())
+        count = sum(1 for _ in decoder.decode(chunks))
     print(f"{count} pictures")
 
 

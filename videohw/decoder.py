@@ -6,8 +6,9 @@ Owns: the arguments, the order of calls, the account. Must not know: any backend
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 from . import arguments
@@ -18,7 +19,7 @@ from .deadline import deadline_after, remaining
 from .errors import Backpressure, InvalidInput
 from .frame import Crop, Frame, Size, checked_color, checked_crop, checked_size
 from .selection import canonical_codec, select
-from .session_owner import SessionOwner
+from .session_owner import SessionOwner, with_time
 from .types import (
     DECODER_OUTPUTS,
     DEFAULT_MAX_IN_FLIGHT_FRAMES,
@@ -209,6 +210,26 @@ class Decoder(SessionOwner):
         for frame in self._session.draining():
             self._noted(frame)
             yield frame
+
+    def decode(
+        self,
+        pieces: Iterable[bytes | Sequence[bytes] | tuple[bytes | Sequence[bytes], int | None]],
+        *,
+        layout: str = "annexb",
+    ) -> Iterator[Frame]:
+        """Every frame of a whole stream, in presentation order, by the calling thread alone.
+
+        ``pieces`` are what :meth:`submit` takes, each alone or as (data, pts). They are taken
+        from their source as fast as frames are asked for, with no more than the limits of the
+        decoder under way. At their end the stream ends, as by :meth:`flush`. An error is raised
+        in its place and ends this iterator, not the decoder.
+        """
+        for piece in pieces:
+            data, pts = with_time(piece)
+            for frame in self._through(partial(self.submit, data, pts, layout=layout)):
+                self._noted(frame)
+                yield frame
+        yield from self
 
     def _end_stream(self, deadline: float | None) -> None:
         left = remaining(deadline)

@@ -7,8 +7,9 @@ library or driver.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 from . import arguments
@@ -19,7 +20,7 @@ from .encoder_config import MAX_PTS, FrameRate, encoder_config
 from .encoder_input import own_time
 from .errors import Backpressure, InvalidInput
 from .selection import canonical_codec, select
-from .session_owner import SessionOwner
+from .session_owner import SessionOwner, with_time
 from .types import DEFAULT_MAX_IN_FLIGHT_PACKETS, EncoderConfig, Packet, RateControl
 
 
@@ -209,6 +210,19 @@ class Encoder(SessionOwner):
     def __iter__(self) -> Iterator[Packet]:
         """End of stream like :meth:`flush`, one packet at a time."""
         return self._session.draining()
+
+    def encode(self, pictures: Iterable[Any]) -> Iterator[Packet]:
+        """Every packet of a whole stream, in decode order, by the calling thread alone.
+
+        ``pictures`` are what :meth:`submit` takes, each alone or as (picture, pts). They are
+        taken from their source as fast as packets are asked for, with no more than the limits
+        of the encoder under way. At their end the stream ends, as by :meth:`flush`. An error is
+        raised in its place and ends this iterator, not the encoder.
+        """
+        for each in pictures:
+            picture, pts = with_time(each)
+            yield from self._through(partial(self.submit, picture, pts))
+        yield from self
 
     # Life
 

@@ -32,7 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "backend": {"errors", "types"},
     "capabilities": {"backend", "errors", "types"},
     "selection": {"backend", "errors", "types"},
-    "session_owner": {"backend", "selection", "types"},
+    "session_owner": {"backend", "errors", "selection", "types"},
     "frame": {"color", "errors", "pixel_format", "types"},
     "picture_info": {"backend", "bitstream", "color", "errors", "types"},
     "frame_headers": {"backend", "bitstream", "errors", "types"},
