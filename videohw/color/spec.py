@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .errors import InvalidInput
+from ..errors import InvalidInput
 
 # ITU-T H.273 table 4. 2 (unspecified) and reserved values are not listed: they mean "unknown".
 MATRICES = {
