@@ -4,6 +4,11 @@
 PYTHON ?= python3
 ARCH ?= $(shell uname -m)
 FRESH ?= env
+FUZZ_SECONDS ?= 600
+LEAK_CYCLES ?= 1000
+# Where PyTorch keeps its wheels without CUDA, which are a tenth in size; an index that does not
+# answer is passed over, and TORCH_INDEX= asks for none.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
@@ -16,8 +21,8 @@ WORKFLOWS := $(wildcard .github/workflows/*.yml)
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-unit test-contract coverage lint format types bench wheel \
-	wheel-test check fresh clean
+.PHONY: help build demo test test-unit test-contract test-interop coverage asan leaks fuzz lint \
+	format types bench wheel wheel-test check fresh clean
 
 help:
 	@sh tools/preflight.sh $(PYTHON)
@@ -57,9 +62,25 @@ test-unit: build $(VENV)/group-test ## parser, values, files, command line, layo
 test-contract: build $(VENV)/group-test ## what every backend keeps, on each backend present
 	$(PYTEST) tests/backends $(PYTEST_ARGS)
 
+$(VENV)/group-interop: $(VENV)/base
+	@$(PIP) install --retries 1 $(addprefix --extra-index-url ,$(TORCH_INDEX)) --group interop
+	@touch $@
+
+test-interop: build $(VENV)/group-interop ## frames to and from PyTorch, OpenCV, PyAV
+	VIDEOHW_INTEROP=1 $(PYTEST) tests/interop tests/examples/test_processes.py $(PYTEST_ARGS)
+
 coverage: build $(VENV)/group-coverage ## which lines of the package the tests run
 	$(PY) -m coverage run -m pytest tests $(PYTEST_ARGS)
 	$(PY) -m coverage report
+
+asan: build $(VENV)/group-test ## parser and contract tests on extensions with ASan and UBSan
+	$(PY) tools/asan.py $(ASAN_ARGS)
+
+leaks: build $(VENV)/group-test ## memory over LEAK_CYCLES open/close cycles of each kind of session
+	$(PY) -m tests.leaks.rss $(LEAK_CYCLES)
+
+fuzz: build $(VENV)/group-test ## FUZZ_SECONDS of damaged streams: nothing but a VideoHwError may come out
+	$(PY) -m fuzz.decoder --seconds $(FUZZ_SECONDS)
 
 lint: $(VENV)/group-lint ## style, shell scripts, workflows, pyproject.toml
 	$(VENV)/bin/ruff check .
@@ -80,8 +101,8 @@ types: build $(VENV)/group-types ## mypy strict; stubs of the compiled modules a
 	$(VENV)/bin/mypy
 	$(VENV)/bin/stubtest $(subst /,.,$(STUBBED))
 
-bench: build ## measure, and write the tables into README.md between their markers
-	$(PY) -m benchmarks.readme README.md
+bench: build ## measure, and write the tables into README.md and docs/benchmarks.md
+	$(PY) -m benchmarks.readme README.md docs/benchmarks.md
 
 wheel: $(VENV)/group-wheel ## dist/: a wheel for old Linux (ARCH=aarch64 cross-compiles) and the sdist
 	$(PY) tools/wheel.py --arch $(ARCH)

@@ -115,6 +115,17 @@ def make_source(path: Path, frames: int) -> None:
         container.mux(stream.encode(None))
 
 
+def table(found: list[Row]) -> str:
+    """Markdown."""
+    lines = ["| to | preset | videohw | PyAV | ratio |", "| --- | --- | ---: | ---: | ---: |"]
+    lines += [
+        f"| {row.codec} | {row.preset} | {row.frames / row.videohw_seconds:.0f} fps "
+        f"| {row.frames / row.pyav_seconds:.0f} fps | {row.ratio:.2f} |"
+        for row in found
+    ]
+    return "\n".join(lines)
+
+
 def main(frames: int = 300, rounds: int = 3) -> None:
     print(f"{'to':<6}{'preset':<10}{'frames':>7}{'videohw':>10}{'PyAV':>10}{'ratio':>7}")
     for row in rows(frames, rounds):

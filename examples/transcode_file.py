@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 import videohw
-from videohw.transcode import TranscodeProgress
+from videohw import TranscodeProgress
 
 
 def show(progress: TranscodeProgress) -> None:

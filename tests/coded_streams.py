@@ -194,6 +194,7 @@ class HevcSets:
     height: int = 240
     dependent_slices: bool = False
     extra_header_bits: int = 0
+    output_flags: bool = False
 
     @property
     def vps(self) -> bytes:
@@ -211,7 +212,8 @@ class HevcSets:
 
     @property
     def pps(self) -> bytes:
-        bits = Bits().ue(self.pps_id).ue(self.sps_id).u(1, self.dependent_slices).u(1, 0)
+        bits = Bits().ue(self.pps_id).ue(self.sps_id).u(1, self.dependent_slices)
+        bits.u(1, self.output_flags)
         bits.u(3, self.extra_header_bits).u(2, 0).ue(0).ue(0).se(0).u(3, 0).se(0).se(0)
         return hevc_nal(34, bits.u(10, 0).ue(0).u(2, 0).trailing())
 
@@ -222,9 +224,10 @@ class HevcSets:
 
     def slice(
         self, *, nal_type: int = 1, first: bool = True, address: int = 0, slice_type: int = HEVC_P,
-        dependent: bool = False, temporal_id: int = 0, layer_id: int = 0, rest: bytes = FILLING,
+        dependent: bool = False, temporal_id: int = 0, layer_id: int = 0, shown: bool = True,
+        rest: bytes = FILLING,
     ) -> bytes:  # fmt: skip
-        """slice_segment_header() up to slice_type (7.3.6.1), then ``rest``."""
+        """slice_segment_header() up to slice_type or pic_output_flag (7.3.6.1), then ``rest``."""
         bits = Bits().u(1, first)
         if nal_type >= 16:
             bits.u(1, 0)
@@ -235,6 +238,8 @@ class HevcSets:
             bits.u(self.address_bits, address)
         if not dependent:
             bits.u(self.extra_header_bits, 0).ue(slice_type)
+            if self.output_flags:
+                bits.u(1, shown)
         return hevc_nal(nal_type, bits.before(rest), layer_id=layer_id, temporal_id=temporal_id)
 
 

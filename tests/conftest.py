@@ -112,6 +112,15 @@ def open_sessions() -> set[object]:
 
 
 @pytest.fixture(autouse=True)
+def usual_scheduling() -> Iterator[None]:
+    """A test that calls SVT-AV1 by PyAV alone, as root, makes its thread a real-time one: the
+    rest of the run, and every process that it starts, would starve the machine."""
+    yield
+    if hasattr(os, "sched_getscheduler") and os.sched_getscheduler(0) == os.SCHED_FIFO:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
+@pytest.fixture(autouse=True)
 def no_leaks() -> Iterator[None]:
     """Every session that a test opens is closed, and every thread ended, when it returns.
 

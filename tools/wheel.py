@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DIST = ROOT / "dist"
 GLIBC_MINOR = 17  # manylinux2014
 # What a wheel is for: Python, stubs and declarations; no generated C, no Cython source, no tests.
-SHIPPED_SUFFIXES = {".py", ".so", ".pyi", ".pxd", ".h", ".typed"}
+SHIPPED_SUFFIXES = {".py", ".so", ".pyi", ".pxd", ".h", ".typed", ".ptx", ".cubin", ".json"}
 SMOKE = """
 import videohw
 from videohw.bitstream import AnnexBSplitter

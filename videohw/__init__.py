@@ -2,42 +2,51 @@
 
 Names only. Files: :func:`open`, :class:`VideoWriter`, :func:`transcode`. Streams:
 :class:`Decoder`, :class:`Encoder`. This machine: :func:`backends`, :func:`capabilities`.
-Building blocks: :mod:`videohw.bitstream`. Importing touches no driver and needs none.
+Building blocks: :mod:`videohw.bitstream`, :mod:`videohw.color`, :mod:`videohw.pixels`,
+:mod:`videohw.pipeline`, :mod:`videohw.metrics`. Importing touches no driver, needs none, and
+loads nothing: each name is imported when it is first used.
 """
 
-from . import bitstream
-from .capabilities import backends, capabilities
-from .color import ColorSpec
-from .decoder import Decoder
-from .encoder import Encoder
-from .errors import (
-    BackendError,
-    Backpressure,
-    DeviceLost,
-    InvalidBitstream,
-    InvalidInput,
-    SessionClosed,
-    UnsupportedCodec,
-    UnsupportedConfig,
-    VideoHwError,
-)
-from .frame import Frame
-from .reader import VideoReader, open
-from .transcode import DroppedStream, TranscodeProgress, TranscodeResult, transcode
-from .types import (
-    BackendStatus,
-    Capability,
-    ConstantBitrate,
-    ConstantQp,
-    ConstantQuality,
-    ContentLight,
-    MasteringDisplay,
-    Packet,
-    SoftwareDecoderOptions,
-    SoftwareEncoderOptions,
-    VariableBitrate,
-)
-from .writer import VideoWriter
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from . import bitstream, color, metrics, pipeline, pixels
+    from .color import ColorSpec
+    from .decoder import Decoder
+    from .encoder import Encoder
+    from .errors import (
+        BackendError,
+        Backpressure,
+        DeviceLost,
+        InvalidBitstream,
+        InvalidInput,
+        SessionClosed,
+        UnsupportedCodec,
+        UnsupportedConfig,
+        VideoHwError,
+    )
+    from .frame import Frame
+    from .machine import backends, capabilities
+    from .reader import VideoReader, open
+    from .session_switch import SwitchMode, SwitchRequest
+    from .transcode_file import DroppedStream, TranscodeProgress, TranscodeResult, transcode
+    from .types import (
+        BackendStatus,
+        Capability,
+        ConstantBitrate,
+        ConstantQp,
+        ConstantQuality,
+        ContentLight,
+        MasteringDisplay,
+        Packet,
+        SoftwareDecoderOptions,
+        SoftwareEncoderOptions,
+        VariableBitrate,
+    )
+    from .writer import VideoWriter
 
 __version__ = "0.1.0"
 
@@ -63,6 +72,8 @@ __all__ = [
     "SessionClosed",
     "SoftwareDecoderOptions",
     "SoftwareEncoderOptions",
+    "SwitchMode",
+    "SwitchRequest",
     "TranscodeProgress",
     "TranscodeResult",
     "UnsupportedCodec",
@@ -74,6 +85,50 @@ __all__ = [
     "backends",
     "bitstream",
     "capabilities",
+    "color",
+    "metrics",
     "open",
+    "pipeline",
+    "pixels",
     "transcode",
 ]
+
+# Module -> the names that are taken from it. No name is that of another module: importing that
+# one would put it in the name's place.
+_NAMES: Final[dict[str, tuple[str, ...]]] = {
+    "color": ("ColorSpec",),
+    "decoder": ("Decoder",),
+    "encoder": ("Encoder",),
+    "errors": (
+        "BackendError", "Backpressure", "DeviceLost", "InvalidBitstream", "InvalidInput",
+        "SessionClosed", "UnsupportedCodec", "UnsupportedConfig", "VideoHwError",
+    ),
+    "frame": ("Frame",),
+    "machine": ("backends", "capabilities"),
+    "reader": ("VideoReader", "open"),
+    "session_switch": ("SwitchMode", "SwitchRequest"),
+    "transcode_file": ("DroppedStream", "TranscodeProgress", "TranscodeResult", "transcode"),
+    "types": (
+        "BackendStatus", "Capability", "ConstantBitrate", "ConstantQp", "ConstantQuality",
+        "ContentLight", "MasteringDisplay", "Packet", "SoftwareDecoderOptions",
+        "SoftwareEncoderOptions", "VariableBitrate",
+    ),
+    "writer": ("VideoWriter",),
+}  # fmt: skip
+_MODULES: Final = ("bitstream", "color", "errors", "metrics", "pipeline", "pixels", "types")
+_WHERE: Final = {name: module for module, names in _NAMES.items() for name in names}
+
+if not TYPE_CHECKING:  # a type checker would take any name for one of ours
+
+    def __getattr__(name: str) -> Any:
+        """Import ``name`` from where it is (PEP 562)."""
+        if name in _MODULES:
+            return importlib.import_module(f"{__name__}.{name}")
+        if name not in _WHERE:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)
+        globals()[name] = value
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

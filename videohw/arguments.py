@@ -51,8 +51,10 @@ def one_of(name: str, value: object, allowed: tuple[str, ...]) -> str:
 
 
 def device(value: object) -> int | str:
-    """A device by its number, from 0, or by its name."""
-    return value if isinstance(value, str) else integer("device", value, 0)
+    """A device by its number, from 0 and also as text, or by its name."""
+    if isinstance(value, str):
+        return int(value) if value.isascii() and value.isdigit() else value
+    return integer("device", value, 0)
 
 
 def seconds(name: str, value: Any) -> float | None:

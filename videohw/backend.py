@@ -7,12 +7,14 @@ are data (:class:`~videohw.types.Capability`), never missing methods.
 from __future__ import annotations
 
 import importlib
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, TypeAlias, cast
 
 from .errors import InvalidInput, VideoHwError
+from .metrics import Meter
 from .types import (
     BackendStatus,
     Capability,
@@ -32,13 +34,17 @@ class SequenceInfo:
     """What a sequence says of all its pictures; None in a field means "not stated".
 
     ``siting`` is a name of :data:`videohw.color.SITINGS`. ``reorders`` is False when the output
-    order is certainly the decoding order. ``range_extension``: it uses coding tools of the HEVC
-    range extensions (H.265 7.3.2.2.2).
+    order is certainly the decoding order; ``stated_reorder``: most pictures that may precede one
+    in decoding order and follow it in output order. ``has_fields``: fields may be pictures of
+    their own. ``range_extension``: it uses coding tools of the HEVC range extensions (H.265
+    7.3.2.2.2).
     """
 
     sample_aspect_ratio: Fraction | None = None
     siting: str | None = None
     reorders: bool = True
+    stated_reorder: int | None = None
+    has_fields: bool = True
     range_extension: bool = False
 
 
@@ -82,7 +88,8 @@ class CodedPicture:
     ``skip`` is the reason why it is not decoded, ``silent`` why it gives no frame of its own
     though it is; both are reasons of :class:`Account`. ``open_start``: decoding begins here, and
     pictures shown before it lack references. ``resumes``: from here on, in output order, all
-    pictures are right when decoding began at a random access point before, or here.
+    pictures are right when decoding began at the random access point of this serial; None where
+    nothing is said.
     """
 
     serial: int
@@ -94,7 +101,7 @@ class CodedPicture:
     silent: str | None = None
     keyframe: bool = False
     open_start: bool = False
-    resumes: bool = False
+    resumes: int | None = None
     info: PictureInfo = UNKNOWN_PICTURE
 
     @property
@@ -107,7 +114,8 @@ class CodedPicture:
 class InputPicture:
     """One picture on its way into an encoder: pixels that the encoder owns, its pts and flags.
 
-    ``pixels`` is of the backend's own type, made by :meth:`EncoderSession.stage`.
+    ``pixels`` is of the backend's own type, made by :meth:`EncoderSession.stage`. ``generation``
+    is that of the switch in force when it was submitted.
     """
 
     serial: int
@@ -116,25 +124,74 @@ class InputPicture:
     duration: int
     force_keyframe: bool
     queued_bytes: int
+    generation: int = 0
+
+
+class PreparedSwitch(Protocol):
+    """What a backend made ready for a switch. ``reconfigures``: the running encoder takes the
+    new settings, so that the switch makes no keyframe."""
+
+    @property
+    def reconfigures(self) -> bool: ...
+
+
+@dataclass(slots=True, eq=False)
+class SessionSwitch:
+    """New settings on their way into an encoder, queued right before their first picture.
+
+    ``prepared`` comes from :meth:`EncoderSession.prepare`; None stands for the settings that the
+    session was opened with. ``first_pts`` is the pts of the first picture, known when the switch
+    is queued. The worker sets ``state``: "active", or "failed" with ``error``, which it also
+    yields at this place; the settings before then stay, and pictures of this generation are
+    coded with them as far as their size fits.
+    """
+
+    generation: int
+    config: EncoderConfig
+    prepared: PreparedSwitch | None = None
+    first_pts: int | None = None
+    state: Literal["queued", "active", "failed"] = "queued"
+    error: VideoHwError | None = None
+
+    @property
+    def queued_bytes(self) -> int:
+        """None: it holds no pictures."""
+        return 0
+
+
+class EndOfGeneration:
+    """Queued to have every packet of the pictures before it; the next picture starts anew."""
+
+    @property
+    def queued_bytes(self) -> int:
+        """None: it holds no pictures."""
+        return 0
+
+
+EncoderItem: TypeAlias = InputPicture | SessionSwitch | EndOfGeneration
 
 
 class Account:
     """What became of every picture submitted: delivered, or not, for a reason that is counted.
 
     ``submitted == taken + sum(reasons.values())`` holds after every flush, where the session
-    counts what was ``taken`` from it.
+    counts what was ``taken`` from it. ``converted_bytes`` counts pixels that the engine had to
+    convert before it could code them.
     """
 
-    __slots__ = ("reasons", "submitted")
+    __slots__ = ("_adding", "converted_bytes", "reasons", "submitted")
 
     def __init__(self) -> None:
         self.submitted = 0
         self.reasons: dict[str, int] = {}
+        self.converted_bytes = 0
+        self._adding = threading.Lock()
 
     def add(self, reason: str, count: int = 1) -> None:
-        """Count ``count`` pictures that end without output for ``reason``."""
-        if count:
-            self.reasons[reason] = self.reasons.get(reason, 0) + count
+        """Count ``count`` pictures that end without output for ``reason``; on any thread."""
+        with self._adding:
+            if count:
+                self.reasons[reason] = self.reasons.get(reason, 0) + count
 
 
 class DecoderSession(Protocol):
@@ -144,10 +201,12 @@ class DecoderSession(Protocol):
     nothing; after it returned, ``push`` takes everything. Frames come in presentation order.
     ``fail`` puts an error among the pictures pushed: it is raised when every picture before it
     is settled. ``taken`` counts the frames handed out.
+    ``meter``, set before the first call, measures; None does not.
     """
 
     account: Account
     taken: int
+    meter: Meter | None
 
     def admit(self, timeout: float | None = 0) -> None: ...
     def push(self, items: Sequence[CodedPicture]) -> None: ...
@@ -168,15 +227,31 @@ class EncoderSession(Protocol):
     """An encoder of one backend. All methods may be called from any thread.
 
     ``stage`` copies or registers the caller's pixels, so that the caller may change them as soon
-    as it returns. Packets come in decode order.
+    as it returns; they must fit the settings of ``switch``. Packets come in decode order.
+
+    ``stream`` counts the ends of stream asked for so far, and ``push_into`` queues nothing and
+    answers False when it is no longer ``stream``: so the caller knows of each picture whether it
+    is the first after a flush, whichever thread flushes.
+
+    ``prepare`` makes a switch from the settings of ``base`` to ``config`` ready: what can fail
+    at opening fails here, with the session as it was. ``rebuild`` asks for a new encoder even
+    where the running one could be reconfigured. ``discard`` gives back what was not used.
     """
 
     account: Account
     taken: int
+    meter: Meter | None
 
     def admit(self, timeout: float | None = 0) -> None: ...
-    def stage(self, frame: object) -> tuple[Any, int]: ...
-    def push(self, items: Sequence[InputPicture]) -> None: ...
+    def stage(self, frame: object, switch: SessionSwitch) -> tuple[Any, int]: ...
+    def push(self, items: Sequence[EncoderItem]) -> None: ...
+    def push_into(self, stream: int, items: Sequence[EncoderItem]) -> bool: ...
+    def prepare(
+        self, config: EncoderConfig, base: SessionSwitch, *, rebuild: bool
+    ) -> PreparedSwitch: ...
+    def discard(self, prepared: PreparedSwitch) -> None: ...
+    @property
+    def stream(self) -> int: ...
     def take(self, timeout: float | None = 0) -> Packet | None: ...
     def drain(self, timeout: float | None = None) -> list[Packet]: ...
     def draining(self) -> Iterator[Packet]: ...

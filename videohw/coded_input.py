@@ -6,11 +6,13 @@ references are missing. Must not know: threads, backends.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
 from .arguments import integer
-from .backend import UNKNOWN_PICTURE, CodedPicture
+from .backend import UNKNOWN_PICTURE, CodedPicture, PictureInfo, SequenceInfo
 from .bitstream import AccessUnit, open_assembler
 from .bitstream.config_record import AvcConfig, HevcConfig
 from .bitstream.convert import (
@@ -19,10 +21,12 @@ from .bitstream.convert import (
     length_prefixed_to_annexb,
     nals_to_annexb,
 )
+from .bitstream.obu import obus
 from .errors import InvalidBitstream, InvalidInput
 from .frame_headers import Av1Reader, Mpeg2Reader, coded_frames
 from .picture_info import UnitReader
 from .pts_marks import PtsMarks
+from .stream_check import StreamCheck
 
 Item: TypeAlias = CodedPicture | InvalidBitstream
 
@@ -31,6 +35,8 @@ _LAYOUTS: Final = {
     **dict.fromkeys(("av1", "mpeg2", "mpeg1"), ("annexb", "frame")),
     **dict.fromkeys(("vp9", "vp8", "jpeg"), ("frame",)),
 }
+# Where decoding begins without pictures that lack references: RASL pictures are left out here.
+_CLEAN_STARTS: Final = ("idr", "cra", "bla")
 _CONFIGS: Final[dict[str, type[AvcConfig] | type[HevcConfig]]] = {
     "h264": AvcConfig,
     "hevc": HevcConfig,
@@ -39,9 +45,15 @@ _READERS: Final[dict[str, type[Mpeg2Reader] | type[Av1Reader]]] = {
     "mpeg2": Mpeg2Reader,
     "av1": Av1Reader,
 }
+# AV1, VP8, VP9 and JPEG show pictures in the order of their decoding.
+_IN_ORDER: Final = SequenceInfo(reorders=False)
+_IN_ORDER_PICTURE: Final = PictureInfo(sequence=_IN_ORDER)
 _LENGTH_BYTES: Final = 4  # without an avcC or hvcC that says otherwise
 _AV1_CONFIG_BYTES: Final = 4  # of an av1C before its configOBUs (AV1 in ISO BMFF, 2.3.3)
 _AV1_CONFIG_MARK: Final = 0x81
+# Temporal delimiter, sequence header, metadata, padding (AV1 6.2.2).
+_AV1_CONFIG_OBUS: Final = (1, 2, 5, 15)
+_START_CODE: Final = b"\0\0\1"
 _INT64: Final = range(-(1 << 63), 1 << 63)
 
 
@@ -66,13 +78,17 @@ class CodedInput:
         self._origin = 0
         # Of MPEG and AV1: goes in front of the first bytes.
         self._headers = b"" if extradata is None else self._read_extradata(extradata)
-        self._garbage_before_reset = 0
+        self._check = StreamCheck(codec, headers_seen=extradata is not None)
+        self._garbage_before_reset = self._garbage_at_begin = 0
         self._marks = PtsMarks(codec, self._origin)
         self._serial = 0
         # Before the first random access point; before the first bytes; after an IRAP picture
-        # with NoRaslOutputFlag; reference pictures left until all pictures are right.
+        # with NoRaslOutputFlag.
         self._awaiting = self._fresh = self._without_rasl = True
-        self._until_recovery: int | None = None
+        # (serial of a keyframe, reference picture with which its recovery is complete), of those
+        # under way, both rising; reference pictures are counted while there are any.
+        self._recoveries: deque[tuple[int, int]] = deque()
+        self._references = 0
 
     # In
 
@@ -106,7 +122,9 @@ class CodedInput:
             elif layout == "length_prefixed":
                 data = length_prefixed_to_annexb(data, self._length_bytes)
         except InvalidBitstream as error:
+            self._check.refused()
             return [self._number(b"", pts, skip="undecodable"), error]
+        self._check.submitted(len(data))
         if self._fresh and self._reader is None:
             data = self._headers + data
             self._origin += len(self._headers)
@@ -121,10 +139,13 @@ class CodedInput:
         """End of stream: what is held is complete, and all references are gone."""
         items: list[Item] = []
         if self._assembler is not None:
+            self._note_headers()
             self._assembler.finish()
             items.extend(self._ready())
             self._marks.restart(self._assembler.offset)
             self._keep_sets()
+            error = self._check.ended(self.garbage_bytes - self._garbage_at_begin)
+            items += [] if error is None else [error]
         self._begin()
         return items
 
@@ -133,6 +154,7 @@ class CodedInput:
         if self._assembler is not None:
             self._garbage_before_reset += self._assembler.garbage_bytes
             self._origin -= self._assembler.offset
+            self._note_headers()
             self._assembler.reset()
             self._origin += self._assembler.offset
             self._marks.restart(self._assembler.offset)
@@ -162,13 +184,23 @@ class CodedInput:
             try:
                 unit = self._assembler.take()
             except InvalidBitstream as error:
-                if error.offset is not None:
-                    error.offset = max(error.offset - self._origin, 0)
+                self._place(error)
+                self._check.refused()
                 yield error
                 continue
             if unit is None:
                 return
+            self._check.found(unit)
             yield self._picture(unit)
+
+    def _place(self, error: InvalidBitstream) -> None:
+        """Have the error say where in the bytes submitted it is, not in the assembler's stream."""
+        if error.offset is None or not self._origin:
+            return
+        place = max(error.offset - self._origin, 0)
+        message = str(error.args[0])
+        error.args = (message.replace(f"byte {error.offset}", f"byte {place}"),)
+        error.offset = place
 
     def _picture(self, unit: AccessUnit) -> CodedPicture:
         begins = self._awaiting and unit.keyframe
@@ -183,18 +215,22 @@ class CodedInput:
         if self._lacks_reference(unit, begins):
             return self._number(b"", pts, offset=offset, skip="rasl")
         data, info = unit.base_layer_data(), UNKNOWN_PICTURE
+        silent = "second_field" if unit.second_field else None
         if self._reader is not None:
             sequence = self._reader.sequence
             info = self._reader.read(unit)
             changed = begins or info.sequence is not sequence
             if changed and not unit.has_parameter_sets:
                 data = self._reader.sets.annexb() + data
+            if self._reader.hides(unit):
+                silent = "not_shown"
         elif self._headers_of is not None:
             info = self._headers_of.read(unit)
+            if self._codec == "av1":
+                info = replace(info, sequence=_IN_ORDER)
         return self._number(
-            data, pts, unit=unit, offset=offset, info=info,
-            silent="second_field" if unit.second_field else None,
-            keyframe=unit.keyframe, open_start=begins and unit.random_access != "idr",
+            data, pts, unit=unit, offset=offset, info=info, silent=silent,
+            keyframe=unit.keyframe, open_start=begins and unit.random_access not in _CLEAN_STARTS,
             resumes=self._resumes(unit),
         )  # fmt: skip
 
@@ -211,7 +247,9 @@ class CodedInput:
         IRAP picture or a recovery point in HEVC, a keyframe elsewhere.
         """
         self._awaiting = self._fresh = self._without_rasl = True
-        self._until_recovery = None
+        self._recoveries.clear()
+        self._check.begin()
+        self._garbage_at_begin = self.garbage_bytes
 
     def _lacks_reference(self, unit: AccessUnit, begins: bool) -> bool:
         """RASL pictures of an IRAP picture with NoRaslOutputFlag are not output (H.265 8.1.3).
@@ -224,23 +262,24 @@ class CodedInput:
             self._without_rasl = not is_cra or begins or unit.after_end_of_sequence
         return unit.leading == "rasl" and self._without_rasl
 
-    def _resumes(self, unit: AccessUnit) -> bool:
-        """Whether pictures are right from here on, when decoding began at the last keyframe.
+    def _resumes(self, unit: AccessUnit) -> int | None:
+        """The newest keyframe such that all is right from here on when decoding began there.
 
         recovery_frame_cnt counts frame_num, so reference pictures (H.264 7.4.3, D.2.8).
         """
+        recoveries = self._recoveries
+        if recoveries and unit.reference and not unit.second_field:
+            self._references += 1
         if unit.keyframe:
             count = unit.recovery_frame_count if unit.random_access == "recovery_point" else 0
-            left = max(count or 0, 0)
-            if self._until_recovery is not None:
-                left = min(left, self._until_recovery)
-            self._until_recovery = left
-        elif self._until_recovery and unit.reference and not unit.second_field:
-            self._until_recovery -= 1
-        if self._until_recovery == 0:
-            self._until_recovery = None
-            return True
-        return False
+            complete = self._references + max(count or 0, 0)
+            while recoveries and recoveries[-1][1] >= complete:
+                recoveries.pop()
+            recoveries.append((self._serial, complete))
+        begun = None
+        while recoveries and recoveries[0][1] <= self._references:
+            begun, _ = recoveries.popleft()
+        return begun
 
     def _frames(self, data: bytes, pts: int | None) -> Iterator[CodedPicture]:
         """Pictures of codecs without start codes; the pts is that of the first one shown."""
@@ -253,13 +292,22 @@ class CodedInput:
             else:
                 yield self._number(
                     frame.data, own, silent=None if frame.shown else "not_shown",
-                    keyframe=frame.keyframe, resumes=frame.keyframe,
+                    keyframe=frame.keyframe, resumes=self._serial if frame.keyframe else None,
+                    info=_IN_ORDER_PICTURE,
                 )  # fmt: skip
             pts = None if frame.shown else pts
         if pts is not None:
             self._marks.unused += 1
 
     # Headers
+
+    def _note_headers(self) -> None:
+        """Note headers behind which no picture came yet."""
+        if self._reader is not None:
+            seen = bool(self._assembler.parameter_sets.sps_ids)
+        else:
+            seen = self._assembler.sequence_known
+        self._check.headers_seen = self._check.headers_seen or seen
 
     def _keep_sets(self) -> None:
         """Know all parameter sets of the stream so far, for the next start of decoding."""
@@ -271,11 +319,13 @@ class CodedInput:
         """Learn the parameter sets; other headers, as they stand in a byte stream, are returned."""
         extradata = as_bytes(extradata, "extradata")
         if self._assembler is None:
-            raise InvalidInput(f"{self._codec} has no extradata", argument="extradata")
-        if self._codec == "av1" and extradata[:1] == bytes((_AV1_CONFIG_MARK,)):
-            return extradata[_AV1_CONFIG_BYTES:]
+            raise InvalidInput(
+                f"{self._codec} has no extradata",
+                argument="extradata",
+                hint="leave it out: every picture brings what it needs",
+            )
         if self._reader is None:
-            return extradata
+            return self._other_headers(extradata)
         try:
             if extradata.startswith((b"\0\0\1", b"\0\0\0\1")):
                 nals = annexb_to_nals(extradata)
@@ -285,10 +335,8 @@ class CodedInput:
                 nals = config.nals()
             headers = nals_to_annexb(nals)
         except InvalidBitstream as error:
-            raise InvalidInput(
-                f"extradata cannot be read: {error}",
-                argument="extradata",
-                hint="avcC, hvcC or Annex-B parameter sets of this codec",
+            raise _unreadable(
+                error, "avcC, hvcC or Annex-B parameter sets of this codec"
             ) from error
         # The assembler learns the sets too; they are in no access unit of the stream.
         self._assembler.feed(headers)
@@ -297,6 +345,26 @@ class CodedInput:
         for nal in nals:
             self._reader.add(nal)
         return b""
+
+    def _other_headers(self, extradata: bytes) -> bytes:
+        """The headers of AV1 or MPEG, as they stand in a byte stream."""
+        if self._codec != "av1":
+            if extradata[: extradata.find(_START_CODE)].strip(b"\0"):
+                raise _unreadable("no start code", "headers as they stand in the stream")
+            return extradata
+        if extradata[:1] == bytes((_AV1_CONFIG_MARK,)):
+            extradata = extradata[_AV1_CONFIG_BYTES:]
+        try:
+            known = all(obu.type in _AV1_CONFIG_OBUS for obu in obus(extradata))
+        except InvalidBitstream as error:
+            raise _unreadable(error, "av1C, or a sequence header OBU") from error
+        if not known:
+            raise _unreadable("it has OBUs of pictures", "av1C, or a sequence header OBU")
+        return extradata
+
+
+def _unreadable(why: object, hint: str) -> InvalidInput:
+    return InvalidInput(f"extradata cannot be read: {why}", argument="extradata", hint=hint)
 
 
 def _checked_pts(pts: object) -> int | None:
@@ -312,5 +380,9 @@ def _checked_nals(data: Any) -> list[bytes]:
         )
     nals = [as_bytes(nal, "data") for nal in data]
     if not nals or not all(nals):
-        raise InvalidInput("data holds no NAL unit, or an empty one", argument="data")
+        raise InvalidInput(
+            "data holds no NAL unit, or an empty one",
+            argument="data",
+            hint="one access unit, a list of NAL units without start codes",
+        )
     return nals

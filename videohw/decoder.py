@@ -6,7 +6,7 @@ Owns: the arguments, the order of calls, the account. Must not know: any backend
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -17,11 +17,11 @@ from .coded_input import CodedInput, Item
 from .color import ColorSpec
 from .deadline import deadline_after, remaining
 from .errors import Backpressure, InvalidInput
-from .frame import Crop, Frame, Size, checked_color, checked_crop, checked_size
+from .frame import Crop, Frame, Size, checked_conversion
+from .metrics import Meter
 from .selection import canonical_codec, select
 from .session_owner import SessionOwner, with_time
 from .types import (
-    DECODER_OUTPUTS,
     DEFAULT_MAX_IN_FLIGHT_FRAMES,
     DEFAULT_MAX_PENDING_BYTES,
     ON_ERROR,
@@ -44,7 +44,8 @@ class Decoder(SessionOwner):
       "p010", "rgb24", "bgr24", "rgba", "bgra", "rgb_planar", "rgb_float16", "rgb_float32" (see
       :meth:`Frame.convert`), or "metadata" for frames without pixels. ``memory``: where they
       are, "host" or "device". ``crop`` (left, top, width, height) is cut out of each picture
-      and scaled to ``size`` (width, height). ``color`` overrides what the stream states.
+      and scaled to ``size`` (width, height). ``color`` overrides what the stream states;
+      ``chroma``, ``resize``, ``mean`` and ``std`` are those of :meth:`Frame.convert`.
     - ``low_latency``: no frame of delay beyond what the stream's reordering needs.
     - ``on_error``, for pictures that are damaged or refused: "raise" raises in their place,
       "skip" leaves them out, "resync" leaves out everything to the next random access point,
@@ -54,6 +55,7 @@ class Decoder(SessionOwner):
       that may wait to be decoded. Pictures that the codec itself holds do not count.
     - ``extradata``: avcC, hvcC, av1C, or headers as they stand in the stream. Parameter sets in
       the stream win. ``options``: the backend's own, such as :class:`SoftwareDecoderOptions`.
+    - ``metrics``: whether :meth:`metrics` measures; None as ``VIDEO_HW_*_METRICS`` says.
 
     Raises :class:`InvalidInput` for a wrong argument, :class:`UnsupportedCodec` and
     :class:`UnsupportedConfig` with what was missing on each backend.
@@ -61,6 +63,7 @@ class Decoder(SessionOwner):
 
     _config: DecoderConfig
     _session: DecoderSession
+    _direction = "decode"
 
     def __init__(
         self,
@@ -74,23 +77,36 @@ class Decoder(SessionOwner):
         size: Size | None = None,
         crop: Crop | None = None,
         color: ColorSpec | None = None,
+        chroma: str = "bilinear",
+        resize: str = "bilinear",
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
         low_latency: bool = False,
         on_error: str = "raise",
         time_base: Fraction | tuple[int, int] | None = None,
         max_in_flight: int = DEFAULT_MAX_IN_FLIGHT_FRAMES,
         max_pending_bytes: int = DEFAULT_MAX_PENDING_BYTES,
         extradata: bytes | None = None,
+        metrics: bool | None = None,
         options: object | None = None,
     ) -> None:
         check = arguments
+        wish = checked_conversion(
+            output, size=size, crop=crop, color=color, chroma=chroma, resize=resize, mean=mean,
+            std=std,
+        )  # fmt: skip
         self._config = config = DecoderConfig(
             codec=canonical_codec(codec, "decode"),
-            output=check.one_of("output", output, DECODER_OUTPUTS),
+            output=wish.output,
             memory=check.one_of("memory", memory, ("host", "device")),
             device=check.device(device),
-            size=checked_size(size),
-            crop=checked_crop(crop),
-            color=checked_color(color),
+            size=wish.size,
+            crop=wish.crop,
+            color=wish.color,
+            chroma=wish.chroma,
+            resize=wish.resize,
+            mean=wish.mean,
+            std=wish.std,
             low_latency=check.boolean("low_latency", low_latency),
             on_error=check.one_of("on_error", on_error, ON_ERROR),
             time_base=check.time_base(time_base),
@@ -105,6 +121,7 @@ class Decoder(SessionOwner):
                 argument="size" if config.size else "crop",
             )
         require_hardware = check.boolean("require_hardware", require_hardware)
+        measured = None if metrics is None else check.boolean("metrics", metrics)
         self._requested_backend = backend
         self._selection = select(config.codec, "decode", backend, require_hardware, config.device)
         self._input = CodedInput(config.codec, extradata)
@@ -112,6 +129,8 @@ class Decoder(SessionOwner):
         self._bitstream_errors = 0
         self._last_picture: tuple[int, int, str] | None = None
         self._session = self._selection.backend.open_decoder(config)
+        converts = config.output not in ("native", "metadata") or config.size or config.crop
+        self._measure(measured, config.time_base, bool(converts))
 
     # Input
 
@@ -149,6 +168,20 @@ class Decoder(SessionOwner):
         """
         checked = self._input.check(data, pts, layout)
         deadline = deadline_after(arguments.seconds("timeout", timeout))
+        meter = self._session.meter
+        if meter is None:
+            self._submit(partial(self._input.feed, *checked), deadline)
+            return
+        began = meter.now()
+        try:
+            self._submit(partial(self._measured_feed, meter, began, checked), deadline)
+        except Backpressure:
+            meter.refused()
+            raise
+        data = checked[0]
+        meter.taken(began, sum(map(len, data)) if isinstance(data, list) else len(data))
+
+    def _submit(self, feed: Callable[[], list[Item]], deadline: float | None) -> None:
         while True:
             # Waiting happens without the lock, so that another thread can flush meanwhile.
             left = remaining(deadline)
@@ -160,8 +193,16 @@ class Decoder(SessionOwner):
                     if left == 0:
                         raise
                     continue  # another thread was faster
-                self._queue(self._input.feed(*checked))
+                self._queue(feed())
                 return
+
+    def _measured_feed(
+        self, meter: Meter, began: int, checked: tuple[Any, int | None, str]
+    ) -> list[Item]:
+        since = meter.now()
+        items = self._input.feed(*checked)
+        meter.prepared(began, since)
+        return items
 
     def _queue(self, items: list[Item]) -> None:
         pictures: list[CodedPicture] = []
@@ -202,6 +243,7 @@ class Decoder(SessionOwner):
         self._end_stream(deadline)
         frames = self._session.drain(remaining(deadline))
         self._noted(frames[-1] if frames else None)
+        self._log("flush")
         return frames
 
     def __iter__(self) -> Iterator[Frame]:
@@ -210,6 +252,7 @@ class Decoder(SessionOwner):
         for frame in self._session.draining():
             self._noted(frame)
             yield frame
+        self._log("flush")
 
     def decode(
         self,
@@ -232,11 +275,15 @@ class Decoder(SessionOwner):
         yield from self
 
     def _end_stream(self, deadline: float | None) -> None:
+        if self._session.closed:  # in a forked child the lock may be held for ever
+            return
         left = remaining(deadline)
         if not self._feeding.acquire(timeout=-1 if left is None else left):
             raise TimeoutError("another thread is submitting; call flush again")
         try:
             if not self._session.closed:
+                if self._session.meter is not None:
+                    self._session.meter.ending()
                 self._queue(self._input.finish())
         finally:
             self._feeding.release()
@@ -254,6 +301,8 @@ class Decoder(SessionOwner):
         As after :meth:`flush`, decoding goes on at a random access point, and parameter sets are
         kept.
         """
+        if self._session.closed:  # in a forked child the lock may be held for ever
+            self._session.reset()  # says why not
         with self._feeding:
             self._session.reset()
             self._input.reset()

@@ -1,31 +1,33 @@
 """``Encoder``: pictures in, coded packets out, on any backend.
 
-Owns: the public class, the choice of backend, the time of each picture. Must not know: any codec
-library or driver.
+Owns: the public class, the choice of backend, the settings of each picture. Must not know: any
+codec library or driver.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from functools import partial
 from typing import Any
 
 from . import arguments
-from .backend import AUTO, EncoderSession, InputPicture
+from .backend import AUTO, EncoderSession, EndOfGeneration, InputPicture, SessionSwitch
 from .color import ColorSpec
 from .deadline import deadline_after, remaining
-from .encoder_config import MAX_PTS, FrameRate, encoder_config
-from .encoder_input import own_time
+from .encoder_config import FrameRate, encoder_config, switched_config
 from .errors import Backpressure, InvalidInput
+from .input_times import InputTimes
+from .metrics import Meter
 from .selection import canonical_codec, select
 from .session_owner import SessionOwner, with_time
+from .session_switch import SwitchMode, SwitchPlan, SwitchRequest
 from .types import DEFAULT_MAX_IN_FLIGHT_PACKETS, EncoderConfig, Packet, RateControl
 
 
 class Encoder(SessionOwner):
-    """Codes pictures of one size into :class:`~videohw.types.Packet`.
+    """Codes pictures into :class:`~videohw.types.Packet`.
 
     Pictures go in by :meth:`submit`; packets come out by :meth:`try_reap`, :meth:`reap_timeout`,
     :meth:`flush` or iteration, in decode order, while pictures still go in. Every method may be
@@ -55,6 +57,7 @@ class Encoder(SessionOwner):
       units of OBUs in both.
     - ``max_in_flight``: packets that may wait to be reaped, and pictures that may wait to be
       coded. ``options``: the backend's own, such as :class:`SoftwareEncoderOptions`.
+    - ``metrics``: whether :meth:`metrics` measures; None as ``VIDEO_HW_*_METRICS`` says.
 
     Raises :class:`InvalidInput` for a wrong argument, :class:`UnsupportedCodec` and
     :class:`UnsupportedConfig` with what was missing on each backend, or what it cannot do.
@@ -62,6 +65,7 @@ class Encoder(SessionOwner):
 
     _config: EncoderConfig
     _session: EncoderSession
+    _direction = "encode"
 
     def __init__(
         self,
@@ -84,10 +88,12 @@ class Encoder(SessionOwner):
         layout: str = "annexb",
         time_base: Fraction | tuple[int, int] | None = None,
         max_in_flight: int = DEFAULT_MAX_IN_FLIGHT_PACKETS,
+        metrics: bool | None = None,
         options: object | None = None,
     ) -> None:
         codec = canonical_codec(codec, "encode")
         require_hardware = arguments.boolean("require_hardware", require_hardware)
+        measured = None if metrics is None else arguments.boolean("metrics", metrics)
         self._config = encoder_config(
             codec, width, height, fps=fps, input=input, device=device, rate_control=rate_control,
             gop=gop, b_frames=b_frames, profile=profile, preset=preset, low_latency=low_latency,
@@ -96,13 +102,13 @@ class Encoder(SessionOwner):
         )  # fmt: skip
         self._requested_backend = backend
         self._selection = select(codec, "encode", backend, require_hardware, self._config.device)
-        self._session = self._selection.backend.open_encoder(self._config)
         self._submitting = threading.Lock()
-        self._step = 1 / (self._config.fps * self._config.time_base)  # one frame, 1 or more
-        self._duration = round(self._step)
-        self._last_pts: int | None = None
-        self._due = Fraction(0)  # exact pts of the next picture when none is given
+        self._plan = SwitchPlan(self._config)
+        self._times = InputTimes(self._config.time_base)
         self._serial = 0
+        # Last, so that one that Ctrl-C interrupts here is whole, and can be given up.
+        self._session = self._selection.backend.open_encoder(self._config)
+        self._measure(measured, self._config.time_base)
 
     # Input
 
@@ -136,6 +142,21 @@ class Encoder(SessionOwner):
         """
         force_keyframe = arguments.boolean("force_keyframe", force_keyframe)
         deadline = deadline_after(arguments.seconds("timeout", timeout))
+        meter = self._session.meter
+        if meter is None:
+            self._submit_in_time(deadline, frame, pts, force_keyframe, self._session.stage)
+            return
+        began = meter.now()
+        try:
+            byte_count = self._submit_in_time(
+                deadline, frame, pts, force_keyframe, partial(self._measured_stage, meter, began)
+            )
+        except Backpressure:
+            meter.refused()
+            raise
+        meter.taken(began, byte_count)
+
+    def _submit_in_time(self, deadline: float | None, *picture: Any) -> int:
         while True:
             left = remaining(deadline)
             self._session.admit(left)
@@ -146,43 +167,97 @@ class Encoder(SessionOwner):
                     if left == 0:
                         raise
                     continue  # another thread was faster
-                self._submit(frame, pts, force_keyframe)
-                return
+                while (byte_count := self._submit(*picture)) is None:
+                    pass
+                return byte_count
 
-    def _submit(self, frame: Any, given_pts: int | None, force_keyframe: bool) -> None:
-        due, pts = self._time_of(frame, given_pts)
-        pixels, queued_bytes = self._session.stage(frame)
+    def _measured_stage(
+        self, meter: Meter, began: int, frame: Any, switch: SessionSwitch
+    ) -> tuple[Any, int]:
+        since = meter.now()
+        staged = self._session.stage(frame, switch)
+        meter.prepared(began, since)
+        return staged
+
+    def _submit(
+        self,
+        frame: Any,
+        given_pts: int | None,
+        force_keyframe: bool,
+        stage: Callable[[Any, SessionSwitch], tuple[Any, int]],
+    ) -> int | None:
+        """Queue the picture; its bytes, or None and nothing done when a flush came between."""
+        plan, stream = self._plan, self._session.stream
+        starting = plan.due(stream, force_keyframe)
+        switch = starting or plan.in_force
+        frame_duration = 1 / (switch.config.fps * switch.config.time_base)  # 1 or more
+        exact, pts = self._times.of(frame, given_pts)
+        pixels, queued_bytes = stage(frame, switch)
         picture = InputPicture(
             serial=self._serial,
             pixels=pixels,
             pts=pts,
-            duration=self._duration,
+            duration=round(frame_duration),
             force_keyframe=force_keyframe,
             queued_bytes=queued_bytes,
+            generation=switch.generation,
         )
-        self._session.push([picture])
+        items: list[InputPicture | SessionSwitch] = [picture]
+        if starting is not None:
+            starting.first_pts = pts
+            items.insert(0, starting)
+        if not self._session.push_into(stream, items):
+            return None
+        plan.took(stream, force_keyframe, starting)
+        self._times.took(exact, pts, frame_duration)
         self._serial += 1
-        self._last_pts = pts
-        self._due = due + self._step
+        return queued_bytes
 
-    def _time_of(self, frame: Any, given: int | None) -> tuple[Fraction, int]:
-        """The time of ``frame`` in time_base: exact, and as the pts."""
-        source = ""
-        if given is not None:
-            exact = Fraction(arguments.integer("pts", given, -MAX_PTS, MAX_PTS))
-        else:
-            own = own_time(frame)
-            source = "" if own is None else " (the frame's own)"
-            exact = self._due if own is None else own / self._config.time_base
-        pts = round(exact)
-        last = self._last_pts
-        if last is not None and pts <= last:
+    def request_session_switch(self, request: SwitchRequest) -> int:
+        """Change settings while the encoder runs; the generation that the switch will become.
+
+        ``request`` says what changes, and from which picture on (:class:`SwitchMode`). Packets
+        of that picture and of those after it carry the generation returned. No packet is lost,
+        pts stay, dts go on increasing. Where the running encoder takes the new settings (other
+        numbers of the same kind of rate control, as :meth:`summary` says in
+        ``switch_reconfigures``) no keyframe is made, except by DRAIN_THEN_SWAP; everywhere else
+        a new encoder begins with one, which is the only one that a switch makes. Pictures must
+        have the size in force when they are submitted, see :attr:`width`.
+
+        The new encoder is opened here, beside the running one, so what it refuses is raised here
+        and changes nothing: :class:`InvalidInput`, or :class:`UnsupportedConfig` with the
+        argument where it is known, :class:`SessionClosed`. Until its first picture is submitted
+        the switch is pending, and another request replaces it. Should it fail then, the encoder
+        goes on with the settings before, and the error is raised, once and not fatal, by the
+        reap or flush that reaches this place. :meth:`summary` shows the newest in ``switch``.
+        """
+        if not isinstance(request, SwitchRequest):
             raise InvalidInput(
-                f"pts is {pts}{source}, the last one was {last}: it must increase",
-                argument="pts",
-                hint="pictures are given in presentation order; None takes the next time",
+                f"request is {type(request).__name__}",
+                argument="request",
+                hint='SwitchRequest({"rate_control": ConstantBitrate(1_000_000)})',
             )
-        return exact, pts
+        rebuild = request.mode is SwitchMode.DRAIN_THEN_SWAP
+        while True:
+            base = self._plan.in_force
+            config = switched_config(base.config, request.changes)
+            prepared = self._session.prepare(config, base, rebuild=rebuild)
+            with self._submitting:
+                if self._plan.in_force is base:
+                    return self._ask(request, SessionSwitch(0, config, prepared))
+            self._session.discard(prepared)  # made for settings that are not in force any more
+
+    def _ask(self, request: SwitchRequest, switch: SessionSwitch) -> int:
+        plan = self._plan
+        drains = request.mode is SwitchMode.DRAIN_THEN_SWAP
+        if drains and not plan.starts(self._session.stream):
+            self._session.push([EndOfGeneration()])
+            plan.drained()
+        switch.generation = plan.next_generation
+        replaced = plan.ask(request, switch)
+        if replaced is not None and replaced.prepared is not None:
+            self._session.discard(replaced.prepared)
+        return switch.generation
 
     # Output
 
@@ -205,11 +280,14 @@ class Encoder(SessionOwner):
         the next call goes on. The encoder takes pictures again afterwards; the next one is a
         keyframe with parameter sets, and its pts must be above the last.
         """
-        return self._session.drain(arguments.seconds("timeout", timeout))
+        packets = self._session.drain(arguments.seconds("timeout", timeout))
+        self._log("flush")
+        return packets
 
     def __iter__(self) -> Iterator[Packet]:
         """End of stream like :meth:`flush`, one packet at a time."""
-        return self._session.draining()
+        yield from self._session.draining()
+        self._log("flush")
 
     def encode(self, pictures: Iterable[Any]) -> Iterator[Packet]:
         """Every packet of a whole stream, in decode order, by the calling thread alone.
@@ -228,23 +306,33 @@ class Encoder(SessionOwner):
 
     def __repr__(self) -> str:
         state = " closed" if self.closed else ""
-        config = self._config
+        config = self._next
         return f"<Encoder {config.codec} {config.width}x{config.height} on {self.backend}{state}>"
 
     @property
+    def _next(self) -> EncoderConfig:
+        """The settings of the next picture, if it is not forced to be a keyframe."""
+        plan = self._plan
+        return (plan.due(self._session.stream) or plan.in_force).config
+
+    @property
     def width(self) -> int:
-        """Width of the pictures in pixels."""
-        return self._config.width
+        """Width in pixels that the next picture must have.
+
+        With a switch ON_NEXT_KEYFRAME to another size pending, one that is submitted with
+        ``force_keyframe`` must have that size already.
+        """
+        return self._next.width
 
     @property
     def height(self) -> int:
-        """Height of the pictures in pixels."""
-        return self._config.height
+        """Height in pixels that the next picture must have; see :attr:`width`."""
+        return self._next.height
 
     @property
     def fps(self) -> Fraction:
-        """Nominal frames per second."""
-        return self._config.fps
+        """Nominal frames per second from the next picture on."""
+        return self._next.fps
 
     @property
     def time_base(self) -> Fraction:
@@ -268,9 +356,12 @@ class Encoder(SessionOwner):
 
         ``submitted == delivered + sum(reasons.values())`` after every flush. Reasons: "error",
         which was raised, and "dropped" by the codec library, raised too. ``delivered`` counts
-        packets handed out.
+        packets handed out. ``generation`` is that of the newest picture, ``switch`` the newest
+        request: its state ("pending", "active" from its first picture on, "failed"), generation,
+        mode, changes, whether it reconfigures the running encoder, and the error of a failed
+        one; None when there was none.
         """
-        config, account = self._config, self._session.account
+        config, account = self._next, self._session.account
         ready, queued_bytes = self._session.depth
         return {
             "codec": config.codec,
@@ -287,6 +378,8 @@ class Encoder(SessionOwner):
             "layout": config.layout,
             "rate_control": config.rate_control,
             **self._session.describe(),
+            "generation": self._plan.in_force.generation,
+            "switch": self._plan.describe(),
             "submitted": account.submitted,
             "delivered": self._session.taken,
             "reasons": dict(account.reasons),

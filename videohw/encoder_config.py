@@ -7,6 +7,8 @@ to say. Must not know: any backend.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import fields
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
@@ -70,6 +72,22 @@ def encoder_config(codec: str, width: object, height: object, **given: Any) -> E
             hint="a B-picture waits for a later one: use b_frames=0",
         )
     return config
+
+
+def switched_config(config: EncoderConfig, changes: Mapping[str, Any]) -> EncoderConfig:
+    """``config`` with ``changes``, checked like the arguments of ``Encoder``."""
+    given = {field.name: getattr(config, field.name) for field in fields(config)}
+    try:
+        return encoder_config(**{**given, **changes})
+    except InvalidInput as error:
+        if error.argument != "time_base":
+            raise
+        raise InvalidInput(
+            f"fps is {changes['fps']}, but a unit of the encoder's time_base {config.time_base} "
+            "is longer than such a frame",
+            argument="fps",
+            hint="open the encoder with a finer time_base, such as Fraction(1, 90000)",
+        ) from None
 
 
 def frame_rate(fps: object) -> Fraction:

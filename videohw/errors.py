@@ -32,7 +32,17 @@ class UnsupportedCodec(VideoHwError, ValueError):
 
 
 class UnsupportedConfig(VideoHwError, ValueError):
-    """The codec is known, but not with these options on this backend or device."""
+    """The codec is known, but not with these options on this backend or device.
+
+    ``argument`` is the name of the argument that asks too much; None where the library or driver
+    refused the whole without saying why.
+    """
+
+    def __init__(
+        self, message: str, *, argument: str | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.argument = argument
 
 
 class InvalidInput(VideoHwError, ValueError, TypeError):

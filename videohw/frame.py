@@ -1,12 +1,13 @@
 """A decoded picture: pixels that belong to the caller, and everything known about them.
 
 Owns: how planes become one array, and the check of what may be asked of a conversion. Must not
-know: any codec library. The backend that made a frame brings the converter along.
+know: any codec library. The backend that made a frame elsewhere than in host memory brings the
+converter along.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Final, TypeAlias
@@ -16,11 +17,23 @@ import numpy.typing as npt
 
 from .color import ColorSpec
 from .errors import InvalidInput
+from .frame_pixels import converted
 from .pixel_format import FORMATS, PixelFormat
+from .pixels.checks import (
+    Crop,
+    Size,
+    Triple,
+    checked_crop,
+    checked_method,
+    checked_size,
+    checked_triple,
+)
 from .types import DECODER_OUTPUTS, SideData
 
-Size: TypeAlias = tuple[int, int]
-Crop: TypeAlias = tuple[int, int, int, int]
+__all__ = [
+    "Conversion", "Converter", "Crop", "Frame", "Size", "checked_color", "checked_conversion",
+    "checked_crop", "checked_size",
+]  # fmt: skip
 
 _UNSTATED: Final = ColorSpec()
 _NO_SIDE_DATA: Final = SideData()
@@ -34,13 +47,18 @@ class Conversion:
     """A checked request to a converter; None in a field leaves that as it is.
 
     ``output`` is a name of :data:`~videohw.types.DECODER_OUTPUTS`; ``crop`` (left, top, width,
-    height) applies before ``size`` (width, height), both in pixels.
+    height) applies before ``size`` (width, height), both in pixels; ``mean`` and ``std`` are in
+    the order R, G, B, None without.
     """
 
     output: str
     size: Size | None = None
     crop: Crop | None = None
     color: ColorSpec | None = None
+    chroma: str = "bilinear"
+    resize: str = "bilinear"
+    mean: Triple | None = None
+    std: Triple | None = None
 
 
 Converter: TypeAlias = "Callable[[Frame, Conversion], Frame]"
@@ -60,7 +78,10 @@ class Frame:
       ``time_base``, None when unknown.
     - ``color``: what the stream states, overridden by what the caller stated; see
       :meth:`~videohw.color.ColorSpec.resolved` for the rest.
-    - ``keyframe``: decoding could start here. ``corrupt``: True, False, or None for unknown.
+    - ``keyframe``: decoding could start here. ``corrupt``: True when the codec noticed damage;
+      False when it looks for damage and noticed none; None when neither is known: the codec does
+      not look (in software all but H.264 and MPEG), or the picture may refer to one that was bad
+      or is missing. What breaks no rule of the syntax goes unnoticed: no codec has a checksum.
     - ``field_order``: "progressive", "tff" or "bff"; None for an interlaced picture whose order
       the stream does not tell. HEVC codes fields as pictures: "tff" is a top field there. Other
       interlaced pictures are woven. ``repeat``: field durations that the picture is to be shown
@@ -68,7 +89,7 @@ class Frame:
     - ``sample_aspect_ratio``: width : height of a pixel, None when the stream does not say.
     - ``decode_index``: the picture's number in decoding order, from 0 for the session's first.
     - ``generation``: counts session switches. ``memory``: "host" or "device". ``converter``:
-      what :meth:`convert` calls, brought by the backend.
+      what :meth:`convert` calls where a backend brought one, for pixels outside of host memory.
 
     ``numpy.asarray(frame)`` and DLPack give one array: (rows, columns, channels) for packed RGB,
     (3, rows, columns) for planar RGB and 4:4:4 (RGB in the order R, G, B), (rows, columns) for
@@ -106,26 +127,36 @@ class Frame:
         size: Size | None = None,
         crop: Crop | None = None,
         color: ColorSpec | None = None,
+        chroma: str = "bilinear",
+        resize: str = "bilinear",
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
     ) -> Frame:
         """A frame in another form, with the same time and description.
 
         ``output`` is any output of a decoder but "metadata"; "native" keeps the format. ``crop``
-        (left, top, width, height) is cut out before it is scaled to ``size`` (width, height).
-        ``color`` overrides what the frame says of itself, field by field. RGB is full range;
-        "rgb_float16" and "rgb_float32" run from 0 to 1. :class:`InvalidInput` names a wrong
-        argument, :class:`UnsupportedConfig` what the converter cannot do.
+        (left, top, width, height) is cut out before it is scaled to ``size`` (width, height) by
+        ``resize``, "bilinear" or "area". ``color`` overrides what the frame says of itself, field
+        by field. ``chroma``: how colour differences come to every pixel, "bilinear" by their
+        siting or "nearest". RGB is full range; "rgb_float16" and "rgb_float32" run from 0 to 1,
+        and are (value - ``mean``) / ``std`` where these are given, for R, G and B. YCbCr made of
+        RGB is as :meth:`~videohw.color.ColorSpec.resolved` says. What is exact, and how close to
+        it this comes: :func:`videohw.pixels.convert`. :class:`InvalidInput` names a wrong
+        argument, :class:`UnsupportedConfig` what cannot be converted.
         """
-        if output == "metadata" or output not in DECODER_OUTPUTS:
-            known = ", ".join(name for name in DECODER_OUTPUTS if name != "metadata")
-            raise InvalidInput(f"output is {output!r}", argument="output", hint=f"one of {known}")
-        request = Conversion(output, checked_size(size), checked_crop(crop), checked_color(color))
-        if not self.planes or self.converter is None:
+        request = checked_conversion(
+            output, size=size, crop=crop, color=color, chroma=chroma, resize=resize, mean=mean,
+            std=std,
+        )  # fmt: skip
+        if output == "metadata":
+            raise InvalidInput('output is "metadata"', argument="output", hint="a pixel format")
+        if not self.planes:
             raise InvalidInput(
                 "this frame has no pixels to convert",
                 argument="output",
                 hint='decode with another output than "metadata"',
             )
-        return self.converter(self, request)
+        return (self.converter or converted)(self, request)
 
     def __array__(
         self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
@@ -205,30 +236,34 @@ def _packs(layout: PixelFormat, width: int, height: int) -> bool:
     return len(layout.planes) == 3 and (chroma.shift_x, chroma.shift_y) == (0, 0)
 
 
-def checked_size(size: object) -> Size | None:
-    """``size`` as two positive integers or None; :class:`InvalidInput` for anything else."""
-    if size is None:
-        return None
-    numbers = _integers(size, 2)
-    if numbers is None or min(numbers) < 1:
+def checked_conversion(
+    output: object,
+    *,
+    size: object = None,
+    crop: object = None,
+    color: object = None,
+    chroma: object = "bilinear",
+    resize: object = "bilinear",
+    mean: object = None,
+    std: object = None,
+) -> Conversion:
+    """A request made of the arguments of :meth:`Frame.convert`; InvalidInput names a wrong one."""
+    if not isinstance(output, str) or output not in DECODER_OUTPUTS:
         raise InvalidInput(
-            f"size is {size!r}", argument="size", hint="(width, height) in pixels, both above 0"
+            f"output is {output!r}",
+            argument="output",
+            hint=f"one of {', '.join(DECODER_OUTPUTS)}",
         )
-    return numbers[0], numbers[1]
-
-
-def checked_crop(crop: object) -> Crop | None:
-    """``crop`` as four integers or None; :class:`InvalidInput` for anything else."""
-    if crop is None:
-        return None
-    numbers = _integers(crop, 4)
-    if numbers is None or min(numbers[:2]) < 0 or min(numbers[2:]) < 1:
-        raise InvalidInput(
-            f"crop is {crop!r}",
-            argument="crop",
-            hint="(left, top, width, height) in pixels, inside the picture",
-        )
-    return numbers[0], numbers[1], numbers[2], numbers[3]
+    return Conversion(
+        output=output,
+        size=checked_size(size),
+        crop=checked_crop(crop),
+        color=checked_color(color),
+        chroma=checked_method("chroma", chroma),
+        resize=checked_method("resize", resize),
+        mean=checked_triple("mean", mean, output),
+        std=checked_triple("std", std, output),
+    )
 
 
 def checked_color(color: object) -> ColorSpec | None:
@@ -238,11 +273,3 @@ def checked_color(color: object) -> ColorSpec | None:
     raise InvalidInput(
         f"color is {type(color).__name__}", argument="color", hint="a ColorSpec or None"
     )
-
-
-def _integers(value: object, count: int) -> tuple[int, ...] | None:
-    if not isinstance(value, (tuple, list)) or len(value) != count:
-        return None
-    if any(isinstance(item, bool) or not isinstance(item, (int, np.integer)) for item in value):
-        return None
-    return tuple(int(item) for item in value)

@@ -44,6 +44,7 @@ class UnitReader:
         self._codec = codec
         self._sps: _Sps | None = None
         self._lasting = _NO_SIDE_DATA  # what holds for the pictures that follow too
+        self._may_hide = False  # a PPS says that slices have pic_output_flag
 
     def add(self, nal: bytes) -> None:
         """Keep a parameter set; what cannot be read is left to the decoder to refuse."""
@@ -60,6 +61,7 @@ class UnitReader:
         if unit.keyframe or unit.has_parameter_sets:
             self.add_from(unit)
             self._activate(unit)
+            self._may_hide = self._codec == "hevc" and self._has_output_flags()
         if unit.random_access in ("idr", "bla"):
             # The messages hold for a coded video sequence (H.264 D.2.29, H.265 D.3.28).
             self._lasting = _NO_SIDE_DATA
@@ -75,6 +77,33 @@ class UnitReader:
                     for message in sei.parse(nal, self._codec):
                         side_data, fields = self._apply(message, side_data, fields, parity)
         return PictureInfo(self.sequence, fields, side_data)
+
+    def hides(self, unit: AccessUnit) -> bool:
+        """Whether the first slice says that its picture is not output (H.265 7.4.7.1).
+
+        To be asked after ``unit`` was read.
+        """
+        if not self._may_hide:
+            return False
+        with suppress(InvalidBitstream):
+            for span in unit.nals:
+                if span.type < _HEVC_NON_SLICES and span.layer_id == 0:
+                    bits = self._slice_bits(unit, span, header_bytes=2)
+                    pps = self.sets.pps(_hevc_pps_id(bits, span.type))
+                    if not isinstance(pps, hevc.Pps) or not pps.output_flag_present_flag:
+                        return False
+                    bits.u("slice_reserved_flag", pps.num_extra_slice_header_bits)
+                    bits.ue("slice_type")
+                    return not bits.flag("pic_output_flag")
+        return False
+
+    def _has_output_flags(self) -> bool:
+        for pps_id in self.sets.pps_ids:
+            with suppress(InvalidBitstream):
+                pps = self.sets.pps(pps_id)
+                if isinstance(pps, hevc.Pps) and pps.output_flag_present_flag:
+                    return True
+        return False
 
     def _apply(
         self, message: sei.SeiMessage, side_data: SideData, fields: Fields, parity: str
@@ -120,16 +149,20 @@ class UnitReader:
                 bits.ue("slice_type")
                 return bits.ue("pic_parameter_set_id")
             if self._codec == "hevc" and span.type < _HEVC_NON_SLICES and span.layer_id == 0:
-                bits = self._slice_bits(unit, span, header_bytes=2)
-                bits.flag("first_slice_segment_in_pic_flag")
-                if span.type in _HEVC_IRAPS:
-                    bits.flag("no_output_of_prior_pics_flag")
-                return bits.ue("slice_pic_parameter_set_id")
+                return _hevc_pps_id(self._slice_bits(unit, span, header_bytes=2), span.type)
         return -1
 
     def _slice_bits(self, unit: AccessUnit, span: NalSpan, header_bytes: int) -> BitReader:
         head = unit.data[span.start : span.start + min(span.size, _SLICE_HEAD_BYTES)]
         return BitReader(unescape(head)[header_bytes:], f"{self._codec} slice header")
+
+
+def _hevc_pps_id(bits: BitReader, nal_type: int) -> int:
+    """The PPS that a slice names; ``bits`` stand behind it then (H.265 7.3.6.1)."""
+    bits.flag("first_slice_segment_in_pic_flag")
+    if nal_type in _HEVC_IRAPS:
+        bits.flag("no_output_of_prior_pics_flag")
+    return bits.ue("slice_pic_parameter_set_id")
 
 
 def _sequence_info(sps: _Sps | None) -> SequenceInfo:
@@ -140,6 +173,8 @@ def _sequence_info(sps: _Sps | None) -> SequenceInfo:
         sample_aspect_ratio=sps.sample_aspect_ratio,
         siting=None if location is None else SITINGS.get(location),
         reorders=sps.reorders,
+        stated_reorder=sps.stated_num_reorder if sps.reorders else 0,
+        has_fields=not (isinstance(sps, h264.Sps) and sps.frame_mbs_only_flag),
         range_extension=isinstance(sps, hevc.Sps) and sps.range_extension is not None,
     )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from types import TracebackType
 from typing import Any, Final
@@ -45,6 +45,10 @@ def open(
     size: tuple[int, int] | None = None,
     crop: tuple[int, int, int, int] | None = None,
     color: ColorSpec | None = None,
+    chroma: str = "bilinear",
+    resize: str = "bilinear",
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
     low_latency: bool = False,
     on_error: str = "raise",
     max_in_flight: int = DEFAULT_MAX_IN_FLIGHT_FRAMES,
@@ -72,9 +76,10 @@ def open(
             found.track.codec,
             backend=backend, output=output, memory=memory, device=device,
             require_hardware=require_hardware, size=size, crop=crop,
-            color=color_for(found.track, color), low_latency=low_latency, on_error=on_error,
-            time_base=found.track.time_base, max_in_flight=max_in_flight,
-            max_pending_bytes=max_pending_bytes, extradata=found.track.extradata, options=options,
+            color=color_for(found.track, color), chroma=chroma, resize=resize, mean=mean, std=std,
+            low_latency=low_latency, on_error=on_error, time_base=found.track.time_base,
+            max_in_flight=max_in_flight, max_pending_bytes=max_pending_bytes,
+            extradata=found.track.extradata, options=options,
         )  # fmt: skip
     except BaseException as error:
         found.close()

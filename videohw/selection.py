@@ -82,17 +82,26 @@ def select(
         text += "; this build has no hardware backend"
     hint = "; ".join(each.hint for each in refused if each.hint) or None
     lacks_codec = all(each.lacks_codec for each in refused)
-    kind = UnsupportedCodec if lacks_codec else UnsupportedConfig
-    raise kind(f"{what} {direction} {codec}: {text}", hint=hint)
+    message = f"{what} {direction} {codec}: {text}"
+    if lacks_codec:
+        raise UnsupportedCodec(message, hint=hint)
+    arguments = {each.argument for each in refused}
+    raise UnsupportedConfig(
+        message, argument=arguments.pop() if len(arguments) == 1 else None, hint=hint
+    )
 
 
 class _Refused(NamedTuple):
-    """Why a backend does not do a job. ``lacks_codec``: it works, but not for this codec."""
+    """Why a backend does not do a job. ``lacks_codec``: it works, but not for this codec.
+
+    ``argument`` is the one that asks for what it has not.
+    """
 
     name: str
     reason: str
     hint: str | None = None
     lacks_codec: bool = False
+    argument: str | None = None
 
 
 def _ask(
@@ -104,7 +113,8 @@ def _ask(
     device: int | str,
 ) -> Capability | _Refused:
     if require_hardware and not module.HARDWARE:
-        return _Refused(name, "it is software and require_hardware=True")
+        reason = "it is software and require_hardware=True"
+        return _Refused(name, reason, argument="require_hardware")
     status = module.probe()
     if not status.available:
         return _Refused(name, status.reason or "it is not available", status.hint)
@@ -113,4 +123,5 @@ def _ask(
         return answer
     lacks_codec = device == 0 or not module.capabilities(codec, direction, 0).supported
     reason = answer.reason or f"it does not {direction} {codec}"
-    return _Refused(name, reason, lacks_codec=lacks_codec)
+    argument = None if lacks_codec else "device"
+    return _Refused(name, reason, lacks_codec=lacks_codec, argument=argument)

@@ -17,6 +17,7 @@ from typing import Generic, TypeVar
 from .deadline import deadline_after, remaining
 from .engine import Engine, Outputs, Queued
 from .errors import Backpressure, SessionClosed, VideoHwError
+from .metrics import Meter
 from .open_sessions import open_sessions
 from .ready_outputs import ReadyOutputs, unexpected
 
@@ -48,7 +49,8 @@ class WorkerSession(Generic[ItemT, ResultT]):
     ``max_queued_bytes`` the input that waits. Both are checked on entry of :meth:`admit`; the
     worker stops feeding the engine while ``max_ready`` outputs wait. Any method may be called
     from any thread. Every wait releases the GIL and ends with :class:`SessionClosed` when
-    another thread closes. ``taken`` counts the results handed out.
+    another thread closes. ``taken`` counts the results handed out. ``meter``, set before the
+    first call, measures; None does not.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class WorkerSession(Generic[ItemT, ResultT]):
         self._reaper: int | None = None  # the thread that reaped last
         self._reaped_all = False  # a reap found nothing, and nothing was pushed since
         self.taken = 0
+        self.meter: Meter | None = None
         self._worker = threading.Thread(target=self._run, name=name, daemon=True)
         open_sessions.add(self)
         self._worker.start()
@@ -97,6 +100,9 @@ class WorkerSession(Generic[ItemT, ResultT]):
         """Queue ``items``, all of them; the caller has been admitted."""
         with self._changed:
             self._check_usable()
+            if self.meter is not None:
+                depths = self._ready.count, len(self._input), self._queued_bytes
+                self.meter.queued(items, *depths)
             self._input.extend(items)
             self._queued_bytes += sum(item.queued_bytes for item in items)
             self._fed_since_drain = self._fed_since_drain or bool(items)
@@ -164,6 +170,8 @@ class WorkerSession(Generic[ItemT, ResultT]):
             if self._fed_since_drain:
                 self._fed_since_drain = False
                 self._drains_requested += 1
+                if self.meter is not None:
+                    self.meter.stream_ended()
                 self._input.append(_Drain(self._drains_requested))
                 self._changed.notify_all()
             return self._drains_requested
@@ -173,6 +181,8 @@ class WorkerSession(Generic[ItemT, ResultT]):
             if self._closed_reason is None:
                 self._ready.put_back(results)
                 self.taken -= len(results)
+                if self.meter is not None:
+                    self.meter.put_back(results)
 
     def _next_before(self, target: int, deadline: float | None) -> ResultT | None:
         """The next result before the drain numbered ``target``; None when that has passed."""
@@ -284,6 +294,8 @@ class WorkerSession(Generic[ItemT, ResultT]):
         return head
 
     def _hand_out(self, head: ResultT | VideoHwError) -> ResultT:
+        if self.meter is not None:
+            self.meter.reaped(head)
         if isinstance(head, VideoHwError):
             raise head
         self.taken += 1
@@ -294,10 +306,14 @@ class WorkerSession(Generic[ItemT, ResultT]):
         self._input.clear()
         self._queued_bytes = 0
         self._ready.clear()
+        if self.meter is not None:
+            self.meter.dropped()
 
     def after_fork_in_child(self) -> None:
-        """Be closed: the worker does not exist here, and the lock may be held for ever."""
+        """Be closed: the worker does not exist here, and a lock may be held for ever."""
         self._changed = threading.Condition()
+        self._draining = threading.Lock()
+        self.meter = None
         self._closed_reason = "the session belongs to the parent of this forked process"
         # Freeing the engine would wait for threads of the codec library that are not here: one
         # reference that nobody gives back keeps it for the life of the child.
@@ -316,21 +332,24 @@ class WorkerSession(Generic[ItemT, ResultT]):
         with self._changed:
             while self._closed_reason is None:
                 if self._input and not self._failed and self._ready.count < self._max_ready:
-                    return self._input.popleft(), self._epoch
+                    item = self._input.popleft()
+                    if self.meter is not None:
+                        self.meter.started(item)
+                    return item, self._epoch
                 self._changed.wait()
             return None
 
     def _work(self, item: ItemT | _Drain | _Reset, epoch: int) -> None:
         if isinstance(item, _Drain):
-            self._deliver_all(self._engine.drain, epoch)
+            self._deliver_all("drain", self._engine.drain, epoch)
             self._drained(item.number, epoch)
         elif isinstance(item, _Reset):
-            self._deliver_all(self._reset_engine, epoch)
+            self._deliver_all("reset", self._reset_engine, epoch)
             with self._changed:
                 self._resets_done = max(self._resets_done, epoch)
                 self._changed.notify_all()
         else:
-            self._deliver_all(lambda: self._engine.process(item), epoch)
+            self._deliver_all("code", lambda: self._engine.process(item), epoch)
             with self._changed:
                 if epoch == self._epoch:
                     self._queued_bytes -= item.queued_bytes
@@ -340,14 +359,10 @@ class WorkerSession(Generic[ItemT, ResultT]):
         self._engine.reset()
         return ()
 
-    def _deliver_all(
-        self,
-        run: Callable[[], Outputs[ResultT]],
-        epoch: int,
-    ) -> None:
+    def _deliver_all(self, stage: str, run: Callable[[], Outputs[ResultT]], epoch: int) -> None:
         """Deliver what ``run`` yields, and what it raises, until nobody wants it any more."""
         try:
-            for result in run():
+            for result in run() if self.meter is None else self.meter.coded(stage, run):
                 if not self._deliver(result, epoch):
                     return
         except VideoHwError as error:
@@ -363,6 +378,8 @@ class WorkerSession(Generic[ItemT, ResultT]):
             if epoch != self._epoch:
                 return False
             self._ready.append(output)
+            if self.meter is not None:
+                self.meter.delivered(output)
             if isinstance(output, VideoHwError) and output.fatal:
                 self._failed = True
             self._changed.notify_all()
@@ -372,6 +389,8 @@ class WorkerSession(Generic[ItemT, ResultT]):
 
     def _output_done(self, output: Future[ResultT]) -> None:
         with self._changed:
+            if self.meter is not None:
+                self.meter.finished(output)
             self._changed.notify_all()
 
     def _drained(self, number: int, epoch: int) -> None:

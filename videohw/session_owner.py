@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from types import NoneType, TracebackType
-from typing import Any, Final, TypeVar
+from typing import Any, ClassVar, Final, Literal, TypeVar
 
+from . import environment
 from .backend import DecoderSession, EncoderSession
 from .errors import Backpressure
+from .metrics import Direction, Meter, SessionMetrics, log
 from .selection import Selection
 from .types import DecoderConfig, EncoderConfig
 
@@ -27,9 +30,13 @@ class SessionOwner:
     _config: DecoderConfig | EncoderConfig
     _selection: Selection
     _session: DecoderSession | EncoderSession
+    _direction: ClassVar[Direction]
+    _log_to_stderr = False
 
     def close(self) -> None:
         """Give everything back; outputs that were not reaped are lost. May be repeated."""
+        if not self._session.closed:
+            self._log("close")
         self._session.close()
 
     def __enter__(self: OwnerT) -> OwnerT:
@@ -47,8 +54,11 @@ class SessionOwner:
         # The worker thread holds the session, so nothing else would ever end it.
         session = getattr(self, "_session", None)
         if session is not None and not session.closed:
-            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
-            session.close(wait_seconds=0)
+            try:
+                text = f"{self!r} was not closed"
+                warnings.warn(text, ResourceWarning, source=self, stacklevel=2)
+            finally:
+                session.close(wait_seconds=0)
 
     def _through(self, submit: Callable[[], None]) -> Iterator[Any]:
         """Call ``submit`` until it is admitted; yield what is ready meanwhile and afterwards."""
@@ -62,6 +72,45 @@ class SessionOwner:
                     yield output
         while (output := self._session.take(0)) is not None:
             yield output
+
+    # Metrics
+
+    def _measure(
+        self, asked: bool | None, time_base: Fraction | None, converts: bool = False
+    ) -> None:
+        """Have the session measured, if asked by the argument or else by the environment."""
+        switched = environment.switch(self._selection.name, "METRICS")
+        if switched if asked is None else asked:
+            meter = Meter(self._direction, time_base=time_base, converts=converts)
+            self._session.meter = meter
+            self._log_to_stderr = switched
+
+    def metrics(self) -> SessionMetrics:
+        """What was measured so far, as data; see :mod:`videohw.metrics`.
+
+        With metrics off it holds the account of pictures and the depth of the queues. It may be
+        called at any time, also after :meth:`close`.
+        """
+        session, account = self._session, self._session.account
+        meter = session.meter
+        ready, queued_bytes = session.depth
+        return SessionMetrics(
+            direction=self._direction,
+            codec=self._config.codec,
+            backend=self._selection.name,
+            enabled=meter is not None,
+            submitted=account.submitted,
+            delivered=session.taken,
+            reasons=dict(account.reasons),
+            ready=ready,
+            queued_bytes=queued_bytes,
+            fallbacks=len(self._selection.refused),
+            **({} if meter is None else meter.measured(account.converted_bytes)),
+        )
+
+    def _log(self, event: Literal["flush", "close"]) -> None:
+        if self._session.meter is not None:
+            log(event, self.metrics, to_stderr=self._log_to_stderr)
 
     @property
     def closed(self) -> bool:

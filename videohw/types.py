@@ -139,8 +139,8 @@ class Packet:
     units, as ``layout`` says (AV1: a temporal unit of low-overhead OBUs in both). ``pts``,
     ``dts`` and ``duration`` are in ``time_base``; ``dts <= pts``. ``keyframe`` comes from the
     picture. ``extradata`` is set (avcC, hvcC or av1C) where the parameter sets differ from the
-    last given. ``generation`` counts session switches. Supports the buffer protocol through
-    ``memoryview(packet.data)``; ``bytes(packet)`` gives ``data``.
+    last given. ``generation`` counts session switches. ``bytes(packet)`` is ``data``; from
+    Python 3.12 on a packet is a read-only buffer itself (PEP 688), as in ``file.write(packet)``.
     """
 
     data: bytes
@@ -155,6 +155,9 @@ class Packet:
 
     def __bytes__(self) -> bytes:
         return self.data
+
+    def __buffer__(self, flags: int, /) -> memoryview:
+        return memoryview(self.data)
 
     def __len__(self) -> int:
         return len(self.data)
@@ -241,7 +244,8 @@ class BackendStatus:
 @dataclass(frozen=True, slots=True)
 class DecoderConfig:
     """Checked settings of a decoder, as a backend gets them. ``size`` is (width, height) in
-    pixels, ``crop`` (left, top, width, height) in pixels of the displayed picture."""
+    pixels, ``crop`` (left, top, width, height) in pixels of the displayed picture; ``mean`` and
+    ``std`` of float outputs are in the order R, G, B."""
 
     codec: str
     output: str = "native"
@@ -250,6 +254,10 @@ class DecoderConfig:
     size: tuple[int, int] | None = None
     crop: tuple[int, int, int, int] | None = None
     color: ColorSpec | None = None
+    chroma: str = "bilinear"
+    resize: str = "bilinear"
+    mean: tuple[float, float, float] | None = None
+    std: tuple[float, float, float] | None = None
     low_latency: bool = False
     on_error: str = "raise"
     time_base: Fraction | None = None
@@ -291,15 +299,28 @@ class SoftwareDecoderOptions:
     ``threads``: threads of the codec library, None lets it decide; 1 gives one picture for each
     one fed, as far as the stream does not reorder. ``thread_type``: "frame" decodes several
     pictures at once and holds one picture for each thread but the first, "slice" the parts of
-    one picture that its coding leaves independent, "auto" both, and with ``low_latency`` only
-    slices. What is decoded does not depend on them.
+    one picture that its coding leaves independent, "auto" what suits the codec, with
+    ``low_latency`` never frames. :meth:`Decoder.summary` says how many there are.
+
+    Intact streams decode to the same on any threads. Damage in H.264 is noticed with "auto", for
+    which it takes no more threads than are safe (at most 14 less what the stream reorders, one
+    with ``low_latency``) and holds back one more picture for each where pictures are reordered.
+    It goes unnoticed with "slice" and several threads, and may with "frame" and more threads than
+    that; ``Frame.corrupt`` is None then.
+
+    ``pipeline``: convert pixels on threads of their own, beside the codec's; None asks the
+    environment (VIDEO_HW_SW_PIPELINE). ``pipeline_queue``: most conversions under way, 1 to 1024;
+    None asks VIDEO_HW_SW_PIPELINE_QUEUE, else it is twice ``max_in_flight``, 4 to 128.
     """
 
     threads: int | None = None
     thread_type: Literal["auto", "frame", "slice"] = "auto"
+    pipeline: bool | None = None
+    pipeline_queue: int | None = None
 
     def __post_init__(self) -> None:
         _check_threads(self.threads)
+        _check_pipeline(self.pipeline, self.pipeline_queue)
         if self.thread_type not in ("auto", "frame", "slice"):
             raise InvalidInput(
                 f"options.thread_type is {self.thread_type!r}",
@@ -317,21 +338,22 @@ class SoftwareEncoderOptions:
     "sao=0:aq-mode=3"}``; they win over what the arguments of ``Encoder`` were mapped to. Opening
     refuses options that an argument owns (``bf``, ``preset``, ...) and names that libavcodec does
     not know; x264, x265 and SVT-AV1 ignore unknown names inside their ``-params``.
+
+    ``pipeline``: convert pixels on threads of their own, beside the codec's; None asks the
+    environment (VIDEO_HW_SW_PIPELINE). ``pipeline_queue``: most conversions under way, 1 to 1024;
+    None asks VIDEO_HW_SW_PIPELINE_QUEUE, else it is twice ``max_in_flight``, 4 to 128.
     """
 
     threads: int | None = None
     codec_options: Mapping[str, str | int | float] = field(
         default_factory=lambda: MappingProxyType({})
     )
+    pipeline: bool | None = None
+    pipeline_queue: int | None = None
 
     def __post_init__(self) -> None:
-        threads: object = self.threads
-        if threads is not None and (
-            not isinstance(threads, int) or isinstance(threads, bool) or not 1 <= threads <= 1024
-        ):
-            raise InvalidInput(
-                f"options.threads is {threads!r}", argument="options.threads", hint="1 to 1024"
-            )
+        _check_threads(self.threads)
+        _check_pipeline(self.pipeline, self.pipeline_queue)
         options: object = self.codec_options
         if not isinstance(options, Mapping):
             raise InvalidInput(
@@ -358,4 +380,21 @@ def _check_threads(threads: object) -> None:
     ):
         raise InvalidInput(
             f"options.threads is {threads!r}", argument="options.threads", hint="1 to 1024"
+        )
+
+
+def _check_pipeline(pipeline: object, queue: object) -> None:
+    if pipeline is not None and not isinstance(pipeline, bool):
+        raise InvalidInput(
+            f"options.pipeline is {pipeline!r}",
+            argument="options.pipeline",
+            hint="True, False, or None for the environment",
+        )
+    if queue is not None and (
+        not isinstance(queue, int) or isinstance(queue, bool) or not 1 <= queue <= 1024
+    ):
+        raise InvalidInput(
+            f"options.pipeline_queue is {queue!r}",
+            argument="options.pipeline_queue",
+            hint="1 to 1024",
         )

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from videohw.backend import BACKENDS
-from videohw.capabilities import backends, capabilities
 from videohw.encoder import Encoder
 from videohw.errors import InvalidInput, UnsupportedCodec, UnsupportedConfig
+from videohw.machine import backends, capabilities
 from videohw.software import capabilities as ask_software
 from videohw.types import DECODER_CODECS, ENCODER_CODECS, PRESETS
 
@@ -52,6 +52,14 @@ def test_answers_are_narrowed() -> None:
     (refused,) = capabilities("vp9", "software", device=3)
     assert not refused.supported
     assert "no device 3" in (refused.reason or "")
+    assert capabilities("h264", device="0") == capabilities("h264")
+
+
+@pytest.mark.parametrize("device", [-1, 1.5, True, b"0"])
+def test_a_device_is_a_number_or_a_name(device: Any) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        capabilities("h264", device=device)
+    assert refused.value.argument == "device"
 
 
 @pytest.mark.parametrize("codec", ["theora", "", 264, b"h264"])
@@ -155,7 +163,7 @@ def test_why_pyav_cannot_be_used(
     def fails(name: str) -> Any:
         raise error
 
-    monkeypatch.setattr(machine.importlib, "import_module", fails)
+    monkeypatch.setattr("importlib.import_module", fails)
     status = machine.probe()
     assert not status.available
     assert reason in (status.reason or "")
@@ -175,7 +183,7 @@ def test_without_pyav_everything_is_told_and_nothing_fails() -> None:
     program = """
 import sys
 sys.modules["av"] = None
-from videohw.capabilities import backends, capabilities
+from videohw.machine import backends, capabilities
 from videohw.encoder import Encoder
 from videohw.errors import UnsupportedConfig
 assert not any(status.available for status in backends())

@@ -98,7 +98,8 @@ def test_spellings_of_codecs(alias: str, name: str) -> None:
 @pytest.mark.parametrize(
     ("more", "error", "words"),
     [
-        ({"width": 63}, UnsupportedConfig, "width is 63.*even"),
+        ({"width": 63}, UnsupportedConfig, "width is 63.*even.*crop or pad to 62 or 64"),
+        ({"width": 1}, UnsupportedConfig, "width is 1, libx264 takes 2 to"),
         ({"height": 47}, UnsupportedConfig, "height is 47.*even"),
         ({"width": 63, "input": "rgb24"}, UnsupportedConfig, "even width"),
         ({"height": 47, "input": "rgb24", "profile": "high422"}, None, ""),

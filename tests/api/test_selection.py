@@ -86,8 +86,16 @@ def test_no_backend_has_the_codec(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_missing_device_is_no_missing_codec(monkeypatch: pytest.MonkeyPatch) -> None:
     machine(monkeypatch, software=(False, None, ("h264",)))
-    with pytest.raises(UnsupportedConfig, match="no device 3"):
+    with pytest.raises(UnsupportedConfig, match="no device 3") as refused:
         select("h264", "decode", device=3)
+    assert refused.value.argument == "device"
+
+
+def test_the_argument_that_asks_too_much_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, software=(False, None, ("h264",)))
+    with pytest.raises(UnsupportedConfig) as refused:
+        select("h264", "decode", require_hardware=True)
+    assert refused.value.argument == "require_hardware"
 
 
 def test_the_reason_and_the_hint_of_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

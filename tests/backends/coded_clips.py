@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from videohw.backend import load
+from videohw.software.thread_scheduling import unchanged_scheduling
 
 WIDTH, HEIGHT = 96, 64
 # Codec: (encoder, pixel format, B-frames, options)
@@ -38,16 +39,20 @@ def needs_av() -> Any:
 
 
 @functools.cache
-def packets(codec: str, frames: int = 24, gop: int = 8) -> tuple[bytes, ...]:
-    """The coded pictures of a moving pattern, in decoding order."""
+def packets(
+    codec: str, frames: int = 24, gop: int = 8, options: tuple[tuple[str, str], ...] = ()
+) -> tuple[bytes, ...]:
+    """The coded pictures of a moving pattern, in decoding order; ``options`` for the encoder."""
     av = needs_av()
-    encoder, pixel_format, b_frames, options = ENCODERS[codec]
+    encoder, pixel_format, b_frames, defaults = ENCODERS[codec]
     context = av.CodecContext.create(encoder, "w")
     context.width, context.height, context.pix_fmt = WIDTH, HEIGHT, pixel_format
     context.time_base, context.framerate = Fraction(1, 25), Fraction(25)
     context.gop_size, context.max_b_frames, context.bit_rate = gop, b_frames, 300_000
     context.thread_count = 1
-    context.options = dict(options)
+    context.options = {**defaults, **dict(options)}
+    with unchanged_scheduling():
+        context.open()
     coded = []
     for number in range(frames):
         picture = av.VideoFrame(WIDTH, HEIGHT, pixel_format)

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from videohw.capabilities import capabilities
 from videohw.encoder import Encoder
 from videohw.errors import Backpressure
+from videohw.machine import capabilities
 from videohw.types import Packet
 
 Array = npt.NDArray[Any]
@@ -89,6 +90,14 @@ def accepted(encoder: Encoder, *arguments: Any, **options: Any) -> bool:
 def reaped(encoder: Encoder) -> list[Packet]:
     """The packets that are ready."""
     return list(iter(encoder.try_reap, None))
+
+
+def check_times(packets: Sequence[Packet], expected_pts: Sequence[int]) -> None:
+    """Every pts once, dts increasing and never above pts."""
+    dts = [packet.dts for packet in packets]
+    assert sorted(packet.pts for packet in packets) == list(expected_pts)
+    assert all(a < b for a, b in pairwise(dts)), dts
+    assert all(packet.dts <= packet.pts for packet in packets)
 
 
 @dataclass

@@ -7,8 +7,9 @@ from fractions import Fraction
 import pytest
 
 from tests.backends.coded_clips import HEIGHT, WIDTH, decoded_by_libavcodec, packets
-from tests.backends.conftest import BackendCase
+from tests.backends.conftest import OPTIONS, BackendCase
 from tests.backends.decoding import PATIENCE_SECONDS, assert_account, decode, pieces
+from tests.backends.faults import Faults
 from tests.backends.oracle import canonical_bytes
 from videohw.bitstream.obu import obus
 from videohw.errors import InvalidInput, VideoHwError
@@ -178,7 +179,7 @@ def test_mpeg_states_its_shape(backend: BackendCase, codec: str) -> None:
     assert frame.field_order == "progressive"
 
 
-@pytest.mark.parametrize("options", ["exact", "default"])
+@pytest.mark.parametrize("options", OPTIONS)
 @pytest.mark.parametrize("codec", ["jpeg", "vp8", "vp9"])
 def test_damage_is_typed_and_costs_nothing_else(
     backend: BackendCase, codec: str, options: str
@@ -187,12 +188,31 @@ def test_damage_is_typed_and_costs_nothing_else(
     key = 8  # the next keyframe
     spoiled = [*data[:key], data[key - 1][:1] + b"\xff" * 20, *data[key : key + 3]]
     got = decode(
-        backend.decoder(codec, **({} if options == "exact" else {"options": None})),
+        backend.decoder(codec, options=backend.options(options)),
         ({"data": each, "pts": n} for n, each in enumerate(spoiled)),
     )
     assert all(isinstance(error, VideoHwError) for error in got.errors)
     assert [pts for pts in got.pts if pts != key] == [n for n in range(key + 4) if n != key]
     assert_account(got.summary)
+
+
+@pytest.mark.parametrize("codec", ["vp8", "av1"])
+def test_a_keyframe_is_decoded_whatever_was_refused_before(
+    backend: BackendCase, codec: str, faults: Faults
+) -> None:
+    """dav1d, left to itself, refuses all that follows some pictures that it did not get."""
+    data = packets(codec)
+    calls = [{"data": each, "layout": "frame", "pts": n} for n, each in enumerate(data)]
+    clean = decode(backend.decoder(codec), calls)
+    keyframes = [frame.pts for frame in clean.frames if frame.keyframe]
+    for number in range(keyframes[-1]):
+        start = next(pts for pts in keyframes if pts > number)
+        faults.arm("refuse", after=number)
+        got = decode(backend.decoder(codec), calls)
+        shown = [(frame.pts, canonical_bytes(frame)) for frame in got.frames]
+        expected = [each for each in decoded_by_libavcodec(codec) if each[0] >= start]
+        assert [each for each in shown if each[0] >= start] == expected, number
+        assert_account(got.summary)
 
 
 @pytest.mark.parametrize(

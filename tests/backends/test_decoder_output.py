@@ -16,6 +16,7 @@ from tests.backends.oracle import canonical_planes, frames_md5
 from tests.backends.pcm import PcmStream, Vui, gray_units
 from tests.corpus import stream
 from videohw.color import ColorSpec
+from videohw.color.reference import rgb_from_ycbcr
 from videohw.errors import InvalidInput, UnsupportedConfig, VideoHwError
 from videohw.frame import Frame
 from videohw.pixel_format import FORMATS
@@ -24,8 +25,8 @@ from videohw.types import ContentLight
 # H.273 code points of the matrices and the name that ColorSpec has for each.
 MATRICES = {1: "bt709", 6: "smpte170m", 5: "bt470bg", 9: "bt2020nc"}
 RGB_OUTPUTS = ("rgb24", "bgr24", "rgba", "bgra", "rgb_planar", "rgb_float16", "rgb_float32")
-# Code values that an 8-bit result may differ from the exact formula.
-TOLERANCE = 2.0
+# Code values that an 8-bit result may differ from the exact formula: rounding, and a little.
+TOLERANCE = 0.7
 
 
 def as_rgb(frame: Frame) -> npt.NDArray[np.float64]:
@@ -152,7 +153,9 @@ def test_rgb_outputs_agree_with_each_other(backend: BackendCase, output: str) ->
     plain = decode_bytes(backend.decoder(each.codec, output="rgb24"), each.read()).frames[3]
     frame = decode_bytes(backend.decoder(each.codec, output=output), each.read()).frames[3]
     assert frame.format == output
-    assert np.abs(as_rgb(frame) - as_rgb(plain)).max() <= (0.2 if output == "rgb_float16" else 1e-4)
+    # Floats are not rounded to codes: they lie within the rounding of these.
+    bound = {"rgb_float16": TOLERANCE, "rgb_float32": TOLERANCE}.get(output, 0)
+    assert np.abs(as_rgb(frame) - as_rgb(plain)).max() <= bound
     if output in ("rgba", "bgra"):
         assert (np.asarray(frame)[..., 3] == 255).all()
     assert (frame.color.matrix, frame.color.range) == ("identity", "full")
@@ -223,6 +226,44 @@ def test_size_scales(backend: BackendCase, output: str) -> None:
     assert frame.sample_aspect_ratio == Fraction(320, 240) / Fraction(161, 77)
 
 
+@pytest.mark.parametrize("resize", ["bilinear", "area"])
+@pytest.mark.parametrize("chroma", ["nearest", "bilinear"])
+def test_pixels_are_those_of_the_reference(backend: BackendCase, chroma: str, resize: str) -> None:
+    """Crop, chroma and scale as the float64 reference has them, 4:2:0 with its siting."""
+    each = stream("generated/main_cabac_b2.h264")
+    crop, size = (7, 3, 200, 150), (90, 211)
+    native = decode_bytes(backend.decoder(each.codec), each.read()).frames[5]
+    decoder = backend.decoder(
+        each.codec, output="rgb24", crop=crop, size=size, chroma=chroma, resize=resize
+    )
+    frame = decode_bytes(decoder, each.read()).frames[5]
+    color = native.color.resolved(native.height)
+    exact = rgb_from_ycbcr(
+        *canonical_planes(native), color, chroma=chroma, crop=crop, size=size, resize=resize
+    )
+    assert np.abs(as_rgb(frame) - 255 * np.clip(exact, 0, 1)).max() <= TOLERANCE
+    converted = native.convert("rgb24", crop=crop, size=size, chroma=chroma, resize=resize)
+    np.testing.assert_array_equal(np.asarray(converted), np.asarray(frame))
+
+
+@pytest.mark.parametrize("output", ["rgb_float16", "rgb_float32"])
+def test_mean_and_std(backend: BackendCase, output: str) -> None:
+    each = stream("generated/main_cabac_b2.h264")
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    plain = decode_bytes(backend.decoder(each.codec, output="rgb_float32"), each.read()).frames[2]
+    decoder = backend.decoder(each.codec, output=output, mean=mean, std=std)
+    frame = decode_bytes(decoder, each.read()).frames[2]
+    wanted = (np.asarray(plain) - np.reshape(mean, (3, 1, 1))) / np.reshape(std, (3, 1, 1))
+    bound = 1e-5 if output == "rgb_float32" else 2e-3
+    assert np.abs(np.asarray(frame).astype(float) - wanted).max() <= bound
+    for wrong in ({"mean": (0, 0)}, {"std": (1, 0, 1)}):
+        with pytest.raises(InvalidInput) as refused:
+            backend.decoder(each.codec, output=output, **wrong)
+        assert refused.value.argument in wrong
+    with pytest.raises(InvalidInput, match="not float"):
+        backend.decoder(each.codec, output="rgb24", mean=mean)
+
+
 @pytest.mark.parametrize("output", ["native", "nv12", "rgb24", "rgb_planar", "rgb_float16"])
 def test_crop_cuts(backend: BackendCase, output: str) -> None:
     each = stream("generated/main_cabac_b2.h264")
@@ -264,10 +305,14 @@ def test_a_crop_outside_the_picture_is_told_for_each_picture(backend: BackendCas
 
 
 @pytest.mark.parametrize("output", ["native", "rgb24", "rgb_float32"])
-def test_a_size_that_cannot_be_made_is_told_for_each_picture(
-    backend: BackendCase, output: str
-) -> None:
-    decoder = backend.decoder("h264", output=output, size=(1 << 20, 1 << 20))
+def test_a_size_past_all_measure_is_refused_at_once(backend: BackendCase, output: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        backend.decoder("h264", output=output, size=(1 << 20, 1 << 20))
+    assert refused.value.argument == "size"
+
+
+def test_a_matrix_that_is_not_computed_is_told_for_each_picture(backend: BackendCase) -> None:
+    decoder = backend.decoder("h264", output="rgb24", color=ColorSpec(matrix="ictcp"))
     got = decode_units(decoder, gray_units(2))
     assert [type(error) for error in got.errors] == [UnsupportedConfig] * 2
     assert got.summary["reasons"] == {"undecodable": 2}

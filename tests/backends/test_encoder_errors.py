@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.backends.encoding import PATIENCE_SECONDS, codec, encode, witness
+from tests.backends.encoding import PATIENCE_SECONDS, codec, encode
 from videohw.encoder import Encoder
-from videohw.errors import BackendError, InvalidInput
+from videohw.errors import BackendError
 
 __all__ = ["codec"]
 
@@ -59,13 +59,13 @@ def test_a_picture_that_the_library_drops_is_reported_with_its_pts(
         engine = encoder._session._engine  # type: ignore[attr-defined]
 
         class Dropping:
-            """libavcodec's context, but for the packet of one picture."""
+            """The library's context, but for the packet of one picture."""
 
             def __init__(self, context: Any) -> None:
                 self._context = context
 
-            def encode_lazy(self, frame: Any) -> Iterator[Any]:
-                return (p for p in self._context.encode_lazy(frame) if p.pts != 3)
+            def encode(self, frame: Any) -> Iterator[Any]:
+                return (p for p in self._context.encode(frame) if p.pts != 3)
 
         monkeypatch.setattr(engine, "_context", Dropping(engine._context))
         for _ in range(6):
@@ -81,17 +81,3 @@ def test_a_picture_that_the_library_drops_is_reported_with_its_pts(
     assert [packet.dts for packet in packets[5:]] == [6, 7, 8, 9]
     assert summary["reasons"] == {"dropped": 1}
     assert summary["submitted"] == summary["delivered"] + 1 == 10
-
-
-def test_invalid_input_while_others_are_queued_loses_nothing(codec: str) -> None:
-    with Encoder(codec, 64, 64, **FAST) as encoder:
-        for index in range(5):
-            encoder.submit(PICTURE)
-            for wrong in (None, "text", PICTURE[:-1], PICTURE.astype(float), b"short"):
-                with pytest.raises(InvalidInput) as refused:
-                    encoder.submit(wrong)
-                assert refused.value.argument == "frame"
-            assert encoder.summary()["submitted"] == index + 1
-        packets = encoder.flush(PATIENCE_SECONDS)
-    assert [packet.pts for packet in packets] == list(range(5))
-    assert len(witness(codec, packets)) == 5

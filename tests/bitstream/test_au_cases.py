@@ -21,7 +21,9 @@ CODECS = {"h264": "h264", "h265": "hevc"}
 # These two feed what one RTP timestamp brought, an IDR and a P picture, into a function that takes
 # access units; by the standard they are two: IdrPicFlag differs (H.264 7.4.1.2.4). In the first,
 # SEI alone is no unit either: it goes to the next picture, or, at the end, nowhere (7.4.1.2.3).
+# The third has lost all but the headers of its slices, and the last two are equal.
 BY_THE_STANDARD = {
+    "604448f5cf": [[0, 1], [2], [3], [4, 5]],
     "475f1fcbc4": [[0, 1, 2, 3], [4, 5], [6, 7]],
     "fdc4c535c1": [[0, 1, 2, 3], [4, 5], [6, 7], [8, 9]],
 }

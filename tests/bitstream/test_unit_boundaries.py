@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.bitstream.feeding import assemble
 from tests.bitstream.small_units import (
     AVC,
     AVC_HEAD,
@@ -23,8 +24,14 @@ from tests.coded_streams import (
     P_SLICE,
     HevcSets,
     annexb,
+    every,
+    h264_sei,
+    joined,
 )
+from tests.corpus import stream
 from videohw.bitstream import AccessUnitAssembler
+
+SLICES = "generated/slices8_aud.h264"
 
 # Several slices a picture
 
@@ -113,8 +120,73 @@ def test_reference_pictures_of_different_nal_ref_idc_may_be_one() -> None:
 
 
 def test_equal_headers_at_one_place_are_two_pictures() -> None:
-    """Streams of IDR pictures that never change idr_pic_id are common, and against 7.4.3."""
+    """Streams of IDR pictures that never change idr_pic_id are common, and against 7.4.3.
+
+    Of a still scene their bytes are equal too.
+    """
     cuts_into("h264", *idr_first([AVC.idr()], [AVC.idr()]))
+
+
+def test_a_lost_picture_between_equal_headers_costs_no_other() -> None:
+    cuts_into(
+        "h264",
+        *idr_first(
+            [AVC.slice(frame_num=1, poc_lsb=2, rest=b"one")],
+            [AVC.slice(frame_num=1, poc_lsb=2, rest=b"two")],
+            [AVC.slice(frame_num=1, poc_lsb=2, rest=b"three")],
+            [AVC.slice(frame_num=1, poc_lsb=2, rest=b"on")],
+        ),
+    )
+
+
+def test_a_slice_that_is_sent_twice_stays_with_its_picture() -> None:
+    """Which of a picture's slices it is: the newest, or the first once all of them were sent."""
+    slices = [AVC.slice(first_mb=mb, frame_num=1, poc_lsb=2) for mb in (0, 33, 66)]
+    for doubled in ([0, 0, 1, 2], [0, 1, 1, 2], [0, 1, 2, 2], [0, 1, 2, 0], [0, 1, 2, 0, 1, 2]):
+        picture = [slices[number] for number in doubled]
+        units = idr_first(picture, [AVC.slice(frame_num=2, poc_lsb=4)])
+        found = cuts_into("h264", *units)
+        for size in (1, 7):
+            again = assemble("h264", *every(joined(units), size))
+            assert [unit.data for unit in again] == [unit.data for unit in found]
+
+
+def test_a_slice_of_a_real_stream_that_is_sent_twice() -> None:
+    """But for the first of an IDR picture, which may be a still picture's successor."""
+    units = [
+        [nal for nal in map(bytes, unit.nal_units()) if nal[0] & 31 != 9]  # no delimiters
+        for unit in assemble("h264", stream(SLICES).read())
+    ]
+    for number in (0, 1, 12, 13):
+        slices = [i for i, nal in enumerate(units[number]) if nal[0] & 31 in (1, 5)]
+        assert len(slices) == 8
+        is_idr = units[number][slices[0]][0] & 31 == 5
+        for place in slices[is_idr:]:
+            doubled = [*units[number][: place + 1], *units[number][place:]]
+            data = joined([*units[:number], doubled, *units[number + 1 :]])
+            assert len(assemble("h264", data)) == 25
+
+
+def test_an_equal_slice_behind_what_begins_a_picture_is_another_one() -> None:
+    picture = AVC.slice(frame_num=1, poc_lsb=2)
+    cuts_into("h264", *idr_first([picture], [h264_sei((5, b"x" * 20)), picture]))
+
+
+def test_equal_slices_without_their_parameter_sets() -> None:
+    """Then first_mb_in_slice decides, and the bytes where it is the same."""
+    slices = [AVC.slice(first_mb=mb, frame_num=1) for mb in (0, 40)]
+    cuts_into("h264", [slices[0], slices[0], slices[1]], [AVC.slice(frame_num=2)])
+
+
+def test_waiting_for_a_repeated_slice_takes_bounded_memory() -> None:
+    """It may be as long as the one before it and no longer."""
+    first = AVC.slice(frame_num=1, rest=b"\x99" * 3000)
+    assembler = AccessUnitAssembler("h264")
+    # One is ready, the IDR picture: the other two slices may be one.
+    assert assembler.feed(annexb(*AVC_HEAD, AVC.idr(), first, first)) == 1
+    begun = assembler.pending_bytes
+    assert assembler.feed(b"\x99") == 2
+    assert assembler.pending_bytes < begun - 3000
 
 
 def test_the_three_colour_planes_of_a_picture_are_one_unit() -> None:

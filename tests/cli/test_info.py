@@ -12,7 +12,7 @@ from tests.cli.terminals import command, lines_of
 from videohw.backend import BACKENDS
 from videohw.cli import info
 from videohw.selection import select
-from videohw.types import DECODER_CODECS, ENCODER_CODECS
+from videohw.types import DECODER_CODECS, ENCODER_CODECS, Capability
 
 
 def test_the_report_has_every_part(run):
@@ -60,7 +60,7 @@ def test_a_broken_installation_is_reported_not_raised(run, monkeypatch):
     def broken():
         raise ImportError("libavcodec.so: undefined symbol")
 
-    monkeypatch.setattr(sys.modules["videohw.capabilities"], "backends", broken)
+    monkeypatch.setattr(sys.modules["videohw.machine"], "backends", broken)
     ran = run("info")
     assert ran.code == 0
     assert "problem: the backends cannot be asked: ImportError: libavcodec.so" in ran.out
@@ -82,6 +82,24 @@ def test_a_bare_machine_is_told_what_to_install(missing):
         assert "videohw[av]" in ran.out
     if "rich" in missing:
         assert "not installed (pip install 'videohw[cli]')" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({}, "any"),
+        ({"min_width": 16, "max_width": 64, "min_height": 8, "max_height": 32},
+         "16 to 64 wide, 8 to 32 high"),
+        ({"max_width": 64, "min_height": 8}, "up to 64 wide, from 8 high"),
+    ],
+)  # fmt: skip
+def test_each_side_is_said_by_itself(run, monkeypatch, limits, said):
+    """They were asked one at a time: the largest of both together may be refused."""
+    answer = Capability("b", "h264", "encode", supported=True, hardware=False, **limits)
+    monkeypatch.setattr(
+        sys.modules["videohw.machine"], "capabilities", lambda *args, **named: [answer]
+    )
+    assert said in run("info").out
 
 
 @pytest.mark.parametrize("columns", [80, 120])

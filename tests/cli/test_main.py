@@ -14,7 +14,8 @@ import pytest
 import videohw
 from tests.cli.running import H264
 from tests.cli.terminals import ROOT, clean_environment
-from videohw.cli import build_parser, info
+from videohw.cli import info
+from videohw.cli.program import build_parser
 
 COMMANDS = ("info", "inspect", "decode", "encode", "transcode")
 EXAMPLE = re.compile(r"^  (videohw .+)$", re.MULTILINE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from videohw.color import COMPUTED_MATRICES, Affine, ColorSpec, from_rgb, to_rgb
+from videohw.color import COMPUTED_MATRICES, Affine, ColorSpec, between, from_rgb, to_rgb
 from videohw.errors import InvalidInput, UnsupportedConfig
 
 YCBCR = [name for name in COMPUTED_MATRICES if name != "identity"]
@@ -69,6 +69,29 @@ def test_identity_has_the_planes_green_blue_red() -> None:
     assert np.allclose(codes, [0.4 * 255, 0.6 * 255, 0.2 * 255])
     limited = applied(from_rgb(ColorSpec(matrix="identity", range="limited")), [0, 1, 0])
     assert limited.tolist() == [235, 16, 16]
+
+
+@pytest.mark.parametrize("range_", ["limited", "full"])
+@pytest.mark.parametrize("matrix", COMPUTED_MATRICES)
+def test_between_two_colours_is_by_way_of_rgb(matrix: str, range_: str) -> None:
+    source, target = ColorSpec("bt709", "limited"), ColorSpec(matrix, range_)
+    codes = np.random.default_rng(2).integers(0, 256, (50, 3))
+    expected = applied(from_rgb(target, 10), applied(to_rgb(source, 8), codes))
+    assert np.abs(applied(between(source, 8, target, 10), codes) - expected).max() < 1e-9
+
+
+def test_between_depths_and_ranges_of_one_matrix() -> None:
+    """Exact, for any matrix, and for the two names of BT.601."""
+    for matrix, twin in (("ictcp", "ictcp"), ("smpte170m", "bt470bg"), ("identity", "identity")):
+        limited, same = ColorSpec(matrix, "limited"), ColorSpec(twin, "limited")
+        assert between(limited, 8, same, 10) == Affine(((4, 0, 0), (0, 4, 0), (0, 0, 4)), (0, 0, 0))
+    full = between(ColorSpec("ictcp", "full"), 8, ColorSpec("ictcp", "full"), 10)
+    assert np.allclose(applied(full, [255, 128, 0]), [1023, 512, 512 - 128 * 1023 / 255])
+    wider = between(ColorSpec("ycgco", "limited"), 8, ColorSpec("ycgco", "full"), 8)
+    ends = applied(wider, [[16, 128, 128], [235, 240, 16]])
+    assert np.allclose(ends, [[0, 128, 128], [255, 255.5, 0.5]])
+    with pytest.raises(UnsupportedConfig, match="ictcp"):
+        between(ColorSpec("ictcp", "full"), 8, ColorSpec("bt709", "full"), 8)
 
 
 @pytest.mark.parametrize("matrix", ["bt2020c", "ictcp", "ycgco", "smpte2085"])

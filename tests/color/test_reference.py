@@ -22,7 +22,7 @@ from videohw.color.reference import (
 from videohw.errors import InvalidInput
 
 FULL = ColorSpec(matrix="bt709", range="full")
-SUBSAMPLINGS = ((2, 2), (2, 1), (1, 1), (1, 2))
+SUBSAMPLINGS = ((2, 2), (2, 1), (1, 1), (1, 2), (4, 1), (4, 4))
 
 
 def ramp(columns: int, rows: int) -> np.ndarray:
@@ -34,13 +34,13 @@ def ramp(columns: int, rows: int) -> np.ndarray:
 @pytest.mark.parametrize("steps", SUBSAMPLINGS)
 def test_a_ramp_sampled_at_its_places_comes_back(steps: tuple[int, int], siting: str) -> None:
     x, y = chroma_phase(siting, steps)
-    columns, rows = 12, 10
+    columns, rows = 16, 12
     at_x = x + steps[0] * np.arange(columns // steps[0])
     at_y = y + steps[1] * np.arange(rows // steps[1])
     chroma = 3.0 * at_x[None, :] + 7.0 * at_y[:, None] + 11
     luma = upsampled(chroma, (columns, rows), steps, siting)
     # The rim lies outside of the chroma samples, where the last one is held.
-    inside = slice(2, -2)
+    inside = slice(4, -4)
     assert np.abs(luma - ramp(columns, rows))[inside, inside].max() < 1e-12
     assert luma[0, 0] == max(chroma[0, 0], luma[0, 0])
 
@@ -75,6 +75,10 @@ def test_subsampling_by_hand() -> None:
     assert subsampled(column, (1, 2), "left").T.tolist() == [[15, 60, 100]]
     assert subsampled(column, (1, 2), "topleft").T.tolist() == [[12.5, 45, 95]]
     assert subsampled(column, (1, 2), "bottomleft").T.tolist() == [[22.5, 75, 100]]
+    assert subsampled(row, (4, 1), "center").tolist() == [[37.5, 100]]
+    # (1 2 3 4 3 2 1) / 16 around the first and the fifth sample.
+    tents = [[(60 + 40 + 60 + 80 + 80) / 16, (20 + 80 + 240 + 1000) / 16]]
+    assert subsampled(row, (4, 1), "left").tolist() == tents
 
 
 @given(

@@ -54,6 +54,16 @@ def test_stream_bytes_from_a_file_and_from_a_pipe(tmp_path: Path) -> None:
     assert run("stream_bytes.py", cwd=tmp_path, data=clip.read_bytes()) == "24 pictures\n"
 
 
+def test_live_bitrate(tmp_path: Path) -> None:
+    *seconds, keyframes = run("live_bitrate.py", 4, cwd=tmp_path).splitlines()
+    rates = [int(line.split()[2]) for line in seconds]
+    assert len(rates) == 4
+    assert 1500 < rates[1] < 2500
+    assert 375 < rates[3] < 625
+    # Where the numbers of an open encoder cannot be changed, there is one more.
+    assert keyframes in ("keyframes at [0]", "keyframes at [0, 60]")
+
+
 def test_examples_are_short_and_each_has_a_test() -> None:
     tests = "".join(path.read_text("utf-8") for path in Path(__file__).parent.glob("test_*.py"))
     for example in EXAMPLES.glob("*.py"):

@@ -21,7 +21,7 @@ from tests.files.clips import (
     witness,
 )  # fmt: skip
 from videohw.errors import UnsupportedConfig
-from videohw.transcode import TranscodeResult
+from videohw.transcode_file import TranscodeResult
 from videohw.types import ConstantQuality
 
 FAST: dict[str, Any] = {"preset": "fastest"}

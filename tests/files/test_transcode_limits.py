@@ -26,7 +26,7 @@ from tests.files.clips import (
     witness,
 )  # fmt: skip
 from videohw.errors import InvalidBitstream, InvalidInput, UnsupportedCodec, UnsupportedConfig
-from videohw.transcode import TranscodeProgress, TranscodeResult
+from videohw.transcode_file import TranscodeProgress, TranscodeResult
 
 FAST: dict[str, Any] = {"preset": "fastest"}
 

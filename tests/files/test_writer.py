@@ -377,9 +377,7 @@ def test_without_pyav_the_message_says_what_to_install(
     def missing() -> None:
         raise ModuleNotFoundError("No module named 'av'", name="av")
 
-    # The module, not the function of the same name that its package exports.
-    module = sys.modules["videohw.software.capabilities"]
-    monkeypatch.setattr(module, "load_av", missing)
+    monkeypatch.setattr("videohw.files.pyav.import_av", missing)
     tags = mux.VideoTags("h264", Fraction(1, 25))
     with pytest.raises(UnsupportedConfig, match=r'pip install "videohw\[av\]"'):
         mux.open_muxer(tmp_path / "a.mp4", CONTAINERS["mp4"], tags)

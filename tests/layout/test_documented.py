@@ -14,7 +14,8 @@ import pytest
 import videohw
 
 PACKAGES_OF_USERS = ("videohw", "videohw.bitstream", "videohw.color", "videohw.errors",
-                     "videohw.types", "videohw.cli")  # fmt: skip
+                     "videohw.metrics", "videohw.pipeline", "videohw.pixels", "videohw.types",
+                     "videohw.cli")  # fmt: skip
 
 
 def all_modules() -> list[str]:

@@ -18,7 +18,7 @@ from __future__ import annotations
 from . import config_record, convert, h264, hevc, sei
 from .access_unit import AccessUnit, NalSpan
 from .assembler import DEFAULT_MAX_UNIT_BYTES, AccessUnitAssembler
-from .assemblers import Assembler, open_assembler
+from .assemblers import open_assembler
 from .av1 import Av1Assembler
 from .config_record import AvcConfig, HevcConfig
 from .mpeg2 import Mpeg2Assembler
@@ -32,7 +32,6 @@ __all__ = [
     "AccessUnit",
     "AccessUnitAssembler",
     "AnnexBSplitter",
-    "Assembler",
     "Av1Assembler",
     "AvcConfig",
     "HevcConfig",

@@ -59,6 +59,7 @@ from .slice_header cimport (
     HeaderResult,
     SliceHeader,
     SliceSyntax,
+    begins_at_one_place,
     find_recovery_point,
     is_new_picture,
     read_h264_slice,
@@ -131,6 +132,17 @@ cdef enum Event:
     ASK_SETS  # the slice header needs parameter sets that were not looked up yet
 
 
+cdef enum Verdict:
+    SAME_PICTURE
+    NEW_PICTURE
+    UNDECIDED  # more of the NAL unit is needed
+
+
+cdef struct Range:
+    uint64_t start
+    uint64_t end
+
+
 cdef struct KnownSet:
     const uint8_t *data
     size_t size
@@ -181,6 +193,8 @@ cdef class AccessUnitAssembler:
     cdef SliceHeader _first
     cdef SliceHeader _last
     cdef bint _last_second
+    cdef Range _first_nal
+    cdef Range _last_nal
     cdef SliceSyntax[256] _syntax
     cdef list _known
     cdef KnownSet[MAX_SETS] _known_sets
@@ -586,6 +600,7 @@ cdef class AccessUnitAssembler:
         cdef size_t size = <size_t>(known_end - self._stream.payload)
         cdef bint first_segment = False
         cdef HeaderResult result
+        cdef Verdict verdict
         cdef Role role = self._classify(nal, size)
         if role == MALFORMED and size < 2 and not self._nal_ended:
             return NEED_DATA
@@ -604,7 +619,14 @@ cdef class AccessUnitAssembler:
                     role = MALFORMED
         self._nal_role = role
         if role == SLICE:
-            self._place_slice(first_segment)
+            verdict = self._judge_slice(first_segment, nal, size)
+            if verdict == UNDECIDED:
+                return NEED_DATA
+            if verdict == NEW_PICTURE:
+                self._cut()
+            elif self._holding:
+                merge(&self._open, &self._held)
+                self._holding = False
             self._slice_before = self._open.has_slice
             self._add(&self._open, nal)
             self._add_slice(nal)
@@ -637,24 +659,51 @@ cdef class AccessUnitAssembler:
         self._nal_type = nal[0] >> 1 & 63
         return hevc_role(self._nal_type, nal[0] & 1 or nal[1] >> 3)
 
-    cdef void _place_slice(self, bint first_segment) noexcept nogil:
+    cdef Verdict _judge_slice(
+        self, bint first_segment, const uint8_t *nal, size_t size
+    ) noexcept nogil:
         """Is the slice of the picture before it, or the first of a new one?"""
-        cdef bint starts = False
-        if self._open.has_slice:
-            if self._open.ended:
-                starts = True
-            elif self._hevc:
-                starts = first_segment
-            elif not self._header.known or self._header.redundant_count == 0:
-                starts = (
-                    is_new_picture(&self._last, &self._header)
-                    or is_new_picture(&self._first, &self._header)
-                )
-        if starts:
-            self._cut()
-        elif self._holding:
-            merge(&self._open, &self._held)
-            self._holding = False
+        if not self._open.has_slice:
+            return SAME_PICTURE
+        if self._open.ended:
+            return NEW_PICTURE
+        if self._hevc:
+            return NEW_PICTURE if first_segment else SAME_PICTURE
+        if self._header.known and self._header.redundant_count:
+            return SAME_PICTURE
+        if (
+            is_new_picture(&self._last, &self._header)
+            or is_new_picture(&self._first, &self._header)
+        ):
+            return NEW_PICTURE
+        if begins_at_one_place(&self._last, &self._header):
+            return self._judge_repeated(&self._last_nal, nal, size)
+        if begins_at_one_place(&self._first, &self._header):
+            return self._judge_repeated(&self._first_nal, nal, size)
+        return SAME_PICTURE
+
+    cdef Verdict _judge_repeated(
+        self, const Range *before, const uint8_t *nal, size_t size
+    ) noexcept nogil:
+        """Was the slice ``before`` sent twice, or does another picture begin at its place?
+
+        Beyond H.264 7.4.1.2.4, which does not compare first_mb_in_slice: pictures with equal
+        headers may not follow each other, and do where one between them was lost, or where all
+        are IDR pictures with one idr_pic_id. The bytes tell the two apart, except for the first
+        slice of an IDR picture, since a still scene may be coded in equal bytes, and for one
+        behind a NAL unit that may begin a picture. No more bytes are waited for than the slice
+        before has, so that each is compared once.
+        """
+        cdef uint64_t length = before.end - before.start
+        if self._holding or (self._header.idr and self._header.first_mb == 0):
+            return NEW_PICTURE
+        if self._stream.payload + length > self._open.start + self._max_unit_bytes:
+            return NEW_PICTURE  # the unit has no place for it
+        if size <= length and not self._nal_ended:
+            return UNDECIDED
+        if size == length and memcmp(at(&self._stream, before.start), nal, size) == 0:
+            return SAME_PICTURE
+        return NEW_PICTURE
 
     cdef void _add(self, Unit *unit, const uint8_t *nal) noexcept nogil:
         """Note the NAL unit as part of ``unit``."""
@@ -693,8 +742,10 @@ cdef class AccessUnitAssembler:
                 )
         if not self._slice_before:
             self._first = self._header
+            self._first_nal.start = self._first_nal.end = self._stream.payload
         if not self._slice_before or h.redundant_count == 0:
             self._last = self._header
+            self._last_nal.start = self._last_nal.end = self._stream.payload
 
     cdef void _describe_hevc(self, Unit *unit, const uint8_t *nal) noexcept nogil:
         """Table 7-1 of H.265."""
@@ -718,6 +769,12 @@ cdef class AccessUnitAssembler:
         cdef size_t size = <size_t>(self._stream.end - self._stream.payload)
         cdef Unit *unit = &self._held if self._holding else &self._open
         cdef size_t i
+        if self._nal_role == SLICE:
+            if self._first_nal.start == self._stream.payload:
+                self._first_nal.end = self._stream.end
+            if self._last_nal.start == self._stream.payload:
+                self._last_nal.end = self._stream.end
+            return False
         if self._nal_role != STARTS and self._nal_type != 13:
             return False
         if self._nal_type == (39 if self._hevc else 6):

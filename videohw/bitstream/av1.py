@@ -59,7 +59,6 @@ class Av1Assembler(UnitQueue):
     _open_ended: bool  # the last OBU has no size
     _lost: bool  # after damage, before a temporal delimiter
     _first: bool
-    _sequence_known: bool
     _reduced: bool  # reduced_still_picture_header: frame headers begin otherwise
 
     def __init__(self, *, max_unit_bytes: int = DEFAULT_MAX_UNIT_BYTES) -> None:

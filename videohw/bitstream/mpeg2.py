@@ -43,7 +43,6 @@ class Mpeg2Assembler(UnitQueue):
     _has_sequence_header: bool
     _ended: bool  # by a sequence_end_code
     _after_end: bool
-    _sequence_known: bool
     _first_field: str | None  # a field that waits for the other one of its frame
 
     def __init__(

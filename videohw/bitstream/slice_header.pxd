@@ -182,10 +182,6 @@ cdef inline HeaderResult read_h264_slice(
 cdef inline bint is_new_picture(const SliceHeader *a, const SliceHeader *b) noexcept nogil:
     """Is ``b`` of another primary coded picture than ``a``, one of its slices (H.264 7.4.1.2.4)?
 
-    Beyond the clause: a picture has no two slices that begin at one place. Pictures that follow
-    each other with equal headers (a stream of IDR pictures with one idr_pic_id, a lost picture
-    between them) are against the clause and tell themselves apart by that.
-
     When a header could not be read whole (its parameter sets are missing or damaged), the
     fields at hand decide, and with them first_mb_in_slice: it grows inside of a picture, unless
     the stream uses arbitrary slice order, which nothing can tell then.
@@ -197,12 +193,11 @@ cdef inline bint is_new_picture(const SliceHeader *a, const SliceHeader *b) noex
     ):
         return True
     if not (a.known and b.known):
-        return b.first_mb <= a.first_mb
+        return b.first_mb < a.first_mb
     return (
         a.frame_num != b.frame_num
         or a.field != b.field
         or a.bottom != b.bottom
-        or (a.first_mb == b.first_mb and a.colour_plane == b.colour_plane)
         or a.idr_pic_id != b.idr_pic_id
         or (
             a.poc_type == b.poc_type
@@ -214,6 +209,11 @@ cdef inline bint is_new_picture(const SliceHeader *a, const SliceHeader *b) noex
             )
         )
     )
+
+
+cdef inline bint begins_at_one_place(const SliceHeader *a, const SliceHeader *b) noexcept nogil:
+    """Do both slices begin with one macroblock, of one colour plane?"""
+    return a.first_mb == b.first_mb and a.colour_plane == b.colour_plane
 
 
 cdef inline HeaderResult read_hevc_slice(

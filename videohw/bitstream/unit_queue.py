@@ -28,6 +28,7 @@ class UnitQueue(ABC):
     """
 
     codec: str
+    _sequence_known: bool
 
     def __init__(self, *, max_unit_bytes: int = DEFAULT_MAX_UNIT_BYTES) -> None:
         if isinstance(max_unit_bytes, bool) or not isinstance(max_unit_bytes, int):
@@ -120,6 +121,11 @@ class UnitQueue(ABC):
     def garbage_bytes(self) -> int:
         """Bytes dropped: before the first unit, after damage, or in a unit too long."""
         return self._garbage_bytes
+
+    @property
+    def sequence_known(self) -> bool:
+        """Whether a sequence header was seen since the stream began."""
+        return self._sequence_known
 
     def _drop(self, size: int, *, garbage: bool) -> None:
         """Let go of the first ``size`` pending bytes."""

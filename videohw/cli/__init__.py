@@ -1,141 +1,43 @@
 """The command line: ``videohw info | inspect | decode | encode | transcode``.
 
-Owns the parser and the way a command ends. Each command is a module with ``add_parser`` and
-``run``; what they do is done by the public API, which this package only calls.
+Only its entry, which loads nothing before it has seen to Ctrl-C; ``program`` is the whole.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
+import signal
 import sys
-import traceback
 from collections.abc import Sequence
-from contextlib import suppress
-from typing import NoReturn
 
-from .. import __version__
-from ..errors import VideoHwError
-from . import decode, encode, info, inspect_, transcode
-from .errors import (
-    CommandFailed,
-    ExitCode,
-    Terminated,
-    UsageError,
-    debugging,
-    exit_code_of,
-    one_line,
-    signals_end_cleanly,
-)
-
-__all__ = ["CommandFailed", "ExitCode", "UsageError", "build_parser", "main"]
-
-_COMMANDS = (info, inspect_, decode, encode, transcode)
-
-_DESCRIPTION = """\
-One API over video codec hardware, with an open software backend.
-
-examples:
-  videohw info
-  videohw transcode in.mp4 out.mp4 --codec hevc
-"""
-_EPILOG = """\
-exit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted (Ctrl-C), 141 the reader of a pipe
-went away, 143 terminated. VIDEOHW_DEBUG=1 shows the traceback of an error.
-"""
-
-
-class _Parser(argparse.ArgumentParser):
-    """argparse, except that a wrong argument is an exception with one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message, hint=f"see {self.prog} --help")
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of the whole command line; ``namespace.run`` is the command's function."""
-    parser = _Parser(
-        prog="videohw",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--version", action="version", version=f"videohw {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in _COMMANDS:
-        command.add_parser(commands)
-    return parser
+_INTERRUPTED = 130  # ExitCode.INTERRUPTED, which is not loaded yet
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code (see :class:`ExitCode`); never raises.
+    """Run one command and return its exit code; never raises.
 
     ``argv`` is without the program's name, None for that of the process. Results go to standard
-    output, errors as one line to standard error.
+    output, errors as one line to standard error. Exit codes: :class:`videohw.cli.errors.ExitCode`.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if hasattr(sys.stdout, "reconfigure"):  # a file name may hold what the encoding lacks
-        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        with signals_end_cleanly(last=argv is None):
-            return _flushed(_run(arguments))
+        handler = signal.getsignal(signal.SIGINT)
+        if argv is None and handler is signal.default_int_handler:
+            # Nothing has begun that would need to be cleaned up, and not every library lets a
+            # KeyboardInterrupt through while it is imported.
+            signal.signal(signal.SIGINT, lambda number, frame: os._exit(_INTERRUPTED))
+            _load(arguments)
+            signal.signal(signal.SIGINT, handler)
+        from . import program
+
+        return program.run(arguments, last=argv is None)
     except KeyboardInterrupt:
-        return ExitCode.INTERRUPTED
-    except Terminated:
-        return ExitCode.TERMINATED
-    except BrokenPipeError:
-        _drop_stdout()
-        return ExitCode.PIPE_CLOSED
+        return _INTERRUPTED
 
 
-def _run(arguments: list[str]) -> int:
-    if not arguments:
-        build_parser().print_help(sys.stderr)
-        return ExitCode.WRONG_USE
-    try:
-        namespace = build_parser().parse_args(arguments)
-        return int(namespace.run(namespace))
-    except SystemExit as end:  # --help and --version
-        return int(end.code or 0)
-    except BrokenPipeError:
-        raise
-    except Exception as error:
-        return _report(error, as_json="--json" in arguments)
+def _load(arguments: Sequence[str]) -> None:
+    """Import what the command needs."""
+    from . import program
 
-
-def _flushed(code: int) -> int:
-    """``code``, once standard output has taken what was printed."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:  # a full disk
-        _drop_stdout()
-        if code == ExitCode.DONE:
-            return _report(error, as_json=False)
-    return code
-
-
-def _report(error: Exception, *, as_json: bool) -> ExitCode:
-    """Say what went wrong, on one line, and for ``--json`` as an object too."""
-    if debugging():
-        traceback.print_exc()
-    code = exit_code_of(error)
-    text = one_line(error)
-    print(f"videohw: error: {text}", file=sys.stderr)
-    if as_json and code is not ExitCode.WRONG_USE:
-        hint = error.hint if isinstance(error, VideoHwError) else None
-        fault = {"type": type(error).__name__, "message": text, "hint": hint}
-        with suppress(OSError):  # standard output itself may be what failed
-            print(json.dumps({"error": fault}, indent=2))
-    return code
-
-
-def _drop_stdout() -> None:
-    # What is still buffered has no reader; without this, Python complains about it at exit.
-    with suppress(OSError, ValueError):  # it is not a file here, as in a test
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, sys.stdout.fileno())
-        os.close(null)
+    if program.needs_commands(arguments):
+        program.commands()

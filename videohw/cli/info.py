@@ -57,7 +57,7 @@ def collect() -> dict[str, Any]:
     able: Sequence[Capability] = ()
     auto: Sequence[dict[str, Any]] = ()
     try:
-        from ..capabilities import backends, capabilities
+        from ..machine import backends, capabilities
 
         statuses, able, auto = backends(), capabilities(), choices()
     except Exception as error:  # a broken installation is what this report is for
@@ -227,8 +227,13 @@ def _show_capabilities(console: Console, capabilities: Sequence[Capability]) -> 
 
 
 def _sizes(each: Capability) -> str:
-    low = f"{each.min_width}x{each.min_height}" if each.min_width and each.min_height else ""
-    high = f"{each.max_width}x{each.max_height}" if each.max_width and each.max_height else ""
+    """What is known of each side by itself; not every pair of them need be possible."""
+    sides = ((each.min_width, each.max_width, "wide"), (each.min_height, each.max_height, "high"))
+    known = [f"{_range(low, high)} {side}" for low, high, side in sides if low or high]
+    return ", ".join(known) or "any"
+
+
+def _range(low: int | None, high: int | None) -> str:
     if low and high:
         return f"{low} to {high}"
-    return f"up to {high}" if high else f"from {low}" if low else "any"
+    return f"up to {high}" if high else f"from {low}"

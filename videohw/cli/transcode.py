@@ -29,7 +29,7 @@ from .progress import Progress
 from .targets import STANDARD, check_source, check_target, source_of
 
 if TYPE_CHECKING:
-    from ..transcode import TranscodeResult
+    from ..transcode_file import TranscodeResult
     from ..transcode_job import TranscodeProgress
 
 # As in the API: what people transcode for is a smaller file.
@@ -120,7 +120,7 @@ def _run(
     if args.output == STANDARD:
         target = sys.stdout.buffer
         container = container or raw_container(codec)
-    from ..transcode import transcode
+    from ..transcode_file import transcode
 
     with Progress("transcode", None, enabled=not console.quiet) as progress:
 

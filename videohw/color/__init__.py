@@ -7,7 +7,7 @@ to.
 
 from __future__ import annotations
 
-from .coefficients import COMPUTED_MATRICES, Affine, from_rgb, to_rgb
+from .coefficients import COMPUTED_MATRICES, Affine, between, from_rgb, to_rgb
 from .spec import MATRICES, PRIMARIES, RANGES, SITINGS, TRANSFERS, ColorSpec
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "TRANSFERS",
     "Affine",
     "ColorSpec",
+    "between",
     "from_rgb",
     "to_rgb",
 ]

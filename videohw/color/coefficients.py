@@ -6,7 +6,7 @@ All arithmetic here is exact; the results are rounded once, to float64.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Final, TypeAlias
@@ -32,6 +32,8 @@ _LUMA_WEIGHTS: Final = MappingProxyType(
 # The matrices that :func:`to_rgb` knows. The others are not linear in R'G'B' (constant luminance,
 # ICtCp), or not in use for YCbCr video.
 COMPUTED_MATRICES: Final = (*_LUMA_WEIGHTS, "identity")
+# Two names for one matrix.
+_MATRIX_TWINS: Final = MappingProxyType({"bt470bg": "smpte170m"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ def to_rgb(color: ColorSpec, bit_depth: int = 8) -> Affine:
     """
     forward, offset = _forward(color, bit_depth)
     inverse = _inverse(forward)
-    moved = [-sum(row[k] * offset[k] for k in range(3)) for row in inverse]
+    moved = [-sum((row[k] * offset[k] for k in range(3)), Fraction(0)) for row in inverse]
     return _rounded(inverse, moved)
 
 
@@ -61,6 +63,30 @@ def from_rgb(color: ColorSpec, bit_depth: int = 8) -> Affine:
     The inverse of :func:`to_rgb`, with the same errors.
     """
     return _rounded(*_forward(color, bit_depth))
+
+
+def between(source: ColorSpec, source_depth: int, target: ColorSpec, target_depth: int) -> Affine:
+    """From the codes of one colour to those of another, not yet rounded.
+
+    Components are (Y, Cb, Cr), or (G, B, R) with the matrix "identity". Both colours state their
+    range. Where both have the same matrix only range and depth change and any matrix will do;
+    else the errors are those of :func:`to_rgb`.
+    """
+    if source.matrix is not None and _MATRIX_TWINS.get(source.matrix, source.matrix) == (
+        _MATRIX_TWINS.get(target.matrix or "", target.matrix)
+    ):
+        any_known = "identity" if source.matrix == "identity" else "bt709"
+        source = replace(source, matrix=any_known)
+        target = replace(target, matrix=any_known)
+    forward, offset = _forward(target, target_depth)
+    back, back_offset = _forward(source, source_depth)
+    inverse = _inverse(back)
+    matrix = [
+        [sum((forward[i][j] * inverse[j][k] for j in range(3)), Fraction(0)) for k in range(3)]
+        for i in range(3)
+    ]
+    moved = [offset[i] - sum(matrix[i][k] * back_offset[k] for k in range(3)) for i in range(3)]
+    return _rounded(matrix, moved)
 
 
 def _forward(color: ColorSpec, bit_depth: int) -> tuple[_Exact, list[Fraction]]:

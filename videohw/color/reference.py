@@ -77,32 +77,29 @@ def subsampled(chroma: Array, subsampling: tuple[int, int], siting: str | None =
 
     In each direction that is halved: the mean of the two luma samples around a chroma sample
     that lies between them, and the weights 1/4, 1/2, 1/4 around one that lies on a luma sample.
-    Samples beyond the rim are those of the rim. Chroma sizes round up.
+    With one for four: the mean of the four, and a tent of seven. Samples beyond the rim are
+    those of the rim. Chroma sizes round up.
     """
     values = np.asarray(chroma, np.float64)
     phases = chroma_phase(siting, subsampling)
     for axis, (step, phase) in enumerate(zip(subsampling, phases, strict=True)):
-        if step == 1:
-            continue
-        if step != 2:
-            raise InvalidInput(
-                f"subsampling is {subsampling}", argument="subsampling", hint="1 or 2 each way"
-            )
-        values = _halved(values, phase, axis=1 - axis)
+        if step > 1:
+            values = _reduced(values, step, phase, axis=1 - axis)
     return values
 
 
-def _halved(values: Array, phase: float, axis: int) -> Array:
+def _reduced(values: Array, step: int, phase: float, axis: int) -> Array:
     count = values.shape[axis]
-    first = 2 * np.arange(-(-count // 2))
-    if phase == 0.5:
-        taps = {0: 0.5, 1: 0.5}
+    first = step * np.arange(-(-count // step))
+    if phase == int(phase):
+        away = range(1 - step, step)
+        taps = {int(phase) + d: (step - abs(d)) / step**2 for d in away}
     else:
-        taps = {int(phase) - 1: 0.25, int(phase): 0.5, int(phase) + 1: 0.25}
-    return sum(
-        weight * np.take(values, np.clip(first + tap, 0, count - 1), axis=axis)
-        for tap, weight in taps.items()
-    )  # type: ignore[return-value]
+        taps = dict.fromkeys(range(step), 1 / step)
+    total: Array = np.zeros_like(np.take(values, first, axis=axis))
+    for tap, weight in taps.items():
+        total += weight * np.take(values, np.clip(first + tap, 0, count - 1), axis=axis)
+    return total
 
 
 def rgb_from_ycbcr(
@@ -133,7 +130,8 @@ def rgb_from_ycbcr(
     if size is not None:
         planes = [resized(plane, size, resize) for plane in planes]
     affine = to_rgb(color, bit_depth)
-    return np.stack(planes, axis=-1) @ np.array(affine.matrix).T + np.array(affine.offset)
+    rgb: Array = np.stack(planes, axis=-1) @ np.array(affine.matrix).T + np.array(affine.offset)
+    return rgb
 
 
 def ycbcr_from_rgb(
@@ -189,7 +187,8 @@ def _interpolated(values: Array, places: Array, axis: int) -> Array:
     part = np.expand_dims(places - low, 1 - axis)
     high = np.minimum(low + 1, last)
     below, above = np.take(values, low, axis=axis), np.take(values, high, axis=axis)
-    return below * (1 - part) + above * part
+    mixed: Array = below * (1 - part) + above * part
+    return mixed
 
 
 def _averaged(values: Array, count: int, axis: int) -> Array:

@@ -94,7 +94,9 @@ def container_for(target: Any, container: str | None, codec: str) -> Container:
     if codec not in found.codecs:
         fitting = ", ".join(c.name for c in CONTAINERS.values() if codec in c.codecs)
         raise UnsupportedConfig(
-            f"a {found.name} file cannot hold {codec}", hint=f"{codec} goes into {fitting}"
+            f"a {found.name} file cannot hold {codec}",
+            argument="codec",
+            hint=f"{codec} goes into {fitting}",
         )
     return found
 

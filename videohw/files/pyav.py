@@ -13,6 +13,8 @@ from fractions import Fraction
 from typing import Any, Final
 
 from ..errors import InvalidBitstream, UnsupportedConfig, VideoHwError
+from ..pyav import INSTALL_HINT
+from ..pyav import load_av as import_av
 from ..status import LIBAVFORMAT, backend_error
 
 # PyAV's first major version that is lenient with tags, and that tells a muxer the frame rate.
@@ -24,9 +26,6 @@ _REFUSALS: Final = frozenset({"ArgumentError", "PatchWelcomeError", "NotImplemen
 
 def load_av(purpose: str) -> Any:
     """The ``av`` package, or :class:`UnsupportedConfig` that says what it was wanted for."""
-    from ..software.capabilities import INSTALL_HINT
-    from ..software.capabilities import load_av as import_av
-
     try:
         return import_av()
     except ImportError as error:

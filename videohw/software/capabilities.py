@@ -1,25 +1,25 @@
 """What PyAV on this machine can decode and encode, asked of its libraries and never assumed.
 
-Owns: the names of libavcodec's codecs, the check of PyAV itself, the cache of answers. Must not
-know: sessions. Nothing here raises because something is missing; the answer says so.
+Owns: the names of libavcodec's codecs, the cache of answers. Must not know: sessions.
+Nothing here raises because something is missing; the answer says so.
 """
 
 from __future__ import annotations
 
 import functools
-import importlib
-import os
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
+from ..pyav import INSTALL_HINT
+from ..pyav import load_av as load_av  # the modules beside this one take it from here
 from ..types import DECODER_CODECS, ENCODER_CODECS, BackendStatus, Capability
-from .encoder_settings import LIBRARIES, MAX_B_FRAMES, PROFILES
+from . import live_options
+from .encoder_settings import LIBRARIES, LIVE_RATES, MAX_B_FRAMES, PROFILES
+from .thread_scheduling import unchanged_scheduling
 
 NAME: Final = "software"
-MIN_PYAV: Final = (17,)
-INSTALL_HINT: Final = 'pip install "videohw[av]"'
 
 # libavcodec's decoders of each codec, the preferred first. Its own "av1" is left out: it has no
 # software decoding.
@@ -36,18 +36,6 @@ DECODERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 _MIN_SIZES: Final = (2, 4, 8, 16, 32, 64, 128)
 _MAX_SIZES: Final = (65536, 32768, 16384, 8192, 4096)
 _PROBE_SIDE: Final = 128
-
-
-@functools.cache
-def load_av() -> Any:
-    """PyAV. :class:`ImportError` with the reason when it is missing, broken or too old."""
-    # SVT-AV1 writes to stderr unless this is set before its first use; 0 leaves fatal errors.
-    os.environ.setdefault("SVT_LOG", "0")
-    av = importlib.import_module("av")
-    version = tuple(int(part) for part in av.__version__.split(".")[:1])
-    if version < MIN_PYAV:
-        raise ImportError(f"PyAV {av.__version__} is too old, {MIN_PYAV[0]} or later is needed")
-    return av
 
 
 def unavailable() -> str | None:
@@ -101,6 +89,13 @@ def decoder_name(codec: str) -> str | None:
     return next((name for name in DECODERS.get(codec, ()) if _codec(name, "r")), None)
 
 
+def live_rates(library: str) -> tuple[str, ...]:
+    """The kinds of rate control whose numbers ``library`` changes without a keyframe."""
+    if not live_options.available():
+        return ()
+    return tuple(kind.__name__ for kind in LIVE_RATES.get(library, ()))
+
+
 def _codec(name: str, mode: Literal["r", "w"]) -> Any:
     av = load_av()
     try:
@@ -144,6 +139,7 @@ def _ask_encoder(codec: str) -> Capability:
         "long_name": library.long_name,
         "coded_formats": coded,
         "profiles": tuple(PROFILES[codec]),
+        "switch_reconfigures": live_rates(name),
     }
     return Capability(
         NAME, codec, "encode", supported=True, hardware=False, formats=inputs,
@@ -163,7 +159,8 @@ def _first_that_opens(name: str, sizes: Iterable[tuple[int, int]]) -> tuple[int,
         context.time_base = Fraction(1, 30)
         context.options = {"x265-params": "log-level=none"} if name == "libx265" else {}
         try:
-            context.open()
+            with unchanged_scheduling():
+                context.open()
         except av.error.FFmpegError:
             continue
         return width, height

@@ -6,15 +6,15 @@ Owns: the traps of libavcodec and PyAV. Must not know: what becomes of pictures 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from fractions import Fraction
 from typing import Any, Final, NamedTuple
 
-from ..backend import SequenceInfo
 from ..errors import UnsupportedCodec
 from ..status import from_ffmpeg
 from ..types import DecoderConfig
 from .capabilities import decoder_name, load_av
+from .threads import Setup
 
 # libavcodec/avcodec.h. Without UNALIGNED the left crop is rounded to what suits its vector code;
 # with OUTPUT_CORRUPT damaged pictures come out marked, and our callers decide about them.
@@ -25,56 +25,44 @@ _FLAG_LOW_DELAY: Final = 1 << 19
 _CAP_DELAY: Final = 1 << 5
 _CAP_FRAME_THREADS: Final = 1 << 12
 _NO_PICTURE: Final = b"\0"  # for VP8 and VP9
+# A filler data NAL unit, behind the mark with which libavcodec's H.264 decoder takes it as no error
+# that there is no picture.
+_NO_H264_PICTURE: Final = b"Q264\0\0\1\x0c\xff\x80"
+_ALL: Final = range(1 << 62)
 _UNUSED_SIDE_DATA: Final = "webvtt_settings"  # of subtitles; no video decoder looks at it
 
 
 class Outcome(NamedTuple):
-    """What one step gave: frames in output order, then the error of picture ``serial``."""
+    """What one step gave: frames in output order, then the error of picture ``serial``.
+
+    The codec may not have noticed, or not noticed yet, that pictures in ``unsure`` are damaged.
+    """
 
     frames: list[Any]
     serial: int | None = None
     error: Exception | None = None
-
-
-class Setup(NamedTuple):
-    """What a context is opened with; it cannot be changed afterwards.
-
-    ``options`` are for libavcodec. ``thread_type`` is AUTO, FRAME or SLICE.
-    """
-
-    options: tuple[tuple[str, str], ...]
-    thread_type: str
-
-
-def setup_for(config: DecoderConfig, thread_type: str, sequence: SequenceInfo) -> Setup:
-    """The setup that pictures of ``sequence`` need."""
-    options: tuple[tuple[str, str], ...] = ()
-    if config.codec == "h264" and sequence.reorders:
-        # libavcodec otherwise guesses the reordering depth of streams that do not state it, and
-        # drops pictures until it has guessed right. Where nothing reorders it would only wait.
-        options = (("strict", "1"),)
-    # Frame threads of libavcodec 62 decode explicit RDPCM wrongly from the second picture on.
-    if config.low_latency or sequence.range_extension:
-        thread_type = "SLICE"
-    return Setup(options, thread_type)
+    unsure: Container[int | None] = ()
 
 
 class DecodingContext:
     """A decoder of one codec, opened by a :class:`Setup`."""
 
-    def __init__(self, config: DecoderConfig, threads: int | None, setup: Setup) -> None:
+    def __init__(self, config: DecoderConfig, setup: Setup) -> None:
         self.setup = setup
         codec = config.codec
         self._av = load_av()
         name = decoder_name(codec)
         if name is None:
-            raise UnsupportedCodec(f"this PyAV build has no decoder for {codec}")
+            raise UnsupportedCodec(
+                f"this PyAV build has no decoder for {codec}",
+                hint="a wheel of PyAV has one for every codec here",
+            )
         self._context = context = self._av.CodecContext.create(name, "r")
         context.flags |= _FLAG_UNALIGNED | _FLAG_OUTPUT_CORRUPT
         if config.low_latency and codec == "av1":
             context.flags |= _FLAG_LOW_DELAY  # of dav1d: one frame at a time
         context.options = dict(setup.options)
-        context.thread_count = threads or 0
+        context.thread_count = setup.threads
         context.thread_type = setup.thread_type
         try:
             context.open()
@@ -88,7 +76,14 @@ class DecodingContext:
         self.delay = max(self.threads - 1, 0) if by_frame else 0
         self._holds = bool(can & _CAP_DELAY)
         self._fed: deque[int | None] = deque()  # pictures whose result has not come
+        # The last whose result came, one for each thread: when the next result was made, they,
+        # or their second fields, may still have been in work.
+        self._recent: deque[int | None] = deque(maxlen=self.threads if self.delay else 0)
+        self._is_h264 = codec == "h264"
         self.idle = True
+        # dav1d may refuse all that comes after a picture that it refused, keyframes too.
+        self._sticks = codec == "av1"
+        self.stuck = False
 
     def decode(self, data: bytes, serial: int) -> Outcome:
         """Feed one picture; its frame carries ``serial`` as pts."""
@@ -111,6 +106,8 @@ class DecodingContext:
                 yield self._step(self._bubble(), None)
             if self._holds or not self.delay:
                 self._fed.clear()
+                if self._is_h264:
+                    self._recent.clear()  # all threads are at rest
                 yield self._step(None, None)
         finally:
             self.reset()
@@ -121,7 +118,9 @@ class DecodingContext:
         This waits for the frame threads without the GIL, which freeing a context would hold.
         """
         self._fed.clear()
+        self._recent.clear()
         self.idle = True
+        self.stuck = False
         self._context.flush_buffers()
 
     @property
@@ -138,12 +137,15 @@ class DecodingContext:
             frames = self._context.decode(packet)
         except self._av.error.FFmpegError as error:
             caught = error
+            self.stuck = self._sticks
+        unsure = frozenset(self._recent) if self.setup.checked else _ALL
         done = None
         if len(self._fed) > self.delay:
             done = self._fed.popleft()
+            self._recent.append(done)
         elif caught is not None:  # refused before it reached a thread
             done = self._fed.pop()
-        return Outcome(frames, done, caught)
+        return Outcome(frames, done, caught, unsure)
 
     def _packet(self, data: bytes) -> Any:
         """A packet in libavcodec's own memory.
@@ -160,11 +162,12 @@ class DecodingContext:
         """A packet that passes through the frame threads and changes no picture.
 
         For codecs that reorder it is empty but for side data: a step of draining, like those
-        that libavcodec makes by itself. The others hold nothing back and may refuse it.
+        that libavcodec makes by itself. The others hold nothing back and may refuse it. A step
+        of draining shows pictures of H.264 that are still in work, so it gets another packet.
         """
         av = self._av
-        if not self._holds:
-            return self._packet(_NO_PICTURE)
+        if not self._holds or self._is_h264:
+            return self._packet(_NO_H264_PICTURE if self._is_h264 else _NO_PICTURE)
         packet = av.Packet()
         kind = av.packet.packet_sidedata_type_from_literal(_UNUSED_SIDE_DATA)
         packet.set_sidedata(av.packet.PacketSideData(kind, 1))

@@ -1,15 +1,16 @@
-"""The caller's pixels into libavcodec's frames: copied at submit, converted on the worker.
+"""The caller's pixels into libavcodec's frames: copied at submit, converted on a worker.
 
-Owns: which frame format a picture is copied into, and the conversion by swscale to the coded
-format and colour. Must not know: packets, time.
+Owns: which frame format a picture is copied into, and what it is converted from and to. Must not
+know: packets, time.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from ..color import MATRICES, RANGES, ColorSpec
+from ..color import COMPUTED_MATRICES, RANGES, ColorSpec
 from ..encoder_input import (
     av_color,
     av_format,
@@ -19,31 +20,34 @@ from ..encoder_input import (
 )
 from ..errors import InvalidInput, UnsupportedConfig
 from ..pixel_format import FORMATS
+from ..pixels import convert
 from ..types import EncoderConfig
 from .capabilities import load_av
-from .frames import av_frame_of
+from .frames import av_frame_of, format_name, planes_of, writable_planes
+from .pixel_workers import PixelWorkers
 
-# The matrices that swscale computes, as SWS_CS_* of libswscale/swscale.h.
-_SWS_MATRICES: Final = {
-    "bt709": 1, "fcc": 4, "bt470bg": 5, "smpte170m": 5, "smpte240m": 7, "bt2020nc": 9,
-}  # fmt: skip
-# SWS_BILINEAR | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP | SWS_ACCURATE_RND | SWS_BITEXACT of
-# swscale.h: within 1.02 code values of the exact result for 8 bits (measured, all inputs).
-_SCALING: Final = 1 << 1 | 1 << 13 | 1 << 14 | 1 << 18 | 1 << 19
 # swscale's own threads would keep a forked child from exiting, and the worker is one already.
 _THREADS: Final = 1
+_FROM_RGB: Final = f"one of {', '.join(COMPUTED_MATRICES)} (identity with 4:4:4 only)"
+# A picture of which chroma is a whole part in every format.
+_WHOLE_SAMPLES: Final = (16, 16)
+# Chroma's size as parts of luma's -> how planar formats are called.
+_SUBSAMPLINGS: Final = {
+    (1, 1): "yuv444p", (2, 1): "yuv422p", (2, 2): "yuv420p", (4, 1): "yuv411p", (4, 4): "yuv410p",
+    (1, 2): "yuv440p",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class StagedPicture:
     """A copy of the caller's pixels as an ``av.VideoFrame``, with the colour they are in.
 
-    ``matrix`` of RGB pixels is the one that they are to be coded with.
+    ``ahead``: what a worker converts it to meanwhile, and the stage that it is for.
     """
 
     frame: Any
-    matrix: str
-    range: str
+    color: ColorSpec
+    ahead: tuple[PixelStage, Future[Any]] | None = None
 
     @property
     def memory_bytes(self) -> int:
@@ -55,104 +59,147 @@ class PixelStage:
     """Copies pictures in, and converts them to ``pixel_format`` in the colour ``color``.
 
     ``color`` has matrix and range resolved. RGB is taken as full range. A picture that states
-    another matrix or range than the encoder's is converted, one that states none is taken as
-    being the encoder's. :meth:`copy` may run on any thread, :meth:`convert` on one only.
+    another matrix, range or siting than the encoder's is converted, one that states none is taken
+    as being the encoder's. Its methods may run on any thread; ``workers`` convert ahead.
     """
 
-    def __init__(self, config: EncoderConfig, pixel_format: str, color: ColorSpec) -> None:
-        av = load_av()
+    def __init__(
+        self,
+        config: EncoderConfig,
+        pixel_format: str,
+        color: ColorSpec,
+        workers: PixelWorkers | None = None,
+    ) -> None:
         self._config = config
         self._pixel_format = pixel_format
-        self._matrix = str(color.matrix)
-        self._range = str(color.range)
-        self._reformatter = av.video.reformatter.VideoReformatter()
-        if FORMATS[config.input].rgb and self._matrix not in _SWS_MATRICES:
+        self._color = _placed(color)
+        self.workers = workers
+        if FORMATS[config.input].rgb and not self._can_be_made_of_rgb():
             raise UnsupportedConfig(
-                f"color.matrix is {self._matrix!r}, which cannot be computed from {config.input}",
-                hint=f"one of {', '.join(_SWS_MATRICES)}, or give YCbCr input",
+                f"color.matrix is {color.matrix!r}, which cannot be computed from {config.input} "
+                f"for {pixel_format}",
+                argument="color",
+                hint=f"{_FROM_RGB}, or give YCbCr input",
             )
 
     def copy(self, frame: Any) -> StagedPicture:
         """``frame``, anything that ``Encoder.submit`` takes, as a copy; else InvalidInput."""
         config = self._config
         if is_av_frame(frame) and av_format(frame.format.name) is None:
-            return self._copy_unlisted(frame)
+            check_size(frame, config.width, config.height)
+            listed = _in_listed_format(frame)
+            layout = FORMATS[format_name(listed.format.name)]
+            return self._staged(listed, layout.rgb, av_color(frame))
         picture = host_picture(frame, config.input, config.width, config.height)
         layout = picture.format
         copied = av_frame_of(layout.name, config.width, config.height, picture.planes)
         return self._staged(copied, layout.rgb, picture.color)
 
+    def begin(self, staged: StagedPicture) -> StagedPicture:
+        """``staged``, which a worker begins to convert if there is one and need for it."""
+        if self.workers is None or self._is_coded_form(staged):
+            return staged
+        future = self.workers.begin(self._convert, staged)
+        return staged if future is None else replace(staged, ahead=(self, future))
+
     def convert(self, staged: StagedPicture) -> Any:
         """The picture in the coded format and colour: a frame of its own, or the copy itself."""
-        same_color = (staged.matrix, staged.range) == (self._matrix, self._range)
-        if staged.frame.format.name == self._pixel_format and same_color:
-            return staged.frame
-        return self._converted(staged, self._reformatter)
+        if staged.ahead is not None:
+            stage, future = staged.ahead
+            assert stage.workers is not None
+            converted = stage.workers.result(future, stage._convert, staged)
+            if stage is self:  # else it was staged for a session switch that failed
+                return converted
+        return staged.frame if self._is_coded_form(staged) else self._convert(staged)
 
-    def _converted(self, staged: StagedPicture, reformatter: Any) -> Any:
+    def _is_coded_form(self, staged: StagedPicture) -> bool:
+        return bool(staged.frame.format.name == self._pixel_format and staged.color == self._color)
+
+    def _convert(self, staged: StagedPicture) -> Any:
         frame = staged.frame
-        before = frame.colorspace
-        if staged.matrix in _SWS_MATRICES:
-            # PyAV 17 has no name for BT.2020 and then takes what the frame says. A matrix that
-            # swscale does not know would be refused even where only planes are rearranged.
-            frame.colorspace = _code_point(staged.matrix)
-        try:
-            return reformatter.reformat(
-                frame,
-                format=self._pixel_format,
-                src_colorspace=_SWS_MATRICES.get(staged.matrix),
-                dst_colorspace=_SWS_MATRICES.get(self._matrix),
-                src_color_range=RANGES.index(staged.range) + 1,
-                dst_color_range=RANGES.index(self._range) + 1,
-                interpolation=_SCALING,
-                threads=_THREADS,
-            )
-        finally:
-            frame.colorspace = before
+        source, target = format_name(frame.format.name), format_name(self._pixel_format)
+        made = load_av().VideoFrame(frame.width, frame.height, self._pixel_format)
+        convert(
+            planes_of(frame, FORMATS[source]),
+            source,
+            target,
+            color=staged.color,
+            output_color=self._color,
+            out=writable_planes(made, FORMATS[target]),
+        )
+        return made
 
-    def _copy_unlisted(self, frame: Any) -> StagedPicture:
-        """A frame in a format that only libavutil knows, converted at once."""
-        av = load_av()
-        check_size(frame, self._config.width, self._config.height)
-        staged = self._staged(frame, bool(frame.format.is_rgb), av_color(frame))
-        try:
-            copied = self._converted(staged, av.video.reformatter.VideoReformatter())
-        except (av.error.FFmpegError, ValueError) as error:
+    def _staged(self, frame: Any, rgb: bool, stated: ColorSpec | None) -> StagedPicture:
+        if rgb:
+            if not self._can_be_made_of_rgb():
+                raise InvalidInput(
+                    f"frame is RGB, from which {self._color.matrix} cannot be computed for "
+                    f"{self._pixel_format}",
+                    argument="frame",
+                    hint=f"open the encoder with color.matrix {_FROM_RGB}",
+                )
+            return StagedPicture(frame, ColorSpec(matrix="identity", range="full"))
+        color = self._color.overridden_by(_placed(stated or ColorSpec()))
+        matrices = {color.matrix, self._color.matrix}
+        if len(matrices) > 1 and not matrices <= set(COMPUTED_MATRICES):
             raise InvalidInput(
-                f"frame has the pixel format {frame.format.name}, which swscale cannot read: "
-                f"{error}",
-                argument="frame",
-                hint="frame.reformat(format='yuv420p')",
-            ) from error
-        return StagedPicture(copied, self._matrix, self._range)
-
-    def _staged(self, frame: Any, rgb: bool, color: ColorSpec | None) -> StagedPicture:
-        matrix = color.matrix if color and color.matrix and not rgb else self._matrix
-        full_or_own = "full" if rgb else self._range
-        stated = color.range if color and not rgb else None
-        if matrix != self._matrix and not self._can_convert(matrix):
-            raise InvalidInput(
-                f"frame has the matrix {matrix}, the encoder {self._matrix}, and swscale cannot "
-                "convert one into the other",
+                f"frame has the matrix {color.matrix}, the encoder {self._color.matrix}, and one "
+                "cannot be computed from the other",
                 argument="frame",
                 hint="open the encoder with color=frame.color",
             )
-        if rgb and self._matrix not in _SWS_MATRICES:
-            raise InvalidInput(
-                f"frame is RGB, from which swscale cannot compute {self._matrix}",
-                argument="frame",
-                hint=f"open the encoder with color.matrix one of {', '.join(_SWS_MATRICES)}",
-            )
-        return StagedPicture(frame, matrix, stated or full_or_own)
+        return StagedPicture(frame, color)
 
-    def _can_convert(self, matrix: str) -> bool:
-        named = hasattr(load_av().video.reformatter.Colorspace, "BT2020")
-        return (
-            matrix in _SWS_MATRICES
-            and self._matrix in _SWS_MATRICES
-            and (named or self._matrix != "bt2020nc")
+    def _can_be_made_of_rgb(self) -> bool:
+        planes = FORMATS[format_name(self._pixel_format)].planes
+        subsampled = any(plane.shift_x or plane.shift_y for plane in planes)
+        return self._color.matrix in COMPUTED_MATRICES and not (
+            self._color.matrix == "identity" and subsampled
         )
 
 
-def _code_point(matrix: str) -> int:
-    return next(code for code, name in MATRICES.items() if name == matrix)
+def _placed(color: ColorSpec) -> ColorSpec:
+    """What of a colour decides on the values of samples."""
+    return ColorSpec(matrix=color.matrix, range=color.range, siting=color.siting)
+
+
+def _in_listed_format(frame: Any) -> Any:
+    """A frame in a format that only libavutil knows, as swscale puts it into one of ours.
+
+    Its samples are only put elsewhere: neither colour nor size change.
+    """
+    av = load_av()
+    as_it_is = RANGES.index(av_color(frame).range or "limited") + 1
+    try:
+        return frame.reformat(
+            format=_listed_format(frame.format.name),
+            src_color_range=as_it_is,
+            dst_color_range=as_it_is,
+            threads=_THREADS,
+        )
+    except (av.error.FFmpegError, ValueError) as error:
+        raise InvalidInput(
+            f"frame has the pixel format {frame.format.name}, which swscale cannot read: {error}",
+            argument="frame",
+            hint="frame.reformat(format='yuv420p')",
+        ) from error
+
+
+def _listed_format(name: str) -> str:
+    """A format of ours that holds what a picture in libavutil's ``name`` does but for alpha."""
+    described = load_av().VideoFormat(name, *_WHOLE_SAMPLES)
+    components = described.components
+    bits = max(component.bits for component in components)
+    if described.has_palette:
+        return "rgb24"
+    if described.is_rgb or name.startswith("xyz"):
+        family, widest = "gbrp", "gbrp16le"
+    elif len(components) < 3:
+        family, widest = "gray", "gray16le"
+    else:
+        luma, chroma = components[:2]
+        steps = luma.width // chroma.width, luma.height // chroma.height
+        family, widest = _SUBSAMPLINGS[steps], "yuv444p16le"
+    if bits <= 8:
+        return family
+    return f"{family}{bits}le" if f"{family}{bits}" in FORMATS else widest

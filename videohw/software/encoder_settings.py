@@ -30,6 +30,12 @@ LIBRARIES: Final[Mapping[str, str]] = MappingProxyType(
 # Consecutive B-pictures at most: X264_BFRAME_MAX of x264.h, X265_BFRAME_MAX of x265.h. AV1 has
 # no B-pictures: what is reordered is packed into temporal units in presentation order.
 MAX_B_FRAMES: Final[Mapping[str, int]] = MappingProxyType({"h264": 16, "hevc": 16, "av1": 0})
+# Kinds of rate control whose numbers a running encoder takes. libavcodec hands changed options of
+# an open context on to x264 alone (libx264.c, reconfig_encoder), and x264 keeps the average of a
+# variable bitrate, and constant quantisers (ratecontrol.c, x264_ratecontrol_init_reconfigurable).
+LIVE_RATES: Final[Mapping[str, tuple[type, ...]]] = MappingProxyType(
+    {"libx264": (ConstantBitrate, ConstantQuality)}
+)
 
 # fastest, fast, balanced, quality, best. SVT-AV1 warns of artefacts above preset 9.
 _PRESETS: Final[Mapping[str, tuple[str, str, str]]] = MappingProxyType(
@@ -106,15 +112,22 @@ class CodecSettings:
     reorder_delay: int
 
 
-def codec_settings(config: EncoderConfig) -> CodecSettings:
-    """The settings for ``config``; :class:`UnsupportedConfig` for what the library cannot do."""
-    options = config.options or SoftwareEncoderOptions()
+def options_of(config: EncoderConfig) -> SoftwareEncoderOptions:
+    """The backend's own options, or the defaults; :class:`InvalidInput` for another type."""
+    options = SoftwareEncoderOptions() if config.options is None else config.options
     if not isinstance(options, SoftwareEncoderOptions):
         raise InvalidInput(
-            f"options is {type(options).__name__}",
+            f"options is {type(options).__name__}, the software backend takes "
+            "SoftwareEncoderOptions",
             argument="options",
-            hint="the software backend takes SoftwareEncoderOptions",
+            hint="videohw.SoftwareEncoderOptions(threads=...), or None",
         )
+    return options
+
+
+def codec_settings(config: EncoderConfig) -> CodecSettings:
+    """The settings for ``config``; :class:`UnsupportedConfig` for what the library cannot do."""
+    options = options_of(config)
     _check_owned(config, options)
     profile = _profile(config)
     pixel_format = _coded_format(config, profile)
@@ -158,11 +171,13 @@ def _profile(config: EncoderConfig) -> Profile | None:
     if config.profile not in profiles:
         raise UnsupportedConfig(
             f"profile {config.profile!r} is not known for {config.codec}",
+            argument="profile",
             hint=f"one of {', '.join(profiles)}",
         )
     if config.profile == "baseline" and config.b_frames:
         raise UnsupportedConfig(
             f"H.264 baseline has no B-pictures, b_frames is {config.b_frames}",
+            argument="b_frames",
             hint="b_frames=0 or profile='main'",
         )
     return profiles[config.profile]
@@ -176,6 +191,7 @@ def _coded_format(config: EncoderConfig, profile: Profile | None) -> str:
         raise UnsupportedConfig(
             f"profile {config.profile!r} codes {depth} bits, input {config.input} has "
             f"{input_depth}",
+            argument="profile",
             hint="give 8-bit input, or a 10-bit profile",
         )
     _check_even(config, chroma)
@@ -195,6 +211,7 @@ def _check_even(config: EncoderConfig, coded_chroma: str) -> None:
         return
     raise UnsupportedConfig(
         f"{argument} is {value}: 4:{chroma[1]}:{chroma[2]} pictures need an even {argument}",
+        argument=argument,
         hint=f"crop or pad to {value - 1} or {value + 1}; RGB input can be coded as 4:4:4 by a "
         "444 profile",
     )
@@ -223,6 +240,7 @@ def _x264(
         if _lossless(config) and profile.library_name != "high444":
             raise UnsupportedConfig(
                 f"quality 0 is lossless, which profile {config.profile!r} cannot hold",
+                argument="rate_control",
                 hint="a quality of 1 or more, or profile='high444'",
             )
     return known
@@ -274,6 +292,7 @@ def _x26x_rate(config: EncoderConfig, parameters: str) -> dict[str, str]:
             if not -_QP_ABOVE <= below <= _QP_BELOW:
                 raise UnsupportedConfig(
                     f"rate_control.{name} is {rate.i if name == 'i' else b} with p {p}",
+                    argument=f"rate_control.{name}",
                     hint=f"i from p-{_QP_BELOW} to p+{_QP_ABOVE}, "
                     f"b from p-{_QP_ABOVE} to p+{_QP_BELOW}",
                 )
@@ -292,7 +311,9 @@ def _bitrates(rate: ConstantBitrate | VariableBitrate) -> tuple[int, int]:
         peak = rate.max_bps or rate.bps * 3 // 2
     if rate.bps < _MIN_BITRATE_BPS:
         raise UnsupportedConfig(
-            f"rate_control.bps is {rate.bps}", hint=f"{_MIN_BITRATE_BPS} bits per second or more"
+            f"rate_control.bps is {rate.bps}",
+            argument="rate_control.bps",
+            hint=f"{_MIN_BITRATE_BPS} bits per second or more",
         )
     return rate.bps, peak
 
@@ -307,7 +328,9 @@ def _svtav1(
     if isinstance(rate, ConstantQuality):
         if rate.q != int(rate.q):
             raise UnsupportedConfig(
-                f"rate_control.q is {rate.q:g}", hint="libsvtav1 takes whole numbers, 0 to 63"
+                f"rate_control.q is {rate.q:g}",
+                argument="rate_control.q",
+                hint="libsvtav1 takes whole numbers, 0 to 63",
             )
         # libavcodec takes its own option crf=0 as "not given".
         parameters.append(f"crf={int(rate.q)}")
@@ -315,6 +338,7 @@ def _svtav1(
         if not {rate.p, rate.b} <= {None, rate.i}:
             raise UnsupportedConfig(
                 f"rate_control has different quantisers (i={rate.i}, p={rate.p}, b={rate.b})",
+                argument="rate_control",
                 hint="libsvtav1 takes one base quantiser: ConstantQp(i)",
             )
         parameters += [f"qp={rate.i}", "rc=0", "aq-mode=0"]

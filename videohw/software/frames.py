@@ -34,8 +34,10 @@ def format_name(av_name: str) -> str:
     """Our name of PyAV's pixel format; UnsupportedConfig when we have none for its layout."""
     name = _FROM_AV.get(av_name, av_name.removesuffix(_LITTLE_ENDIAN))
     if name not in FORMATS or av_name.endswith(_BIG_ENDIAN):
-        raise UnsupportedConfig(f"libavcodec made pictures of the format {av_name}, which has no "
-                                "name here")  # fmt: skip
+        raise UnsupportedConfig(
+            f"libavcodec made pictures of the format {av_name}, which has no name here",
+            hint="the stream must be coded in another format; videohw.capabilities() lists them",
+        )
     return name
 
 
@@ -62,13 +64,20 @@ def planes_of(av_frame: Any, layout: PixelFormat) -> tuple[npt.NDArray[Any], ...
     )
 
 
+def writable_planes(av_frame: Any, layout: PixelFormat) -> tuple[npt.NDArray[Any], ...]:
+    """Views of the planes of an ``av.VideoFrame`` to write into, valid as long as it lives."""
+    shapes = _shapes(av_frame, layout)
+    return tuple(
+        plane_view(memoryview(plane), plane.line_size, shape, layout.dtype)
+        for plane, shape in zip(av_frame.planes, shapes, strict=True)
+    )
+
+
 def av_frame_of(name: str, width: int, height: int, planes: Sequence[npt.NDArray[Any]]) -> Any:
     """A new ``av.VideoFrame`` with a copy of ``planes``, shaped as our format ``name`` says."""
     av_frame = load_av().VideoFrame(width, height, av_format_name(name))
-    layout = FORMATS[name]
-    shapes = _shapes(av_frame, layout)
-    for plane, shape, pixels in zip(av_frame.planes, shapes, planes, strict=True):
-        plane_view(memoryview(plane), plane.line_size, shape, layout.dtype)[...] = pixels
+    for own, pixels in zip(writable_planes(av_frame, FORMATS[name]), planes, strict=True):
+        own[...] = pixels
     return av_frame
 
 

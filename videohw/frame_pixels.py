@@ -1,0 +1,111 @@
+"""Frames in host memory in other forms: what a frame's conversion means, around ``pixels``.
+
+Owns: which colour, crop and shape of a pixel a converted frame has. Must not know: any backend.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from .color import ColorSpec
+from .errors import InvalidInput
+from .pixel_format import FORMATS, PixelFormat
+from .pixels import convert
+from .pixels.checks import Crop, Size, checked_crop
+
+if TYPE_CHECKING:
+    from .frame import Conversion, Frame
+
+# One layout under two names.
+_SAME_LAYOUT: Final = {"i420": "yuv420p"}
+
+
+def converted(frame: Frame, request: Conversion) -> Frame:
+    """``frame``, which is in host memory, as ``request`` says; see :meth:`Frame.convert`.
+
+    Where nothing is to be computed the new frame has views of the old one's planes.
+    """
+    target = frame.format if request.output == "native" else request.output
+    whole = frame.width, frame.height
+    crop = checked_crop(request.crop, whole) or (0, 0, *whole)
+    size = request.size or crop[2:]
+    frame = replace(frame, color=_resolved(frame, request.color))
+    if size == crop[2:]:
+        if not FORMATS[target].rgb:
+            _check_begins_on_chroma(frame, crop)
+        if _SAME_LAYOUT.get(target, target) == _SAME_LAYOUT.get(frame.format, frame.format):
+            return replace(_cut(frame, crop), format=target)
+    layout = FORMATS[target]
+    planes = convert(
+        frame.planes, frame.format, target,
+        color=frame.color, size=size, crop=crop, chroma=request.chroma, resize=request.resize,
+        mean=request.mean, std=request.std,
+    )  # fmt: skip
+    return replace(
+        frame,
+        planes=tuple(_for_good(plane) for plane in planes),
+        format=target,
+        width=size[0],
+        height=size[1],
+        color=_color_in(layout, frame),
+        sample_aspect_ratio=_scaled_aspect(frame, crop, size),
+    )
+
+
+def _resolved(frame: Frame, override: ColorSpec | None) -> ColorSpec:
+    color = frame.color.overridden_by(override)
+    if FORMATS[frame.format].rgb:
+        return replace(color, matrix="identity", range=color.range or "full")
+    return color.resolved(frame.height)
+
+
+def _color_in(layout: PixelFormat, frame: Frame) -> ColorSpec:
+    depth = None if np.dtype(layout.dtype).kind == "f" else layout.bit_depth
+    color = replace(frame.color, bit_depth=depth)
+    if layout.rgb:
+        return replace(color, matrix="identity", range="full", siting=None)
+    if FORMATS[frame.format].rgb:
+        return replace(color, matrix=None, range=None).resolved(frame.height)
+    return color
+
+
+def _for_good(plane: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """``plane``, read-only, with no flag that could be taken back."""
+    plane.setflags(write=False)
+    return plane.view()
+
+
+def _scaled_aspect(frame: Frame, crop: Crop, size: Size) -> Fraction | None:
+    """The shape of a pixel after scaling: the shape of what the crop shows stays."""
+    if frame.sample_aspect_ratio is None:
+        return None
+    return frame.sample_aspect_ratio * crop[2] * size[1] / (crop[3] * size[0])
+
+
+def _check_begins_on_chroma(frame: Frame, crop: Crop) -> None:
+    planes = FORMATS[frame.format].planes
+    if any(crop[0] % (1 << p.shift_x) or crop[1] % (1 << p.shift_y) for p in planes):
+        raise InvalidInput(
+            f"crop {crop} does not begin on a chroma sample of {frame.format}",
+            argument="crop",
+            hint="even left and top for 4:2:0, or an RGB output, which begins anywhere",
+        )
+
+
+def _cut(frame: Frame, crop: Crop) -> Frame:
+    """The part of ``frame``, as views of its planes."""
+    left, top, width, height = crop
+    layout = FORMATS[frame.format]
+    planes = []
+    for index, (plane, pixels) in enumerate(zip(layout.planes, frame.planes, strict=True)):
+        shape = layout.plane_shape(index, width, height)
+        rows, columns = shape[1:] if layout.channels_first else shape[:2]
+        x, y = left >> plane.shift_x, top >> plane.shift_y
+        part = slice(y, y + rows), slice(x, x + columns)
+        planes.append(pixels[(slice(None), *part)] if layout.channels_first else pixels[part])
+    return replace(frame, planes=tuple(planes), width=width, height=height)
