@@ -22,7 +22,7 @@ WORKFLOWS := $(wildcard .github/workflows/*.yml)
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 .PHONY: help build demo test test-unit test-contract test-interop coverage asan leaks fuzz lint \
-	format types bench wheel wheel-test check fresh clean
+	format types kernels bench wheel wheel-test check fresh clean
 
 help:
 	@sh tools/preflight.sh $(PYTHON)
@@ -101,7 +101,10 @@ types: build $(VENV)/group-types ## mypy strict; stubs of the compiled modules a
 	$(VENV)/bin/mypy
 	$(VENV)/bin/stubtest $(subst /,.,$(STUBBED))
 
-bench: build ## measure, and write the tables into README.md and docs/benchmarks.md
+kernels: $(VENV)/group-kernels ## compile the CUDA kernels into videohw/kernels (Linux on x86-64)
+	$(PY) kernels/build.py
+
+bench: build $(VENV)/group-bench ## measure, and write the tables into README.md and docs/benchmarks.md
 	$(PY) -m benchmarks.readme README.md docs/benchmarks.md
 
 wheel: $(VENV)/group-wheel ## dist/: a wheel for old Linux (ARCH=aarch64 cross-compiles) and the sdist

@@ -10,7 +10,8 @@ Every side writes into memory that was used before, where its interface lets it.
 - NumPy: the nearest chroma sample, float32 arithmetic.
 - videohw: "nearest" does OpenCV's work, "bilinear" swscale's, with the siting of the stream.
 
-Each round runs all sides, in an order that changes. With one thread a figure is the median of the
+Each round runs all sides in an order by chance, since memory that the one before used is still in
+the caches. With one thread a figure is the median of the
 rounds in processor time of that thread, so that what else runs on the machine counts little; with
 two it is the shortest wall time. GB/s count each byte of the picture that is read or written
 once; the copy is ``numpy.copyto`` of as many bytes, from and to memory that was used before.
@@ -20,6 +21,7 @@ usage: python -m benchmarks.pixels [ROUNDS]
 
 from __future__ import annotations
 
+import random
 import statistics
 import sys
 import time
@@ -176,9 +178,9 @@ def measure(
     ):  # fmt: skip
         work.use(threads)
         taking_part = [side for side in sides if side.name in times]
+        chance = random.Random(threads)
         for number in range(rounds + 1):
-            turn = number % len(taking_part)
-            for side in taking_part[turn:] + taking_part[:turn]:
+            for side in chance.sample(taking_part, len(taking_part)):
                 start = clock()
                 side.call()
                 if number:  # the first is to warm up

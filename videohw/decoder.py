@@ -235,8 +235,9 @@ class Decoder(SessionOwner):
         """End of stream: every frame still to come, in presentation order.
 
         An error in the stream is raised in its place, and :class:`TimeoutError` when it takes
-        longer than ``timeout`` seconds; both keep everything, and the next call goes on. The
-        decoder takes bytes again afterwards. References are gone then: pictures before the next
+        longer than ``timeout`` seconds; both keep everything, and the next call goes on. Bytes
+        of which none could ever be decoded, without any headers of the codec, are such an error.
+        The decoder takes bytes again afterwards. References are gone then: pictures before the next
         random access point are counted as "no_reference". Parameter sets are kept.
         """
         deadline = deadline_after(arguments.seconds("timeout", timeout))

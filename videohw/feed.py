@@ -123,7 +123,9 @@ class Feed:
             self._tail = iter(self.decoder)
         try:
             frame = next(self._tail, None)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, InvalidBitstream) and not (self._count or self._failed):
+                error.args = (f"{self.source.name}: {error.args[0]}",)
             self._tail = None  # an iterator that raised is at its end, the stream is not
             raise
         if frame is not None:
@@ -138,6 +140,11 @@ class Feed:
                 hint="fetch the file again, or read what there is with on_error='skip'",
             )
         return None
+
+    def _of_this_file(self, error: InvalidBitstream) -> InvalidBitstream:
+        """``error`` with the name of the file, of which nothing was seen yet."""
+        message = f"{self.source.name}: {error.args[0]}"
+        return InvalidBitstream(message, offset=error.offset, hint=error.hint)
 
     def _remember(self, sample: Sample) -> None:
         if sample.pts is None or not (sample.discard or sample.duration):

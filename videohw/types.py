@@ -49,7 +49,7 @@ DEFAULT_MAX_PENDING_BYTES: Final = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class ConstantBitrate:
-    """Hold ``bps`` (bits per second) over a buffer of one second."""
+    """Hold ``bps`` (bits per second) over a buffer of one second, for SVT-AV1 a goal only."""
 
     bps: int
 
@@ -59,7 +59,10 @@ class ConstantBitrate:
 
 @dataclass(frozen=True, slots=True)
 class VariableBitrate:
-    """Average ``bps`` and never more than ``max_bps`` (bits per second; None: 1.5 x ``bps``)."""
+    """Average ``bps`` and never more than ``max_bps`` (bits per second; None: 1.5 x ``bps``).
+
+    SVT-AV1 codes it in its constant mode with a larger buffer, as its variable one keeps no
+    maximum; ``rate_mode`` of :meth:`Encoder.summary` says so."""
 
     bps: int
     max_bps: int | None = None
@@ -139,8 +142,8 @@ class Packet:
     units, as ``layout`` says (AV1: a temporal unit of low-overhead OBUs in both). ``pts``,
     ``dts`` and ``duration`` are in ``time_base``; ``dts <= pts``. ``keyframe`` comes from the
     picture. ``extradata`` is set (avcC, hvcC or av1C) where the parameter sets differ from the
-    last given. ``generation`` counts session switches. ``bytes(packet)`` is ``data``; from
-    Python 3.12 on a packet is a read-only buffer itself (PEP 688), as in ``file.write(packet)``.
+    last given. ``generation`` counts session switches. ``bytes(packet)`` is ``data``, and from
+    Python 3.12 on a packet is a read-only buffer itself, as in ``file.write(packet)`` (PEP 688).
     """
 
     data: bytes
@@ -298,15 +301,12 @@ class SoftwareDecoderOptions:
 
     ``threads``: threads of the codec library, None lets it decide; 1 gives one picture for each
     one fed, as far as the stream does not reorder. ``thread_type``: "frame" decodes several
-    pictures at once and holds one picture for each thread but the first, "slice" the parts of
-    one picture that its coding leaves independent, "auto" what suits the codec, with
-    ``low_latency`` never frames. :meth:`Decoder.summary` says how many there are.
+    pictures at once and holds one for each thread but the first, "slice" the parts of a picture
+    that its coding leaves independent, "auto" what suits, with ``low_latency`` never frames.
 
-    Intact streams decode to the same on any threads. Damage in H.264 is noticed with "auto", for
-    which it takes no more threads than are safe (at most 14 less what the stream reorders, one
-    with ``low_latency``) and holds back one more picture for each where pictures are reordered.
-    It goes unnoticed with "slice" and several threads, and may with "frame" and more threads than
-    that; ``Frame.corrupt`` is None then.
+    Intact streams decode to the same on any threads. For H.264 "auto" takes only as many as let
+    damage be noticed, one with ``low_latency``, and holds back one more picture for each. With
+    "slice", and with more "frame" threads, it may go unnoticed: ``Frame.corrupt`` is None.
 
     ``pipeline``: convert pixels on threads of their own, beside the codec's; None asks the
     environment (VIDEO_HW_SW_PIPELINE). ``pipeline_queue``: most conversions under way, 1 to 1024;

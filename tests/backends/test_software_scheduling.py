@@ -19,7 +19,13 @@ from videohw.machine import capabilities
 from videohw.encoder import Encoder
 
 def scheduling():
-    return {os.sched_getscheduler(int(thread)) for thread in os.listdir("/proc/self/task")}
+    found = set()
+    for thread in os.listdir("/proc/self/task"):
+        try:
+            found.add(os.sched_getscheduler(int(thread)))
+        except ProcessLookupError:  # it has just ended
+            pass
+    return found
 
 assert scheduling() == {os.SCHED_OTHER}
 capabilities(sys.argv[1], backend="software")

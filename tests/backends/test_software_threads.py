@@ -14,7 +14,15 @@ from tests.corpus import data_streams
 from videohw.decoder import Decoder
 from videohw.encoder import Encoder
 from videohw.errors import InvalidInput, UnsupportedConfig
-from videohw.types import ConstantQuality, SoftwareDecoderOptions, SoftwareEncoderOptions
+from videohw.types import (
+    ConstantBitrate,
+    ConstantQp,
+    ConstantQuality,
+    RateControl,
+    SoftwareDecoderOptions,
+    SoftwareEncoderOptions,
+    VariableBitrate,
+)
 
 __all__ = ["codec"]
 
@@ -121,6 +129,28 @@ def test_the_summary_of_an_encoder_says_what_it_was_told(codec: str) -> None:
     assert (summary["width"], summary["height"]) == (WIDTH, HEIGHT)
     assert summary["color"].matrix == "smpte170m"
     assert "30" in str(summary["options"])
+
+
+@pytest.mark.parametrize(
+    ("rate", "mode"),
+    [
+        (None, "constant quality"),
+        (ConstantQp(30), "constant quantiser"),
+        (ConstantBitrate(200_000), "constant bitrate"),
+        (VariableBitrate(200_000), "variable bitrate"),
+    ],
+)
+def test_the_summary_says_how_bits_are_spent(
+    codec: str, rate: RateControl | None, mode: str
+) -> None:
+    """SVT-AV1 is told the same for both bitrates, but for the buffer."""
+    with Encoder(codec, WIDTH, HEIGHT, rate_control=rate, fps=30, preset="fastest") as encoder:
+        summary = encoder.summary()
+    same = codec == "av1" and mode == "variable bitrate"
+    assert summary["rate_mode"] == ("constant bitrate" if same else mode)
+    if same:
+        assert summary["options"]["maxrate"] == summary["options"]["b"]
+        assert "pred-struct=1" in summary["options"]["svtav1-params"]
 
 
 def test_threads_of_an_encoder_are_the_ones_asked(codec: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 
 import pytest
@@ -96,9 +97,8 @@ def test_a_bare_machine_is_told_what_to_install(missing):
 def test_each_side_is_said_by_itself(run, monkeypatch, limits, said):
     """They were asked one at a time: the largest of both together may be refused."""
     answer = Capability("b", "h264", "encode", supported=True, hardware=False, **limits)
-    monkeypatch.setattr(
-        sys.modules["videohw.machine"], "capabilities", lambda *args, **named: [answer]
-    )
+    machine = importlib.import_module("videohw.machine")
+    monkeypatch.setattr(machine, "capabilities", lambda *args, **named: [answer])
     assert said in run("info").out
 
 

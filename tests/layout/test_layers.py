@@ -23,6 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "arguments": {"errors"},
     "color": {"errors"},
     "pixel_format": {"errors"},
+    "kernels": {"color", "errors", "pixel_format"},
     "bitstream": {"errors"},
     "packet_layout": {"bitstream"},
     "engine": {"errors"},

@@ -19,7 +19,9 @@ from hypothesis import given
 from tests.pixels.pictures import FLOATS, SOURCES, Case, cases, picture
 from videohw.color import ColorSpec
 from videohw.errors import UnsupportedConfig
+from videohw.pixel_format import FORMATS
 from videohw.pixels import convert, kernels
+from videohw.pixels.plan import RGB, Request, plan_of
 
 LEVELS = kernels.levels()
 CPUINFO = Path("/proc/cpuinfo")
@@ -111,14 +113,18 @@ def test_threads_give_the_same_bytes(case: Case) -> None:
 
 def test_other_threads_run_meanwhile() -> None:
     """While one converts: it never asks for the lock, which it would keep for 1000 seconds."""
+    source, target = FORMATS["nv12"], FORMATS["rgb_planar"]
+    color = ColorSpec("bt709", "limited")
+    whole = (0, 0, 640, 360)
+    plan = plan_of(Request(source, 640, 360, target, color, RGB, whole, (640, 360)))
     planes = picture("nv12", 640, 360, 0)
-    out = np.empty((3, 360, 640), np.float32)
+    out = tuple(np.empty((3, 360, 640), np.uint8))
     begun = threading.Event()
 
     def work() -> None:
         begun.set()
-        for _ in range(50):
-            convert(planes, "nv12", "rgb_float32", out=out)
+        for _ in range(200):
+            plan.run(planes, out)
 
     before = sys.getswitchinterval()
     sys.setswitchinterval(1000)

@@ -6,7 +6,7 @@ arithmetic is in the compiled ``kernels``; what is exact is ``videohw.color.refe
 
 from __future__ import annotations
 
-import threading
+import _thread
 from collections.abc import Sequence
 from typing import Any
 
@@ -174,18 +174,31 @@ def run(
     parts = min(threads, rows)
     errors: list[MemoryError] = []
 
-    def work(part: int) -> None:
+    def work(part: int, done: _thread.LockType | None = None) -> None:
         try:
             plan.run(sources, targets, part, parts)
         except MemoryError as error:
             errors.append(error)
+        finally:
+            if done is not None:
+                done.release()
 
-    others = [threading.Thread(target=work, args=(part,)) for part in range(1, parts)]
-    for thread in others:
-        thread.start()
-    work(0)
-    for thread in others:
-        thread.join()
+    begun = []
+    here = [0]
+    for part in range(1, parts):
+        done = _thread.allocate_lock()
+        done.acquire()
+        try:
+            # threading.Thread waits for its thread to run before it goes on: longer than a part.
+            _thread.start_new_thread(work, (part, done))
+        except RuntimeError:  # no more threads to be had
+            here.append(part)
+        else:
+            begun.append(done)
+    for part in here:
+        work(part)
+    for done in begun:
+        done.acquire()
     if errors:
         raise BackendError(str(errors[0]), domain="videohw") from errors[0]
 

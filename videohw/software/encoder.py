@@ -17,7 +17,7 @@ from ..session import WorkerSession
 from ..types import Capability, EncoderConfig, Packet
 from .capabilities import capabilities, live_rates
 from .decode_clock import DecodeClock
-from .encoder_context import EncodingContext, Prepared, live_change
+from .encoder_context import EncodingContext, Prepared, live_change, rate_mode
 from .encoder_engine import EncoderEngine
 from .encoder_pixels import PixelStage, StagedPicture
 from .encoder_settings import CodecSettings, codec_settings, options_of
@@ -165,11 +165,13 @@ class SoftwareEncoderSession(WorkerSession[EncoderItem, Packet]):
         return self._layout.parameter_sets
 
     def describe(self) -> dict[str, Any]:
-        """What is coded with now: library, coded format, colour, every option given to it, and
-        the kinds of rate control whose numbers change without a keyframe."""
+        """What is coded with now: library, its mode of spending bits, coded format, colour, every
+        option given to it, and the kinds of rate control whose numbers change without a keyframe.
+        """
         settings = self._coder.active.settings
         return {
             "library": settings.library,
+            "rate_mode": rate_mode(self._coder.active.config),
             "coded_format": settings.pixel_format,
             "color": settings.color,
             "options": dict(settings.options),

@@ -12,7 +12,13 @@ from typing import Any, Final
 
 from ..errors import UnsupportedConfig
 from ..status import from_ffmpeg
-from ..types import ConstantQuality, EncoderConfig
+from ..types import (
+    ConstantBitrate,
+    ConstantQp,
+    ConstantQuality,
+    EncoderConfig,
+    VariableBitrate,
+)
 from . import live_options
 from .capabilities import live_rates, load_av
 from .encoder_pixels import PixelStage
@@ -20,6 +26,13 @@ from .encoder_settings import CodecSettings
 from .thread_scheduling import unchanged_scheduling
 
 _LOSSLESS: Final = 0  # a quality that x264 enters and leaves at opening only
+
+_RATE_MODES: Final[dict[type, str]] = {
+    ConstantBitrate: "constant bitrate",
+    VariableBitrate: "variable bitrate",
+    ConstantQuality: "constant quality",
+    ConstantQp: "constant quantiser",
+}
 
 
 class EncodingContext:
@@ -78,6 +91,14 @@ class Prepared:
     def reconfigures(self) -> bool:
         """Whether the running encoder takes the settings."""
         return self.live is not None
+
+
+def rate_mode(config: EncoderConfig) -> str:
+    """The mode in which the library spends its bits; SVT-AV1 has one for both kinds of bitrate."""
+    rate = config.rate_control
+    if isinstance(rate, VariableBitrate) and config.codec == "av1":
+        return "constant bitrate"
+    return _RATE_MODES[type(rate)]
 
 
 def live_change(
