@@ -38,6 +38,9 @@ SETTLE = FPS
 PICTURES = 4 * SETTLE
 LOW, HIGH = 150_000, 500_000
 QUALITIES = {"h264": (40, 22), "hevc": (40, 22), "av1": (55, 25)}
+# How far a second may be from the rate asked for. SVT-AV1 only aims at it: one second of these
+# pictures is 20 % below with no switch at all, and 25 % after one, the same in each run.
+TOLERANCE = {"h264": 0.25, "hevc": 0.25, "av1": 0.3}
 
 
 @cache
@@ -94,8 +97,9 @@ def test_constant_bitrate_follows(
 ) -> None:
     rates = ConstantBitrate(before), ConstantBitrate(after)
     packets, reconfigured = switched(backend, encoded, *rates, low_latency=latency)
-    assert measured_bps(packets, SETTLE) == pytest.approx(before, rel=0.25)
-    assert measured_bps(packets, 3 * SETTLE) == pytest.approx(after, rel=0.25)
+    within = TOLERANCE[encoded]
+    assert measured_bps(packets, SETTLE) == pytest.approx(before, rel=within)
+    assert measured_bps(packets, 3 * SETTLE) == pytest.approx(after, rel=within)
     check_joined(encoded, packets, keyframe=not reconfigured)
 
 
