@@ -1,66 +1,87 @@
-"""A session's worker thread and its bounded queues, for engines that code one picture a call.
+"""The side of a session that callers see: its limits, its waits, the order of what it hands out.
 
-Owns: waiting, limits, the order of results and errors, closing, forked children. Must not know:
-codecs, pixels, files. The engine runs on the worker thread only, so it needs no lock.
+Owns: waiting, limits, the order of results and errors, ends of stream, closing, forked children.
+Must not know: codecs, pixels, files, and who does the work: a thread of Python's
+(:mod:`videohw.worker_session`) or one that never runs Python.
 """
 
 from __future__ import annotations
 
-import ctypes
 import threading
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from types import TracebackType
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from .deadline import deadline_after, remaining
-from .engine import Engine, Outputs, Queued
+from .engine import Queued
 from .errors import Backpressure, SessionClosed, VideoHwError
 from .metrics import Meter
 from .open_sessions import open_sessions
-from .ready_outputs import ReadyOutputs, unexpected
+from .ready_outputs import ReadyOutputs
 
 ItemT = TypeVar("ItemT", bound=Queued)
 ResultT = TypeVar("ResultT")
 
 _LONGEST_SECONDS = threading.TIMEOUT_MAX
-# A worker that does not come back from the codec within this time at close is left behind (it is
-# a daemon thread); no call of a software codec takes this long on one picture.
+# A worker that does not come back from the codec within this time at close is left behind; no
+# call of a codec takes this long on one picture.
 JOIN_TIMEOUT_SECONDS = 10.0
 
 
 @dataclass(slots=True)
-class _Drain:
+class Drain:
     """A request to drain, in its place among the items."""
 
     number: int
 
 
 @dataclass(slots=True)
-class _Reset:
-    """A request to reset the engine."""
+class Reset:
+    """A request to reset the codec; all before it was dropped. ``epoch`` is the one it begins."""
+
+    epoch: int
 
 
-class WorkerSession(Generic[ItemT, ResultT]):
-    """Runs an :class:`Engine` on one thread, between two bounded queues.
+Control: TypeAlias = "Drain | Reset"
+
+
+class Changed(Protocol):
+    """A lock, and waiting under it for a change: what :class:`threading.Condition` does."""
+
+    def __enter__(self) -> object: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> object: ...
+    def wait(self, timeout: float | None = None) -> object:
+        """Give the lock away until :meth:`notify_all`, or for ``timeout`` seconds."""
+        ...
+
+    def notify_all(self) -> None:
+        """Wake all who wait."""
+        ...
+
+
+class Session(ABC, Generic[ItemT, ResultT]):
+    """Two bounded queues around a worker, which a subclass brings.
 
     ``max_ready`` limits outputs (results and errors) that are ready and not taken,
     ``max_queued_bytes`` the input that waits. Both are checked on entry of :meth:`admit`; the
-    worker stops feeding the engine while ``max_ready`` outputs wait. Any method may be called
+    worker stops feeding the codec while ``max_ready`` outputs wait. Any method may be called
     from any thread. Every wait releases the GIL and ends with :class:`SessionClosed` when
     another thread closes. ``taken`` counts the results handed out. ``meter``, set before the
     first call, measures; None does not.
     """
 
-    def __init__(
-        self, engine: Engine[ItemT, ResultT], *, max_ready: int, max_queued_bytes: int, name: str
-    ) -> None:
-        self._engine = engine
+    def __init__(self, changed: Changed, *, max_ready: int, max_queued_bytes: int) -> None:
+        self._changed = changed
         self._max_ready = max_ready
         self._max_queued_bytes = max_queued_bytes
-        self._changed = threading.Condition()
-        self._input: deque[ItemT | _Drain | _Reset] = deque()
         self._queued_bytes = 0
         self._ready: ReadyOutputs[ResultT] = ReadyOutputs()
         self._closed_reason: str | None = None
@@ -74,9 +95,31 @@ class WorkerSession(Generic[ItemT, ResultT]):
         self._reaped_all = False  # a reap found nothing, and nothing was pushed since
         self.taken = 0
         self.meter: Meter | None = None
-        self._worker = threading.Thread(target=self._run, name=name, daemon=True)
         open_sessions.add(self)
-        self._worker.start()
+
+    # The worker; all but the join are called with the lock held
+
+    @abstractmethod
+    def _send(self, items: Sequence[ItemT] | Sequence[Control]) -> None:
+        """Queue for the worker, in order."""
+
+    @abstractmethod
+    def _forget_input(self) -> None:
+        """Drop what is queued and not begun, and every output under way."""
+
+    @abstractmethod
+    def _waiting_items(self) -> int:
+        """How many items the worker has not begun."""
+
+    @abstractmethod
+    def _join(self, seconds: float) -> None:
+        """Wait for the worker to end after a close; called without the lock."""
+
+    def _collect(self) -> None:
+        """Append what the worker has ready; called before outputs are looked at."""
+
+    def _released(self, count: int) -> None:
+        """So many outputs make room for others."""
 
     # Input
 
@@ -101,9 +144,9 @@ class WorkerSession(Generic[ItemT, ResultT]):
         with self._changed:
             self._check_usable()
             if self.meter is not None:
-                depths = self._ready.count, len(self._input), self._queued_bytes
+                depths = self._ready.count, self._waiting_items(), self._queued_bytes
                 self.meter.queued(items, *depths)
-            self._input.extend(items)
+            self._send(items)
             self._queued_bytes += sum(item.queued_bytes for item in items)
             self._fed_since_drain = self._fed_since_drain or bool(items)
             self._reaped_all = False
@@ -121,6 +164,7 @@ class WorkerSession(Generic[ItemT, ResultT]):
             self._reaper = threading.get_ident()
             while True:
                 self._check_open()
+                self._collect()
                 if (head := self._pop_ready()) is not None:
                     return self._hand_out(head)
                 self._check_usable()
@@ -172,7 +216,7 @@ class WorkerSession(Generic[ItemT, ResultT]):
                 self._drains_requested += 1
                 if self.meter is not None:
                     self.meter.stream_ended()
-                self._input.append(_Drain(self._drains_requested))
+                self._send([Drain(self._drains_requested)])
                 self._changed.notify_all()
             return self._drains_requested
 
@@ -189,6 +233,7 @@ class WorkerSession(Generic[ItemT, ResultT]):
         with self._changed:
             while True:
                 self._check_open()
+                self._collect()
                 passed = self._ready.drains_passed >= target
                 head = None if passed else self._pop_ready(stop_at=target)
                 if head is not None:
@@ -213,10 +258,13 @@ class WorkerSession(Generic[ItemT, ResultT]):
             self._drop_queues()
             self._ready.drains_passed = self._drains_requested
             self._fed_since_drain = False
-            self._input.append(_Reset())
-            self._changed.notify_all()
             target = self._epoch
-            while self._resets_done < target:
+            self._send([Reset(target)])
+            self._changed.notify_all()
+            while True:
+                self._collect()
+                if self._resets_done >= target:
+                    return
                 left = remaining(deadline)
                 if left == 0:
                     raise TimeoutError("reset did not finish in time; it goes on by itself")
@@ -226,7 +274,7 @@ class WorkerSession(Generic[ItemT, ResultT]):
     def close(
         self, reason: str = "the session is closed", wait_seconds: float = JOIN_TIMEOUT_SECONDS
     ) -> None:
-        """Stop the worker and free the engine; every waiting call ends with SessionClosed.
+        """Stop the worker and free the codec; every waiting call ends with SessionClosed.
 
         Returns when the worker has ended, after ``wait_seconds`` at the latest: a worker that is
         still inside the codec then ends by itself. Closing again does nothing.
@@ -236,8 +284,7 @@ class WorkerSession(Generic[ItemT, ResultT]):
                 self._closed_reason = reason
                 self._drop_queues()
                 self._changed.notify_all()
-        if self._worker is not threading.current_thread() and self._worker.is_alive():
-            self._worker.join(wait_seconds)
+        self._join(wait_seconds)
 
     @property
     def closed(self) -> bool:
@@ -248,6 +295,7 @@ class WorkerSession(Generic[ItemT, ResultT]):
     def depth(self) -> tuple[int, int]:
         """(outputs ready and not taken, bytes of input queued)."""
         with self._changed:
+            self._collect()
             return self._ready.count, self._queued_bytes
 
     # Inside; the condition is held by the caller unless said otherwise
@@ -262,6 +310,7 @@ class WorkerSession(Generic[ItemT, ResultT]):
             raise SessionClosed("the session failed earlier", hint="open a new session")
 
     def _limit_reached(self) -> Backpressure | None:
+        self._collect()
         self._check_usable()
         depth, limit = self._ready.count, self._max_ready
         if depth >= limit and not self._reaped_all:
@@ -286,10 +335,12 @@ class WorkerSession(Generic[ItemT, ResultT]):
 
     def _pop_ready(self, stop_at: int | None = None) -> ResultT | VideoHwError | None:
         passed = self._ready.drains_passed
+        count = self._ready.count
         head = self._ready.pop(stop_at)
         if isinstance(head, VideoHwError) and head.fatal:
             self._failed = True
         if head is not None or self._ready.drains_passed != passed:
+            self._released(count - self._ready.count)
             self._changed.notify_all()
         return head
 
@@ -303,7 +354,7 @@ class WorkerSession(Generic[ItemT, ResultT]):
 
     def _drop_queues(self) -> None:
         self._epoch += 1
-        self._input.clear()
+        self._forget_input()
         self._queued_bytes = 0
         self._ready.clear()
         if self.meter is not None:
@@ -315,86 +366,3 @@ class WorkerSession(Generic[ItemT, ResultT]):
         self._draining = threading.Lock()
         self.meter = None
         self._closed_reason = "the session belongs to the parent of this forked process"
-        # Freeing the engine would wait for threads of the codec library that are not here: one
-        # reference that nobody gives back keeps it for the life of the child.
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._engine))
-
-    # The worker
-
-    def _run(self) -> None:
-        try:
-            while (work := self._next_input()) is not None:
-                self._work(*work)
-        finally:
-            self._engine.close()
-
-    def _next_input(self) -> tuple[ItemT | _Drain | _Reset, int] | None:
-        with self._changed:
-            while self._closed_reason is None:
-                if self._input and not self._failed and self._ready.count < self._max_ready:
-                    item = self._input.popleft()
-                    if self.meter is not None:
-                        self.meter.started(item)
-                    return item, self._epoch
-                self._changed.wait()
-            return None
-
-    def _work(self, item: ItemT | _Drain | _Reset, epoch: int) -> None:
-        if isinstance(item, _Drain):
-            self._deliver_all("drain", self._engine.drain, epoch)
-            self._drained(item.number, epoch)
-        elif isinstance(item, _Reset):
-            self._deliver_all("reset", self._reset_engine, epoch)
-            with self._changed:
-                self._resets_done = max(self._resets_done, epoch)
-                self._changed.notify_all()
-        else:
-            self._deliver_all("code", lambda: self._engine.process(item), epoch)
-            with self._changed:
-                if epoch == self._epoch:
-                    self._queued_bytes -= item.queued_bytes
-                    self._changed.notify_all()
-
-    def _reset_engine(self) -> tuple[ResultT, ...]:
-        self._engine.reset()
-        return ()
-
-    def _deliver_all(self, stage: str, run: Callable[[], Outputs[ResultT]], epoch: int) -> None:
-        """Deliver what ``run`` yields, and what it raises, until nobody wants it any more."""
-        try:
-            for result in run() if self.meter is None else self.meter.coded(stage, run):
-                if not self._deliver(result, epoch):
-                    return
-        except VideoHwError as error:
-            self._deliver(error, epoch)
-        except Exception as error:
-            self._deliver(unexpected(error), epoch)
-
-    def _deliver(self, output: ResultT | VideoHwError | Future[ResultT], epoch: int) -> bool:
-        """Append to the ready outputs, waiting for room; False when nobody wants it any more."""
-        with self._changed:
-            while self._ready.count >= self._max_ready and epoch == self._epoch:
-                self._changed.wait()
-            if epoch != self._epoch:
-                return False
-            self._ready.append(output)
-            if self.meter is not None:
-                self.meter.delivered(output)
-            if isinstance(output, VideoHwError) and output.fatal:
-                self._failed = True
-            self._changed.notify_all()
-        if isinstance(output, Future):
-            output.add_done_callback(self._output_done)
-        return True
-
-    def _output_done(self, output: Future[ResultT]) -> None:
-        with self._changed:
-            if self.meter is not None:
-                self.meter.finished(output)
-            self._changed.notify_all()
-
-    def _drained(self, number: int, epoch: int) -> None:
-        with self._changed:
-            if epoch == self._epoch:
-                self._ready.append_drained(number)
-                self._changed.notify_all()

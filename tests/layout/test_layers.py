@@ -32,6 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "pipeline": {"arguments", "deadline", "errors", "open_sessions"},
     "ready_outputs": {"errors"},
     "session": {"deadline", "engine", "errors", "metrics", "open_sessions", "ready_outputs"},
+    "worker_session": {"engine", "errors", "ready_outputs", "session"},
     "types": {"color", "errors"},
     "backend": {"errors", "metrics", "types"},
     "fault_policy": {"backend", "errors"},
@@ -55,7 +56,7 @@ ALLOWED: dict[str, set[str]] = {
     "software": {
         "backend", "bitstream", "color", "encoder_input", "environment", "errors",
         "fault_policy", "frame", "frame_pixels", "packet_layout", "picture_info", "pipeline",
-        "pixel_format", "pixels", "pyav", "ready_outputs", "session", "status", "types",
+        "pixel_format", "pixels", "pyav", "ready_outputs", "status", "types", "worker_session",
     },
     "decoder": {
         "arguments", "backend", "bitstream", "coded_input", "color", "deadline", "errors", "frame",

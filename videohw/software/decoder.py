@@ -24,9 +24,9 @@ from ..errors import (
 from ..fault_policy import HINT, PictureLedger, Verdict, described
 from ..frame import Frame
 from ..ready_outputs import unexpected
-from ..session import WorkerSession
 from ..status import from_ffmpeg
 from ..types import DecoderConfig, SoftwareDecoderOptions
+from ..worker_session import WorkerSession
 from .capabilities import decoder_name, load_av
 from .context import DecodingContext, Outcome
 from .frame_maker import FrameMaker

@@ -13,8 +13,8 @@ from ..backend import Account, EncoderItem, InputPicture, PreparedSwitch, Sessio
 from ..errors import UnsupportedCodec, UnsupportedConfig
 from ..packet_layout import PacketLayout
 from ..pixel_format import FORMATS
-from ..session import WorkerSession
 from ..types import Capability, EncoderConfig, Packet
+from ..worker_session import WorkerSession
 from .capabilities import capabilities, live_rates
 from .decode_clock import DecodeClock
 from .encoder_context import EncodingContext, Prepared, live_change, rate_mode

@@ -1,0 +1,135 @@
+"""A session whose worker is a thread of Python's, for engines that code one picture a call.
+
+Owns: that thread and its input queue. Must not know: codecs, pixels, files. The engine runs on
+the worker thread only, so it needs no lock.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+
+from .engine import Engine, Outputs
+from .errors import VideoHwError
+from .ready_outputs import unexpected
+from .session import Control, Drain, ItemT, Reset, ResultT, Session
+
+
+class WorkerSession(Session[ItemT, ResultT]):
+    """Runs an :class:`Engine` on one thread, between the two bounded queues of a session."""
+
+    def __init__(
+        self, engine: Engine[ItemT, ResultT], *, max_ready: int, max_queued_bytes: int, name: str
+    ) -> None:
+        self._engine = engine
+        self._input: deque[ItemT | Control] = deque()
+        super().__init__(
+            threading.Condition(), max_ready=max_ready, max_queued_bytes=max_queued_bytes
+        )
+        self._worker = threading.Thread(target=self._run, name=name, daemon=True)
+        self._worker.start()
+
+    def after_fork_in_child(self) -> None:
+        """Be closed, and keep the engine.
+
+        Freeing it would wait for threads of the codec library that are not here: one reference
+        that nobody gives back keeps it for the life of the child.
+        """
+        super().after_fork_in_child()
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._engine))
+
+    def _send(self, items: Sequence[ItemT] | Sequence[Control]) -> None:
+        self._input.extend(items)
+
+    def _forget_input(self) -> None:
+        self._input.clear()
+
+    def _waiting_items(self) -> int:
+        return len(self._input)
+
+    def _join(self, seconds: float) -> None:
+        if self._worker is not threading.current_thread() and self._worker.is_alive():
+            self._worker.join(seconds)
+
+    # The worker
+
+    def _run(self) -> None:
+        try:
+            while (work := self._next_input()) is not None:
+                self._work(*work)
+        finally:
+            self._engine.close()
+
+    def _next_input(self) -> tuple[ItemT | Control, int] | None:
+        with self._changed:
+            while self._closed_reason is None:
+                if self._input and not self._failed and self._ready.count < self._max_ready:
+                    item = self._input.popleft()
+                    if self.meter is not None:
+                        self.meter.started(item)
+                    return item, self._epoch
+                self._changed.wait()
+            return None
+
+    def _work(self, item: ItemT | Control, epoch: int) -> None:
+        if isinstance(item, Drain):
+            self._deliver_all("drain", self._engine.drain, epoch)
+            self._drained(item.number, epoch)
+        elif isinstance(item, Reset):
+            self._deliver_all("reset", self._reset_engine, epoch)
+            with self._changed:
+                self._resets_done = max(self._resets_done, item.epoch)
+                self._changed.notify_all()
+        else:
+            self._deliver_all("code", lambda: self._engine.process(item), epoch)
+            with self._changed:
+                if epoch == self._epoch:
+                    self._queued_bytes -= item.queued_bytes
+                    self._changed.notify_all()
+
+    def _reset_engine(self) -> tuple[ResultT, ...]:
+        self._engine.reset()
+        return ()
+
+    def _deliver_all(self, stage: str, run: Callable[[], Outputs[ResultT]], epoch: int) -> None:
+        """Deliver what ``run`` yields, and what it raises, until nobody wants it any more."""
+        try:
+            for result in run() if self.meter is None else self.meter.coded(stage, run):
+                if not self._deliver(result, epoch):
+                    return
+        except VideoHwError as error:
+            self._deliver(error, epoch)
+        except Exception as error:
+            self._deliver(unexpected(error), epoch)
+
+    def _deliver(self, output: ResultT | VideoHwError | Future[ResultT], epoch: int) -> bool:
+        """Append to the ready outputs, waiting for room; False when nobody wants it any more."""
+        with self._changed:
+            while self._ready.count >= self._max_ready and epoch == self._epoch:
+                self._changed.wait()
+            if epoch != self._epoch:
+                return False
+            self._ready.append(output)
+            if self.meter is not None:
+                self.meter.delivered(output)
+            if isinstance(output, VideoHwError) and output.fatal:
+                self._failed = True
+            self._changed.notify_all()
+        if isinstance(output, Future):
+            output.add_done_callback(self._output_done)
+        return True
+
+    def _output_done(self, output: Future[ResultT]) -> None:
+        with self._changed:
+            if self.meter is not None:
+                self.meter.finished(output)
+            self._changed.notify_all()
+
+    def _drained(self, number: int, epoch: int) -> None:
+        with self._changed:
+            if epoch == self._epoch:
+                self._ready.append_drained(number)
+                self._changed.notify_all()
