@@ -13,7 +13,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 PYTEST := $(PY) -m pytest
-SOURCES := $(shell find videohw -name '*.pyx' -o -name '*.pxd' -o -name '*.h')
+SOURCES := $(shell find videohw -name '*.pyx' -o -name '*.pxd' -o -name '*.h' -o -name '*.hpp')
 STUBBED = $(patsubst %.pyx,%,$(shell find videohw -name '*.pyx'))
 SHELL_SCRIPTS := .ci/run $(wildcard tools/*.sh)
 WORKFLOWS := $(wildcard .github/workflows/*.yml)
@@ -22,7 +22,7 @@ WORKFLOWS := $(wildcard .github/workflows/*.yml)
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 .PHONY: help build demo test test-unit test-contract test-interop coverage asan leaks fuzz lint \
-	format types kernels bench wheel wheel-test check fresh clean
+	format types kernels emulator-report bench wheel wheel-test check fresh clean
 
 help:
 	@sh tools/preflight.sh $(PYTHON)
@@ -103,6 +103,10 @@ types: build $(VENV)/group-types ## mypy strict; stubs of the compiled modules a
 
 kernels: $(VENV)/group-kernels ## compile the CUDA kernels into videohw/kernels (Linux on x86-64)
 	$(PY) kernels/build.py
+	$(PY) kernels/build_metal.py
+
+emulator-report: $(VENV)/base ## list in docs/hardware-status.md what the emulated drivers assume
+	@$(PY) -m tests.emulators.report docs/hardware-status.md
 
 bench: build $(VENV)/group-bench ## measure, and write the tables into README.md and docs/benchmarks.md
 	$(PY) -m benchmarks.readme README.md docs/benchmarks.md
@@ -122,5 +126,5 @@ clean: ## remove all that make made
 	rm -rf $(VENV) build dist output *.egg-info .coverage \
 		.pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find videohw -name '*.so' -delete -o -name '*.pyd' -delete
-	for source in $$(find videohw -name '*.pyx'); do rm -f "$${source%.pyx}.c"; done
+	for source in $$(find videohw -name '*.pyx'); do rm -f "$${source%.pyx}.c" "$${source%.pyx}.cpp"; done
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

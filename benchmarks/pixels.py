@@ -11,10 +11,10 @@ Every side writes into memory that was used before, where its interface lets it.
 - videohw: "nearest" does OpenCV's work, "bilinear" swscale's, with the siting of the stream.
 
 Each round runs all sides in an order by chance, since memory that the one before used is still in
-the caches. With one thread a figure is the median of the
-rounds in processor time of that thread, so that what else runs on the machine counts little; with
-two it is the shortest wall time. GB/s count each byte of the picture that is read or written
-once; the copy is ``numpy.copyto`` of as many bytes, from and to memory that was used before.
+the caches. A figure is the median of the rounds: with one thread in processor time of that
+thread, so that what else runs on the machine counts little, with two in wall time, for which
+the machine must be idle. GB/s count each byte of the picture that is read or written once; the
+copy is ``numpy.copyto`` of as many bytes, from and to memory that was used before.
 
 usage: python -m benchmarks.pixels [ROUNDS]
 """
@@ -186,10 +186,11 @@ def measure(
                 if number:  # the first is to warm up
                     times[side.name].append(clock() - start)
     work.use(1)
-    return (
-        {name: statistics.median(times) for name, times in alone.items()},
-        {name: min(times) for name, times in together.items()},
+    one, two = (
+        {name: statistics.median(times) for name, times in measured.items()}
+        for measured in (alone, together)
     )
+    return one, two
 
 
 def table(measured: list[dict[str, Any]]) -> str:

@@ -123,7 +123,9 @@ def compiled(source: bytes) -> bytes:
     ptx = c.create_string_buffer(size.value)
     nvrtc.nvrtcGetPTX(program, ptx)
     nvrtc.nvrtcDestroyProgram(c.byref(program))
-    return ptx.value
+    # Comments and indentation are an eighth of it.
+    lines = (line.strip() for line in ptx.value.splitlines())
+    return b"\n".join(line for line in lines if line and not line.startswith(b"//")) + b"\n"
 
 
 def assembled(ptx: bytes, capability: tuple[int, int]) -> bytes:

@@ -29,6 +29,9 @@ hypothesis.settings.register_profile("quick", max_examples=60, derandomize=True,
 hypothesis.settings.register_profile(
     "deep", max_examples=3000, derandomize=False, deadline=None, print_blob=True
 )
+# Tests that name no backend are about what all have in common: a device here, or an emulated one
+# of other tests in this process, must not change what they see.
+os.environ["VIDEO_HW_BACKENDS"] = "software"
 PROFILE = os.environ.get("VIDEOHW_HYPOTHESIS", "quick")
 hypothesis.settings.load_profile(PROFILE)
 if PROFILE == "deep":

@@ -104,8 +104,9 @@ def corpus_streams() -> tuple[Stream, ...]:
 
 
 def all_streams() -> tuple[Stream, ...]:
-    """The full corpus when it is here, else the streams of ``tests/data``."""
-    return corpus_streams() or data_streams()
+    """The full corpus when it is here, and the streams of ``tests/data`` that it lacks."""
+    known = {each.name for each in corpus_streams()}
+    return (*corpus_streams(), *(each for each in data_streams() if each.name not in known))
 
 
 def stream(name: str) -> Stream:

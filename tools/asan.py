@@ -20,16 +20,16 @@ ROOT = Path(__file__).resolve().parents[1]
 HOME = ROOT / "build" / "asan"
 TREE = HOME / "tree"
 COPIED = (
-    "videohw", "tests", "examples", "fuzz", ".ci", "pyproject.toml", "setup.py", "README.md",
-    "LICENSE",
+    "videohw", "tests", "kernels", "examples", "fuzz", ".ci", "pyproject.toml", "setup.py",
+    "README.md", "LICENSE",
 )  # fmt: skip
 CFLAGS = (
     "-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined",
     "-fno-sanitize-recover=all",
 )  # fmt: skip
-# Those of the compiled modules, and the contract.
+# Those of the compiled modules and of the kernels, which are built with them too, and the contract.
 TESTS = (
-    "tests/bitstream", "tests/metrics", "tests/pixels", "tests/backends",
+    "tests/bitstream", "tests/metrics", "tests/pixels", "tests/kernels", "tests/backends",
     # A child forked while other threads allocate may wait for ever for the sanitizer's own lock.
     "--ignore=tests/backends/test_fork.py",
 )  # fmt: skip
@@ -65,9 +65,11 @@ def copy_tree() -> None:
     """The files of the checkout without anything compiled."""
     shutil.rmtree(HOME, ignore_errors=True)
     TREE.mkdir(parents=True)
-    ignore = shutil.ignore_patterns("__pycache__", "*.so", "*.c")
     for name in COPIED:
         if (ROOT / name).is_dir():
+            # What Cython made; the tests have C++ of their own.
+            made = ("*.so", "*.c", "*.cpp") if name == "videohw" else ("*.so",)
+            ignore = shutil.ignore_patterns("__pycache__", *made)
             shutil.copytree(ROOT / name, TREE / name, ignore=ignore)
         else:
             shutil.copy2(ROOT / name, TREE / name)

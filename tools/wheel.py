@@ -23,7 +23,9 @@ ROOT = Path(__file__).resolve().parents[1]
 DIST = ROOT / "dist"
 GLIBC_MINOR = 17  # manylinux2014
 # What a wheel is for: Python, stubs and declarations; no generated C, no Cython source, no tests.
-SHIPPED_SUFFIXES = {".py", ".so", ".pyi", ".pxd", ".h", ".typed", ".ptx", ".cubin", ".json"}
+SHIPPED_SUFFIXES = {
+    ".py", ".so", ".pyi", ".pxd", ".h", ".hpp", ".typed", ".ptx", ".cubin", ".json", ".metal",
+}  # fmt: skip
 SMOKE = """
 import videohw
 from videohw.bitstream import AnnexBSplitter
@@ -47,16 +49,23 @@ def run(*command: object, env: dict[str, str] | None = None) -> None:
 
 def compiler_environment(arch: str, scratch: Path) -> dict[str, str]:
     """Variables that make setuptools compile for ``arch`` and glibc 2.17 with zig."""
-    compiler = scratch / "zigcc"
     target = f"{arch}-linux-gnu.2.{GLIBC_MINOR}"
-    compiler.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m ziglang cc -target {target} "$@"\n')
-    compiler.chmod(0o755)
+    compilers = {}
+    for language in ("cc", "c++"):
+        compilers[language] = scratch / f"zig-{language}"
+        command = f'"{sys.executable}" -m ziglang {language} -target {target} "$@"'
+        compilers[language].write_text(f"#!/bin/sh\nexec {command}\n")
+        compilers[language].chmod(0o755)
+    flags = "-O3 -DNDEBUG -fwrapv -Wall"
     suffix = sysconfig.get_config_var("EXT_SUFFIX").replace(platform.machine(), arch)
     return {
-        "CC": str(compiler),
+        "CC": str(compilers["cc"]),
+        "CXX": str(compilers["c++"]),
         # In place of the flags that this Python was built with, which ask for debug symbols.
-        "CFLAGS": "-O3 -DNDEBUG -fwrapv -Wall",
-        "LDSHARED": f"{compiler} -shared -s",
+        "CFLAGS": flags,
+        "CXXFLAGS": flags,
+        "LDSHARED": f"{compilers['cc']} -shared -s",
+        "LDCXXSHARED": f"{compilers['c++']} -shared -s",
         "SETUPTOOLS_EXT_SUFFIX": suffix,
         "_PYTHON_HOST_PLATFORM": f"linux-{arch}",
     }

@@ -37,7 +37,7 @@ class SequenceInfo:
     order is certainly the decoding order; ``stated_reorder``: most pictures that may precede one
     in decoding order and follow it in output order. ``has_fields``: fields may be pictures of
     their own. ``range_extension``: it uses coding tools of the HEVC range extensions (H.265
-    7.3.2.2.2).
+    7.3.2.2.2). ``full_range``: what the VUI says, None when it says nothing.
     """
 
     sample_aspect_ratio: Fraction | None = None
@@ -46,6 +46,7 @@ class SequenceInfo:
     stated_reorder: int | None = None
     has_fields: bool = True
     range_extension: bool = False
+    full_range: bool | None = None
 
 
 class Fields(NamedTuple):
@@ -65,11 +66,16 @@ _NO_SIDE_DATA: Final = SideData()
 
 @dataclass(frozen=True, slots=True)
 class PictureInfo:
-    """What the parser read about a picture that a frame hands on."""
+    """What the parser read about a picture that a frame hands on, or that a backend must know.
+
+    ``rare_tool``: a coding tool of the picture that hardware decoders lack, in words, and that
+    they would not notice; None as a rule.
+    """
 
     sequence: SequenceInfo = _UNKNOWN_SEQUENCE
     fields: Fields = _NO_FIELDS
     side_data: SideData = _NO_SIDE_DATA
+    rare_tool: str | None = None
 
 
 UNKNOWN_PICTURE: Final = PictureInfo()
@@ -283,6 +289,7 @@ class Backend(Protocol):
 
 # Name -> module, in the order of preference of backend="auto": hardware first.
 BACKENDS: Final[dict[str, str]] = {
+    "nvidia": "videohw.nvidia",
     "software": "videohw.software",
 }
 AUTO: Final = "auto"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
 from .arguments import integer
@@ -45,9 +44,14 @@ _READERS: Final[dict[str, type[Mpeg2Reader] | type[Av1Reader]]] = {
     "mpeg2": Mpeg2Reader,
     "av1": Av1Reader,
 }
-# AV1, VP8, VP9 and JPEG show pictures in the order of their decoding.
-_IN_ORDER: Final = SequenceInfo(reorders=False)
-_IN_ORDER_PICTURE: Final = PictureInfo(sequence=_IN_ORDER)
+# VP8, VP9 and JPEG (as AV1) show pictures in the order of their decoding. The chroma of MPEG-1
+# (ISO/IEC 11172-2) and of JFIF (ITU-T T.871) lies between the luma samples, both ways.
+_IN_ORDER: Final = PictureInfo(sequence=SequenceInfo(reorders=False))
+_PICTURES: Final = {
+    "mpeg1": PictureInfo(sequence=SequenceInfo(siting="center")),
+    "jpeg": PictureInfo(sequence=SequenceInfo(siting="center", reorders=False)),
+    **dict.fromkeys(("vp8", "vp9"), _IN_ORDER),
+}
 _LENGTH_BYTES: Final = 4  # without an avcC or hvcC that says otherwise
 _AV1_CONFIG_BYTES: Final = 4  # of an av1C before its configOBUs (AV1 in ISO BMFF, 2.3.3)
 _AV1_CONFIG_MARK: Final = 0x81
@@ -73,6 +77,7 @@ class CodedInput:
             self._assembler = open_assembler(codec)
         self._reader = UnitReader(codec) if codec in _CONFIGS else None
         self._headers_of = _READERS[codec]() if codec in _READERS else None
+        self._any_picture = _PICTURES.get(codec, UNKNOWN_PICTURE)
         self._length_bytes = _LENGTH_BYTES
         # Where the first byte submitted lies in the assembler's stream.
         self._origin = 0
@@ -214,7 +219,7 @@ class CodedInput:
             return self._number(b"", pts, offset=offset, skip="no_reference")
         if self._lacks_reference(unit, begins):
             return self._number(b"", pts, offset=offset, skip="rasl")
-        data, info = unit.base_layer_data(), UNKNOWN_PICTURE
+        data, info = unit.base_layer_data(), self._any_picture
         silent = "second_field" if unit.second_field else None
         if self._reader is not None:
             sequence = self._reader.sequence
@@ -226,8 +231,6 @@ class CodedInput:
                 silent = "not_shown"
         elif self._headers_of is not None:
             info = self._headers_of.read(unit)
-            if self._codec == "av1":
-                info = replace(info, sequence=_IN_ORDER)
         return self._number(
             data, pts, unit=unit, offset=offset, info=info, silent=silent,
             keyframe=unit.keyframe, open_start=begins and unit.random_access not in _CLEAN_STARTS,
@@ -293,7 +296,7 @@ class CodedInput:
                 yield self._number(
                     frame.data, own, silent=None if frame.shown else "not_shown",
                     keyframe=frame.keyframe, resumes=self._serial if frame.keyframe else None,
-                    info=_IN_ORDER_PICTURE,
+                    info=self._any_picture,
                 )  # fmt: skip
             pts = None if frame.shown else pts
         if pts is not None:

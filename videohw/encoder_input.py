@@ -6,6 +6,7 @@ codec library. A backend copies the planes it gets from here, so strides never r
 
 from __future__ import annotations
 
+import ctypes
 import sys
 from dataclasses import dataclass
 from fractions import Fraction
@@ -86,16 +87,32 @@ def host_picture(frame: Any, input_format: str, width: int, height: int) -> Pict
 
 
 def _av_planes(frame: Any, layout: PixelFormat) -> tuple[npt.NDArray[Any], ...]:
-    """Views of an ``av.VideoFrame``'s planes, without the padding behind their rows."""
+    """An ``av.VideoFrame``'s planes, without the padding behind their rows."""
     itemsize = np.dtype(layout.dtype).itemsize
     views = []
     for index, plane in enumerate(frame.planes):
         shape = layout.plane_shape(index, frame.width, frame.height)
         rows, row_items = shape[0], int(np.prod(shape[1:]))
-        pitch_items = plane.line_size // itemsize
-        flat = np.frombuffer(plane, dtype=layout.dtype, count=rows * pitch_items)
-        views.append(flat.reshape(rows, pitch_items)[:, :row_items].reshape(shape))
+        if plane.line_size < 0:
+            lines = _flipped(plane, rows, row_items * itemsize).view(layout.dtype)
+        else:
+            pitch_items = plane.line_size // itemsize
+            flat = np.frombuffer(plane, dtype=layout.dtype, count=rows * pitch_items)
+            lines = flat.reshape(rows, pitch_items)[:, :row_items]
+        views.append(lines.reshape(shape))
     return tuple(views)
+
+
+def _flipped(plane: Any, rows: int, row_bytes: int) -> npt.NDArray[np.uint8]:
+    """A copy of the lines of a plane whose first line has the highest address (FFmpeg's vflip).
+
+    PyAV's buffer of it begins at that line and ends far behind the memory that there is.
+    """
+    pitch_bytes = -plane.line_size
+    before = (rows - 1) * pitch_bytes
+    memory = (ctypes.c_char * (before + row_bytes)).from_address(plane.buffer_ptr - before)
+    lines = np.ndarray((rows, row_bytes), np.uint8, memory, strides=(pitch_bytes, 1))
+    return lines[::-1].copy()
 
 
 def av_format(name: str) -> PixelFormat | None:
@@ -117,18 +134,19 @@ def _of_frame(frame: Frame, width: int, height: int) -> Picture:
     check_size(frame, width, height)
     if frame.memory != "host":
         raise _wrong_device(f"memory {frame.memory!r}")
-    if frame.format == "rgb_planar":
-        # The planes of gbrp are in the order of its name.
-        red, green, blue = frame.planes[0]
-        return Picture(FORMATS["gbrp"], (green, blue, red))
     layout = FORMATS.get(frame.format)
-    if layout is None or layout.channels_first or not frame.planes:
+    if layout is None or np.dtype(layout.dtype).kind == "f" or not frame.planes:
         raise InvalidInput(
             f"frame has the format {frame.format!r}, which cannot be encoded",
             argument="frame",
             hint="decode to native, or use Frame.convert('rgb24')",
         )
-    return _without_j(Picture(layout, frame.planes, frame.color))
+    planes = _separate_planes(frame.planes, layout, width, height)
+    if layout.channels_first:
+        # The planes of gbrp are in the order of its name.
+        red, green, blue = planes[0]
+        return Picture(FORMATS["gbrp"], (green, blue, red))
+    return _without_j(Picture(layout, planes, frame.color))
 
 
 def _of_av_frame(frame: Any, width: int, height: int) -> Picture:

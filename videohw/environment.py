@@ -1,4 +1,4 @@
-"""The switches that each backend takes from the environment: their names and how they are read.
+"""What is taken from the environment: the switches of each backend, and which "auto" may take.
 
 A switch is the backend's prefix and a name, such as ``VIDEO_HW_NV_METRICS``. It is read when a
 session is opened, and never again; an explicit argument of the session wins. The environment
@@ -9,6 +9,7 @@ opening fail: what cannot be read counts as not set. Must not know: what a switc
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import Final
 
 PREFIXES: Final = {
@@ -17,6 +18,17 @@ PREFIXES: Final = {
     "software": "VIDEO_HW_SW_",
 }
 _ON: Final = ("1", "true")
+_BACKENDS: Final = "VIDEO_HW_BACKENDS"
+
+
+def automatic_backends(known: Iterable[str]) -> tuple[str, ...]:
+    """Those of ``known`` that ``backend="auto"`` may take: the ones that VIDEO_HW_BACKENDS lists.
+
+    Names with commas between. All of them when it lists none of them, or is not set.
+    """
+    known = tuple(known)
+    listed = [name.strip() for name in os.environ.get(_BACKENDS, "").split(",")]
+    return tuple(name for name in known if name in listed) or known
 
 
 def switch(backend: str, name: str) -> bool:

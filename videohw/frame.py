@@ -8,9 +8,9 @@ converter along.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -64,6 +64,17 @@ class Conversion:
 Converter: TypeAlias = "Callable[[Frame, Conversion], Frame]"
 
 
+class _DeviceArray(Protocol):
+    """What a plane in device memory brings: of CUDA, ``videohw._cuda.DeviceArray``."""
+
+    def to_host(self) -> npt.NDArray[Any]: ...
+    def joined(self, planes: Sequence[Any]) -> _DeviceArray | None: ...
+    def __dlpack__(self, **request: Any) -> object: ...
+    def __dlpack_device__(self) -> tuple[int, int]: ...
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]: ...
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Frame:
     """One picture, owned by whoever holds it: its pixels never change and outlive the session.
@@ -71,7 +82,9 @@ class Frame:
     - ``planes``: read-only NumPy views, one per plane, shaped as ``format`` says: (rows,
       columns) or (rows, columns, channels), or (3, rows, columns) for the planar RGB outputs;
       uint8, little-endian uint16 for more than 8 bits, float16 or float32. Rows may be padded
-      (see the strides). Empty with ``output="metadata"``. Chroma sizes round up.
+      (see the strides). Empty with ``output="metadata"``. Chroma sizes round up. With
+      ``memory="device"`` they are arrays of the same shapes in device memory, for consumers of
+      DLPack or ``__cuda_array_interface__``.
     - ``format``: a name of :data:`videohw.pixel_format.FORMATS`. ``width``, ``height``: pixels,
       cropped as the stream says.
     - ``pts``: what was submitted with the picture, or None; ``duration`` in the same
@@ -94,7 +107,9 @@ class Frame:
     ``numpy.asarray(frame)`` and DLPack give one array: (rows, columns, channels) for packed RGB,
     (3, rows, columns) for planar RGB and 4:4:4 (RGB in the order R, G, B), (rows, columns) for
     gray, and (rows * 3 / 2, columns) for 4:2:0 with even sides: all of luma, then all of chroma
-    as it lies in ``format``. Other pictures are :class:`InvalidInput`: take the planes.
+    as it lies in ``format``. Other pictures are :class:`InvalidInput`: take the planes. A frame
+    in device memory is that array without a copy, for DLPack and ``__cuda_array_interface__``;
+    NumPy gets it by :meth:`to_host`.
     """
 
     planes: tuple[npt.NDArray[Any], ...]
@@ -118,7 +133,12 @@ class Frame:
 
     def to_host(self) -> Frame:
         """The same picture in host memory: this very frame when it is there already."""
-        return self
+        if self.memory == "host":
+            return self
+        planes = cast("tuple[_DeviceArray, ...]", self.planes)
+        return replace(
+            self, planes=tuple(plane.to_host() for plane in planes), memory="host", converter=None
+        )
 
     def convert(
         self,
@@ -156,11 +176,15 @@ class Frame:
                 argument="output",
                 hint='decode with another output than "metadata"',
             )
+        if self.memory != "host" and self.converter is None:
+            raise InvalidInput("nothing converts this frame in device memory", hint="to_host()")
         return (self.converter or converted)(self, request)
 
     def __array__(
         self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
     ) -> npt.NDArray[Any]:
+        if self.memory != "host":
+            raise InvalidInput("the frame is in device memory", hint="frame.to_host()")
         array, is_copy = self._as_array(copy)
         if dtype is not None and np.dtype(dtype) != array.dtype:
             if copy is False:
@@ -179,6 +203,10 @@ class Frame:
         dl_device: tuple[int, int] | None = None,
         copy: bool | None = None,
     ) -> object:
+        if self.memory != "host":
+            return self._on_device().__dlpack__(
+                stream=stream, max_version=max_version, dl_device=dl_device, copy=copy
+            )
         if stream is not None:
             raise InvalidInput("stream must be None for a frame in host memory", argument="stream")
         if dl_device not in (None, _CPU):
@@ -194,7 +222,13 @@ class Frame:
         return array.copy().__dlpack__()
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        return _CPU
+        return _CPU if self.memory == "host" else self._on_device().__dlpack_device__()
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        if self.memory == "host":
+            raise AttributeError("__cuda_array_interface__: the frame is in host memory")
+        return self._on_device().__cuda_array_interface__
 
     def __repr__(self) -> str:
         words = [f"{self.width}x{self.height}", self.format, f"pts={self.pts}"]
@@ -209,11 +243,7 @@ class Frame:
             return self.planes[0], False
         layout = FORMATS.get(self.format)
         if layout is None or not self.planes or not _packs(layout, self.width, self.height):
-            raise InvalidInput(
-                f"a {self.width}x{self.height} {self.format} picture of {len(self.planes)} planes "
-                "is not one array",
-                hint='use frame.planes, or frame.convert("rgb24")',
-            )
+            raise self._not_one_array()
         if copy is False:
             raise InvalidInput(
                 f"the planes of {self.format} cannot be seen as one array without a copy",
@@ -226,6 +256,21 @@ class Frame:
         if all(plane.shape == planes[0].shape for plane in planes):
             return flat.reshape(3, self.height, self.width), True
         return flat.reshape(-1, self.width), True
+
+    def _on_device(self) -> _DeviceArray:
+        """The picture in device memory as one array."""
+        planes = cast("tuple[_DeviceArray, ...]", self.planes)
+        array = planes[0].joined(planes[1:]) if planes else None
+        if array is None:
+            raise self._not_one_array()
+        return array
+
+    def _not_one_array(self) -> InvalidInput:
+        return InvalidInput(
+            f"a {self.width}x{self.height} {self.format} picture of {len(self.planes)} planes "
+            "is not one array",
+            hint='use frame.planes, or frame.convert("rgb24")',
+        )
 
 
 def _packs(layout: PixelFormat, width: int, height: int) -> bool:

@@ -11,10 +11,11 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Final, NamedTuple
 
-from .backend import Fields, PictureInfo
+from .backend import Fields, PictureInfo, SequenceInfo
 from .bitstream import AccessUnit, sei
+from .bitstream.av1_sequence import parse_sequence_header
 from .bitstream.bits import BitReader
-from .bitstream.obu import obus
+from .bitstream.obu import OBU_SEQUENCE_HEADER, obus
 from .errors import InvalidBitstream
 from .types import ContentLight, MasteringDisplay, SideData
 
@@ -26,8 +27,10 @@ _SEQUENCE_EXTENSION, _PICTURE_CODING_EXTENSION = 1, 8
 _TOP_FIELD, _FRAME_PICTURE = 1, 3
 _T35_USA: Final = 0xB5
 _T35_ATSC: Final = b"\0\x31"
-# AV1 6.2.2 and 6.7.1.
+# AV1 6.2.2, 6.4.2 and 6.7.1.
 _OBU_METADATA: Final = 5
+_AV1_SITINGS: Final = {1: "left", 2: "topleft"}  # CSP_VERTICAL, CSP_COLOCATED
+_AV1_SEQUENCE: Final = SequenceInfo(reorders=False)
 _HDR_CLL, _HDR_MDCV, _ITUT_T35 = 1, 2, 4
 _VP9_PROFILE_3: Final = 3
 _SUPERFRAME_MARKER: Final = 6
@@ -80,23 +83,31 @@ class Mpeg2Reader:
 
 
 class Av1Reader:
-    """Mastering display, light level and captions of AV1 temporal units (metadata OBUs, 5.8)."""
+    """What AV1 temporal units say of a picture beside its samples.
+
+    Chroma siting (sequence header, 6.4.2), mastering display, light level and captions (metadata
+    OBUs, 5.8).
+    """
 
     def __init__(self) -> None:
-        self._lasting = _NO_SIDE_DATA  # for the coded video sequence (6.7.3, 6.7.4)
+        # For the coded video sequence (6.7.3, 6.7.4).
+        self._lasting = _NO_SIDE_DATA
+        self._sequence = _AV1_SEQUENCE
 
     def read(self, unit: AccessUnit) -> PictureInfo:
         """Of the picture that ``unit`` shows."""
         if unit.has_parameter_sets:
-            self._lasting = _NO_SIDE_DATA
+            self._lasting, self._sequence = _NO_SIDE_DATA, _AV1_SEQUENCE
         captions = None
         with suppress(InvalidBitstream):
             for obu in obus(unit.data):
-                if obu.type == _OBU_METADATA and len(obu.payload) > 1:
+                if obu.type == OBU_SEQUENCE_HEADER:
+                    position = parse_sequence_header(obu.payload).chroma_sample_position
+                    self._sequence = replace(_AV1_SEQUENCE, siting=_AV1_SITINGS.get(position))
+                elif obu.type == _OBU_METADATA and len(obu.payload) > 1:
                     captions = self._read_metadata(obu.payload) or captions
-        if captions is None:
-            return PictureInfo(side_data=self._lasting)
-        return PictureInfo(side_data=replace(self._lasting, captions=captions))
+        side_data = self._lasting if captions is None else replace(self._lasting, captions=captions)
+        return PictureInfo(sequence=self._sequence, side_data=side_data)
 
     def _read_metadata(self, payload: bytes) -> bytes | None:
         """Keep what lasts; the captions, if these are some."""

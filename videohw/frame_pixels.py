@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from .color import ColorSpec
 from .errors import InvalidInput
-from .pixel_format import FORMATS, PixelFormat
+from .pixel_format import FORMATS, PixelFormat, pixel_format
 from .pixels import convert
-from .pixels.checks import Crop, Size, checked_crop
+from .pixels.checks import Crop, Size, arrays, checked_crop, picture_size
 
 if TYPE_CHECKING:
     from .frame import Conversion, Frame
@@ -28,13 +28,15 @@ _SAME_LAYOUT: Final = {"i420": "yuv420p"}
 def converted(frame: Frame, request: Conversion) -> Frame:
     """``frame``, which is in host memory, as ``request`` says; see :meth:`Frame.convert`.
 
-    Where nothing is to be computed the new frame has views of the old one's planes.
+    Where nothing is to be computed the new frame has views of the old one's planes. A frame that
+    a caller made is looked at too: :class:`InvalidInput` names "planes" that are not its picture.
     """
+    _check_planes(frame)
     target = frame.format if request.output == "native" else request.output
     whole = frame.width, frame.height
     crop = checked_crop(request.crop, whole) or (0, 0, *whole)
     size = request.size or crop[2:]
-    frame = replace(frame, color=_resolved(frame, request.color))
+    frame = replace(frame, color=resolved(frame, request.color))
     if size == crop[2:]:
         if not FORMATS[target].rgb:
             _check_begins_on_chroma(frame, crop)
@@ -52,19 +54,32 @@ def converted(frame: Frame, request: Conversion) -> Frame:
         format=target,
         width=size[0],
         height=size[1],
-        color=_color_in(layout, frame),
+        color=color_in(layout, frame),
         sample_aspect_ratio=_scaled_aspect(frame, crop, size),
     )
 
 
-def _resolved(frame: Frame, override: ColorSpec | None) -> ColorSpec:
+def _check_planes(frame: Frame) -> None:
+    layout = pixel_format(frame.format)
+    size = picture_size(arrays("planes", frame.planes), layout)
+    if size != (frame.width, frame.height):
+        raise InvalidInput(
+            f"the planes are a picture of {size[0]}x{size[1]}, the frame of "
+            f"{frame.width}x{frame.height}",
+            argument="planes",
+        )
+
+
+def resolved(frame: Frame, override: ColorSpec | None) -> ColorSpec:
+    """The colour by which the frame is converted: nothing in it is left open."""
     color = frame.color.overridden_by(override)
     if FORMATS[frame.format].rgb:
         return replace(color, matrix="identity", range=color.range or "full")
     return color.resolved(frame.height)
 
 
-def _color_in(layout: PixelFormat, frame: Frame) -> ColorSpec:
+def color_in(layout: PixelFormat, frame: Frame) -> ColorSpec:
+    """The colour of the frame once it is in ``layout``; its own is :func:`resolved`."""
     depth = None if np.dtype(layout.dtype).kind == "f" else layout.bit_depth
     color = replace(frame.color, bit_depth=depth)
     if layout.rgb:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 import weakref
+from collections.abc import Callable
 from typing import Final, Protocol
 
 
@@ -25,6 +26,8 @@ class OpenSession(Protocol):
 
 
 open_sessions: Final[weakref.WeakSet[OpenSession]] = weakref.WeakSet()
+# Called at the end of the interpreter, when no session is open any more.
+when_all_are_closed: Final[list[Callable[[], None]]] = []
 
 
 def _after_fork_in_child() -> None:
@@ -36,6 +39,8 @@ def _close_at_exit() -> None:
     # A daemon thread that is inside a codec when the interpreter goes down can crash it.
     for session in list(open_sessions):
         session.close("the interpreter is exiting")
+    for end in when_all_are_closed:
+        end()
 
 
 if hasattr(os, "register_at_fork"):

@@ -22,6 +22,13 @@ from .types import ContentLight, MasteringDisplay, SideData
 # slice_pic_parameter_set_id (H.265 7.3.6.1), with the NAL unit header and emulation prevention.
 _SLICE_HEAD_BYTES: Final = 40
 _H264_SLICES: Final = (1, 2, 5)
+# Baseline and Extended, but not Constrained Baseline, have them (H.264 A.2.1, A.2.3): slice data
+# partitions, and the slice types SP and SI, modulo 5 (table 7-6).
+_H264_BASELINE: Final = 66
+_H264_RARE_PROFILES: Final = (_H264_BASELINE, 88)
+_CONSTRAINT_SET1: Final = 0x40
+_H264_PARTITIONS: Final = (2, 3, 4)
+_H264_SWITCHING: Final = (3, 4)
 _HEVC_NON_SLICES: Final = 32
 _HEVC_IRAPS: Final = range(16, 24)
 _SEI: Final = {"h264": 6, "hevc": 39}
@@ -76,7 +83,34 @@ class UnitReader:
                 with suppress(InvalidBitstream):
                     for message in sei.parse(nal, self._codec):
                         side_data, fields = self._apply(message, side_data, fields, parity)
-        return PictureInfo(self.sequence, fields, side_data)
+        return PictureInfo(self.sequence, fields, side_data, self._rare_tool(unit))
+
+    def _rare_tool(self, unit: AccessUnit) -> str | None:
+        """What only the Baseline and Extended profiles of H.264 have (A.2.1, A.2.3)."""
+        sps = self._sps
+        if not isinstance(sps, h264.Sps) or sps.profile_idc not in _H264_RARE_PROFILES:
+            return None
+        if sps.profile_idc == _H264_BASELINE and sps.constraint_set_flags & _CONSTRAINT_SET1:
+            return None
+        next_macroblock = 0
+        with suppress(InvalidBitstream):
+            for span in unit.nals:
+                if span.type in _H264_PARTITIONS:
+                    return "data partitioning"
+                if span.type not in _H264_SLICES:
+                    continue
+                bits = self._slice_bits(unit, span, header_bytes=1)
+                first, kind = bits.ue("first_mb_in_slice"), bits.ue("slice_type")
+                pps = self.sets.pps(bits.ue("pic_parameter_set_id"))
+                if isinstance(pps, h264.Pps) and pps.num_slice_groups_minus1 > 0:
+                    return "flexible macroblock ordering"
+                if kind % 5 in _H264_SWITCHING:
+                    return "SP and SI slices"
+                redundant = isinstance(pps, h264.Pps) and pps.redundant_pic_cnt_present_flag
+                if first < next_macroblock and not redundant:
+                    return "arbitrary slice order"
+                next_macroblock = first
+        return None
 
     def hides(self, unit: AccessUnit) -> bool:
         """Whether the first slice says that its picture is not output (H.265 7.4.7.1).
@@ -176,7 +210,15 @@ def _sequence_info(sps: _Sps | None) -> SequenceInfo:
         stated_reorder=sps.stated_num_reorder if sps.reorders else 0,
         has_fields=not (isinstance(sps, h264.Sps) and sps.frame_mbs_only_flag),
         range_extension=isinstance(sps, hevc.Sps) and sps.range_extension is not None,
+        full_range=_full_range(sps),
     )
+
+
+def _full_range(sps: _Sps) -> bool | None:
+    vui = sps.vui
+    if vui is None or not vui.video_signal_type_present_flag:
+        return None
+    return vui.video_full_range_flag
 
 
 def _with_light(side_data: SideData, value: sei.MasteringDisplay | sei.ContentLight) -> SideData:

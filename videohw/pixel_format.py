@@ -71,9 +71,10 @@ def _planar(name: str, x: int, y: int, bits: int = 8) -> PixelFormat:
     return PixelFormat(name, (_Y, chroma, chroma), np.uint8 if bits == 8 else _DEEP, bits)
 
 
-def _planar_rgb(name: str, bits: int = 8) -> PixelFormat:
+def _planar_rgb(name: str, bits: int = 8, shift: int = 0) -> PixelFormat:
     """Planes in the order G, B, R."""
-    return PixelFormat(name, (_Y, _Y, _Y), np.uint8 if bits == 8 else _DEEP, bits, rgb=True)
+    dtype = np.uint8 if bits == 8 else _DEEP
+    return PixelFormat(name, (_Y, _Y, _Y), dtype, bits, shift, rgb=True)
 
 
 def _semi(name: str, x: int, y: int, bits: int = 8) -> PixelFormat:
@@ -111,6 +112,10 @@ FORMATS: dict[str, PixelFormat] = {
         _planar("yuvj411p", 2, 0),
         _planar_rgb("gbrp"),
         *(_planar_rgb(f"gbrp{bits}", bits) for bits in (9, 10, 12, 14, 16)),
+        # What NVDEC makes of more than 8 bits: values in the high bits of each word.
+        *(PixelFormat(f"yuv444p{bits}msb", (_Y,) * 3, _DEEP, bits, 16 - bits) for bits in (10, 12)),
+        *(_planar_rgb(f"gbrp{bits}msb", bits, 16 - bits) for bits in (10, 12)),
+        *(PixelFormat(f"gray{bits}msb", (_Y,), _DEEP, bits, 16 - bits) for bits in (10, 12)),
         PixelFormat("gray", (_Y,)),
         *(PixelFormat(f"gray{bits}", (_Y,), _DEEP, bits) for bits in (9, 10, 12, 14, 16)),
         _semi("nv12", 1, 1),

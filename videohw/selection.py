@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from .backend import AUTO, BACKENDS, Backend, load
+from .environment import automatic_backends
 from .errors import InvalidInput, UnsupportedCodec, UnsupportedConfig
 from .types import CODEC_ALIASES, DECODER_CODECS, ENCODER_CODECS, Capability
 
@@ -58,7 +59,8 @@ def select(
 ) -> Selection:
     """The first backend of the table that is available, allowed and does ``codec``.
 
-    ``codec`` is a canonical name. ``backend`` names one, or "auto" takes the first that can.
+    ``codec`` is a canonical name. ``backend`` names one, or "auto" takes the first that can, of
+    those that VIDEO_HW_BACKENDS allows (:func:`~videohw.environment.automatic_backends`).
     :class:`UnsupportedCodec` when every backend asked works but none does this codec, else
     :class:`UnsupportedConfig`; both name each backend with what was missing.
     """
@@ -66,8 +68,12 @@ def select(
         raise InvalidInput(
             f"backend is {type(backend).__name__}, not text", argument="backend", hint='or "auto"'
         )
-    names = tuple(BACKENDS) if backend == AUTO else (backend,)
-    refused: list[_Refused] = []
+    names = automatic_backends(BACKENDS) if backend == AUTO else (backend,)
+    left_out = [name for name in BACKENDS if backend == AUTO and name not in names]
+    # That they were left out says nothing of the codec.
+    refused = [
+        _Refused(name, "VIDEO_HW_BACKENDS leaves it out", lacks_codec=True) for name in left_out
+    ]
     for position, name in enumerate(names):
         module = load(name)
         answer = _ask(name, module, codec, direction, require_hardware, device)

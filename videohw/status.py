@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
-from .errors import BackendError, InvalidBitstream, UnsupportedConfig, VideoHwError
+from .errors import BackendError, DeviceLost, InvalidBitstream, UnsupportedConfig, VideoHwError
 
 Doing: TypeAlias = Literal["open", "decode", "encode"]
 
 LIBAVCODEC: Final = "libavcodec"
 LIBAVFORMAT: Final = "libavformat"
+CUDA: Final = "cuda"
+CUVID: Final = "cuvid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +69,55 @@ _AVERROR: Final = _table(
     Status(-errno.ERANGE, "ERANGE", "a value is outside what the codec takes"),
 )
 
+_NEW_SESSION: Final = "open a new session"
+_NEW_PROCESS: Final = "a kernel or copy broke the context, maybe of another library; start anew"
+# CUresult of the CUDA driver API, which cuvid answers with too.
+_CUDA_RESULT: Final = _table(
+    Status(1, "CUDA_ERROR_INVALID_VALUE", "the driver refused a value"),
+    Status(2, "CUDA_ERROR_OUT_OF_MEMORY", "use fewer or smaller sessions, or drop frames sooner"),
+    Status(3, "CUDA_ERROR_NOT_INITIALIZED", "start processes by spawn, not by fork"),
+    Status(4, "CUDA_ERROR_DEINITIALIZED", "the process is ending"),
+    Status(34, "CUDA_ERROR_STUB_LIBRARY", "libcuda is the toolkit's stub; install the driver"),
+    Status(46, "CUDA_ERROR_DEVICE_UNAVAILABLE", "another process holds the device for itself"),
+    Status(100, "CUDA_ERROR_NO_DEVICE", "see nvidia-smi, and CUDA_VISIBLE_DEVICES"),
+    Status(101, "CUDA_ERROR_INVALID_DEVICE", None),
+    Status(200, "CUDA_ERROR_INVALID_IMAGE", None),
+    Status(201, "CUDA_ERROR_INVALID_CONTEXT", _NEW_SESSION),
+    Status(205, "CUDA_ERROR_MAP_FAILED", None),
+    Status(208, "CUDA_ERROR_ALREADY_MAPPED", None),
+    Status(209, "CUDA_ERROR_NO_BINARY_FOR_GPU", "the kernels have no form for this device"),
+    Status(211, "CUDA_ERROR_NOT_MAPPED", None),
+    Status(214, "CUDA_ERROR_ECC_UNCORRECTABLE", "the device's memory is damaged; see nvidia-smi"),
+    Status(218, "CUDA_ERROR_INVALID_PTX", "the driver is too old for the kernels: 520 or newer"),
+    Status(220, "CUDA_ERROR_NVLINK_UNCORRECTABLE", "see nvidia-smi"),
+    Status(222, "CUDA_ERROR_UNSUPPORTED_PTX_VERSION", "install driver 520 or newer"),
+    Status(400, "CUDA_ERROR_INVALID_HANDLE", None),
+    Status(500, "CUDA_ERROR_NOT_FOUND", None),
+    Status(600, "CUDA_ERROR_NOT_READY", None),
+    Status(700, "CUDA_ERROR_ILLEGAL_ADDRESS", _NEW_PROCESS),
+    Status(702, "CUDA_ERROR_LAUNCH_TIMEOUT", _NEW_PROCESS),
+    Status(709, "CUDA_ERROR_CONTEXT_IS_DESTROYED", _NEW_SESSION),
+    Status(710, "CUDA_ERROR_ASSERT", _NEW_PROCESS),
+    Status(714, "CUDA_ERROR_HARDWARE_STACK_ERROR", _NEW_PROCESS),
+    Status(715, "CUDA_ERROR_ILLEGAL_INSTRUCTION", _NEW_PROCESS),
+    Status(716, "CUDA_ERROR_MISALIGNED_ADDRESS", _NEW_PROCESS),
+    Status(717, "CUDA_ERROR_INVALID_ADDRESS_SPACE", _NEW_PROCESS),
+    Status(718, "CUDA_ERROR_INVALID_PC", _NEW_PROCESS),
+    Status(719, "CUDA_ERROR_LAUNCH_FAILED", _NEW_PROCESS),
+    Status(801, "CUDA_ERROR_NOT_SUPPORTED", "this device or driver cannot do it"),
+    Status(802, "CUDA_ERROR_SYSTEM_NOT_READY", "the driver's daemons do not run"),
+    Status(803, "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH", "libcuda and the kernel driver differ"),
+    Status(804, "CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE", "install a driver, not cuda-compat"),
+    Status(999, "CUDA_ERROR_UNKNOWN", "see nvidia-smi and the system's log"),
+)  # fmt: skip
+# After these nothing in the context works any more; videohw/_native/cuda_memory.hpp has them too.
+_LOST_CUDA: Final = frozenset({4, 46, 201, 214, 220, 700, 702, 709, 710, *range(714, 720)})
+
 TABLES: Final[Mapping[str, Mapping[int, Status]]] = MappingProxyType(
-    {LIBAVCODEC: _AVERROR, LIBAVFORMAT: _AVERROR}
-)
+    {
+        LIBAVCODEC: _AVERROR, LIBAVFORMAT: _AVERROR, CUDA: _CUDA_RESULT, CUVID: _CUDA_RESULT,
+    }
+)  # fmt: skip
 
 # What a codec library answers at opening when it cannot do the settings asked of it; libx265
 # says AVERROR_INVALIDDATA.
@@ -87,12 +135,19 @@ def lookup(domain: str, code: int) -> Status | None:
     return TABLES.get(domain, {}).get(code)
 
 
-def backend_error(domain: str, call: str, code: int, detail: str | None = None) -> BackendError:
-    """The error for status ``code`` of ``call``: which call, which code, what to try."""
+def backend_error(
+    domain: str, call: str, code: int, detail: str | None = None, *, name: str | None = None
+) -> BackendError:
+    """The error for status ``code`` of ``call``: which call, which code, what to try.
+
+    :class:`DeviceLost` for a code after which the device's context is of no use. ``name`` is what
+    the library itself calls a code that no table knows.
+    """
     row = lookup(domain, code)
-    name = row.name if row else None
+    name = row.name if row else name
     text = f"{domain}: {call} failed with {name or 'status'} ({code})"
-    return BackendError(
+    lost = domain in (CUDA, CUVID) and code in _LOST_CUDA
+    return (DeviceLost if lost else BackendError)(
         f"{text}: {detail}" if detail else text,
         domain=domain,
         call=call,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -199,7 +200,27 @@ def test_a_frame_comes_in_its_own_format_and_colour() -> None:
     picture = host_picture(given, "rgb24", WIDTH, HEIGHT)
     assert picture.format.name == "nv12"
     assert picture.color == color
-    assert all(a is b for a, b in zip(picture.planes, given.planes, strict=True))
+    assert all(map(np.shares_memory, picture.planes, given.planes))
+
+
+@pytest.mark.parametrize(
+    ("planes", "name", "message"),
+    [
+        ((NV12[:HEIGHT],), "nv12", "1 planes, nv12 has 2"),
+        ((NV12[: HEIGHT - 1], NV12[HEIGHT:]), "nv12", "plane Y has shape"),
+        ((NV12[:1], NV12[HEIGHT:]), "nv12", "plane Y has shape"),
+        ((NV12[:HEIGHT].astype(np.uint16), NV12[HEIGHT:]), "nv12", "dtype uint16"),
+        ((NV12[:HEIGHT], NV12[HEIGHT:].astype(np.float32)), "nv12", "dtype float32"),
+        (([1], [2]), "nv12", "plane Y is list"),
+        ((samples((2, HEIGHT, WIDTH)),), "rgb_planar", r"shape \(2, 12, 24\)"),
+        ((samples((3, HEIGHT, WIDTH)).astype(np.float32),), "rgb_float32", "rgb_float32"),
+        ((NV12,), "nv99", "nv99"),
+    ],
+)
+def test_a_frame_whose_planes_are_not_its_picture(planes: Any, name: str, message: str) -> None:
+    with pytest.raises(InvalidInput, match=message) as refused:
+        host_picture(frame(planes=planes, format=name), "nv12", WIDTH, HEIGHT)
+    assert refused.value.argument == "frame"
 
 
 def test_planar_rgb_is_taken_by_its_channels() -> None:
@@ -237,6 +258,27 @@ def test_av_frames_are_seen_without_their_padding(name: str, ours: str) -> None:
         assert set(plane.tobytes()) == {value}
     with pytest.raises(InvalidInput, match="34x18, the encoder 36x18"):
         host_picture(made, "nv12", width + 2, height)
+
+
+@pytest.mark.parametrize("name", ["yuv420p", "nv12", "p010le", "rgb24"])
+def test_an_av_frame_with_rows_upwards_is_seen_as_it_is(name: str) -> None:
+    """vflip only turns pointers: the rows of its frames lie before the address of the plane."""
+    av = pytest.importorskip("av", reason="PyAV is not installed")
+    made = av.VideoFrame(34, 18, name)
+    for plane in made.planes:
+        memory = np.frombuffer(plane, np.uint8)
+        memory[:] = RNG.integers(0, 256, len(memory), np.uint8)
+    upright = [np.array(plane) for plane in host_picture(made, "nv12", 34, 18).planes]
+    made.pts, made.time_base = 0, Fraction(1, 25)
+    graph = av.filter.Graph()
+    source = graph.add_buffer(width=34, height=18, format=name, time_base=made.time_base)
+    graph.link_nodes(source, graph.add("vflip"), graph.add("buffersink")).configure()
+    graph.push(made)
+    flipped = graph.pull()
+    assert flipped.planes[0].line_size < 0
+    picture = host_picture(flipped, "nv12", 34, 18)
+    for plane, wanted in zip(picture.planes, upright, strict=True):
+        assert np.array_equal(plane, wanted[::-1])
 
 
 def test_an_av_frame_of_an_unlisted_format_is_refused_here() -> None:

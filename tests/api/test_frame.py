@@ -12,7 +12,7 @@ import pytest
 
 from tests.backends.colors import SAMPLES, rgb_of
 from videohw.color import ColorSpec
-from videohw.errors import InvalidInput
+from videohw.errors import InvalidInput, UnsupportedConfig
 from videohw.frame import Conversion, Frame, checked_crop, checked_size
 from videohw.pixel_format import FORMATS
 
@@ -244,9 +244,31 @@ def test_converted_pixels_cannot_be_changed() -> None:
         plane.setflags(write=True)
 
 
-def test_frames_whose_planes_are_wrong() -> None:
-    frame = picture("nv12", 8, 6)
-    short = dataclasses.replace(frame, planes=(frame.planes[0], frame.planes[1][:2]))
-    with pytest.raises(InvalidInput) as refused:
-        short.convert("rgb24")
-    assert refused.value.argument == "planes"
+LUMA, CHROMA = picture("nv12", 8, 6).planes
+
+
+@pytest.mark.parametrize(
+    "planes",
+    [
+        (LUMA, CHROMA[:2]), (LUMA,), (LUMA, CHROMA, CHROMA), (LUMA[:, :6], CHROMA[:, :3]),
+        (LUMA.astype(np.uint16), CHROMA), (LUMA[::-1], CHROMA), (LUMA.T.copy().T, CHROMA),
+        ([1], [2]),
+    ],
+)  # fmt: skip
+def test_frames_whose_planes_are_wrong(planes: Any) -> None:
+    """Also where nothing but views would be made of them."""
+    frame = dataclasses.replace(picture("nv12", 8, 6), planes=planes)
+    requests: tuple[dict[str, Any], ...] = (
+        {"output": "rgb24"}, {"output": "native", "crop": (0, 0, 4, 4)},
+        {"output": "nv12"}, {"output": "native", "size": (4, 4)},
+    )  # fmt: skip
+    for request in requests:
+        with pytest.raises(InvalidInput) as refused:
+            frame.convert(**request)
+        assert refused.value.argument == "planes"
+
+
+def test_frames_of_a_format_that_is_unknown() -> None:
+    frame = dataclasses.replace(picture("nv12", 8, 6), format="nv99")
+    with pytest.raises(UnsupportedConfig, match="nv99"):
+        frame.convert("rgb24")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -10,10 +11,13 @@ from tests.backends.pcm import PcmStream, Vui
 from tests.coded_streams import Bits, annexb, h264_sei
 from videohw.backend import Fields
 from videohw.bitstream import AccessUnit, AccessUnitAssembler
+from videohw.bitstream.av1_sequence import find_sequence_header, write_sequence_header
 from videohw.frame_headers import Av1Reader, CodedFrame, Mpeg2Reader, coded_frames
 from videohw.picture_info import UnitReader
 from videohw.types import ContentLight, MasteringDisplay, SideData
 
+# A sequence header OBU of SVT-AV1.
+AV1_HEADER = bytes.fromhex("0a0b00000003bd7c7895f20080")
 CAPTION = b"\xfc\x94\x2c"
 # ATSC A/53: country, provider, identifier, type, flags with one construct, em_data, marker.
 CAPTIONS_T35 = b"\xb5\0\x31GA94\3\x41\xff" + CAPTION + b"\xff"
@@ -179,6 +183,22 @@ def test_av1_metadata() -> None:
     assert later == SideData(side_data.mastering_display, side_data.content_light)
     fresh = AccessUnit("av1", obu(2, b""), 0, keyframe=True, has_parameter_sets=True)
     assert reader.read(fresh).side_data == SideData()
+
+
+def test_siting_of_an_av1_sequence_lasts_to_the_next() -> None:
+    reader = Av1Reader()
+
+    def siting(data: bytes, starts: bool) -> str | None:
+        unit = AccessUnit("av1", obu(2, b"") + data, 0, keyframe=starts, has_parameter_sets=starts)
+        return reader.read(unit).sequence.siting
+
+    header = find_sequence_header(AV1_HEADER)
+    assert header is not None
+    stated = write_sequence_header(replace(header, chroma_sample_position=2))
+    assert siting(obu(1, stated), starts=True) == "topleft"
+    assert siting(b"", starts=False) == "topleft"
+    assert siting(AV1_HEADER, starts=True) is None
+    assert siting(obu(1, stated[:3]), starts=True) is None
 
 
 @pytest.mark.parametrize("data", [b"\x2a\xff", obu(5, b""), obu(5, b"\1\0"), obu(5, b"\2\0\0")])

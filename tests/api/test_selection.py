@@ -32,6 +32,7 @@ def machine(
 
         return SimpleNamespace(HARDWARE=hardware, probe=probe, capabilities=capabilities)
 
+    monkeypatch.delenv("VIDEO_HW_BACKENDS", raising=False)
     modules = {name: make(name, *facts) for name, facts in backends.items()}
     monkeypatch.setattr(selection, "BACKENDS", dict.fromkeys(modules, ""))
     monkeypatch.setattr(selection, "load", modules.__getitem__)
@@ -53,6 +54,29 @@ def test_the_first_that_can_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
         "apple": "it does not decode h264",
         "other": "software comes first",
     }
+
+
+@pytest.mark.parametrize(
+    ("listed", "taken", "reason"),
+    [
+        ("software", "software", "VIDEO_HW_BACKENDS leaves it out"),
+        (" software , other", "software", "VIDEO_HW_BACKENDS leaves it out"),
+        ("nvidia", "nvidia", None),
+        ("", "nvidia", None),
+        ("unknown", "nvidia", None),
+    ],
+)
+def test_the_environment_says_which_auto_may_take(
+    listed: str, taken: str, reason: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine(monkeypatch, nvidia=(True, None, ("h264",)), software=(False, None, ("h264",)))
+    monkeypatch.setenv("VIDEO_HW_BACKENDS", listed)
+    found = select("h264", "decode")
+    assert found.name == taken
+    assert dict(found.refused).get("nvidia") == reason
+    assert select("h264", "decode", "nvidia").name == "nvidia"
+    with pytest.raises(UnsupportedCodec):
+        select("av1", "decode")
 
 
 def test_one_that_is_named_is_the_only_one_asked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,9 +77,10 @@ def test_the_librarys_own_words_are_kept() -> None:
 
 
 def test_an_unknown_code_keeps_its_number() -> None:
-    error = backend_error("cuda", "cuInit", 999)
-    assert (error.code, error.name, error.hint) == (999, None, None)
-    assert "cuInit failed with status (999)" in str(error)
+    error = backend_error("cuda", "cuInit", 4242)
+    assert (error.code, error.name, error.hint) == (4242, None, None)
+    assert "cuInit failed with status (4242)" in str(error)
+    assert backend_error("cuda", "cuInit", 4242, name="CUDA_ERROR_NEW").name == "CUDA_ERROR_NEW"
     assert lookup(LIBAVCODEC, 12345) is None
     strange = from_ffmpeg(ffmpeg_error(-4242), "f", doing="decode")
     assert isinstance(strange, BackendError)

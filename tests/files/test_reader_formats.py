@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import videohw
+from tests.backends.coded_clips import packets
 from tests.files.clips import (
     EVEN,
     HEIGHT,
@@ -149,6 +150,25 @@ def test_colour_that_only_the_container_states(tmp_path: Path) -> None:
         assert frame.color.matrix == "bt2020nc"
     with videohw.open(silent, color=videohw.ColorSpec(matrix="bt709")) as video:
         assert next(video).color.matrix == "bt709"
+
+
+def test_colour_that_only_the_container_of_av1_states(tmp_path: Path) -> None:
+    """The sequence header says nothing of the matrix, and always something of the range."""
+    path = tmp_path / "a.mp4"
+    with (
+        av.open(io.BytesIO(b"".join(packets("av1"))), format="obu") as bare,
+        av.open(str(path), "w") as file,
+    ):
+        track = file.add_stream_from_template(bare.streams.video[0], opaque=True)
+        track.codec_context.colorspace = track.codec_context.color_primaries = 9
+        track.codec_context.color_trc, track.codec_context.color_range = 16, 2
+        for number, packet in enumerate(each for each in bare.demux() if each.size):
+            packet.pts = packet.dts = number
+            packet.time_base, packet.duration, packet.stream = Fraction(1, 25), 1, track
+            file.mux(packet)
+    color = read(path)[0].color
+    assert (color.matrix, color.primaries, color.transfer) == ("bt2020nc", "bt2020", "smpte2084")
+    assert color.range == "limited"
 
 
 def test_pictures_outside_the_edit_list_are_left_out(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -55,8 +56,6 @@ class Case:
     # Rows begin at multiples of this many bytes, where the format does not ask for more.
     alignment: tuple[int, int] = (1, 1)
     extreme: bool = False
-    # Take the quick kernel for any alignment, which must be right there too.
-    quick: bool = False
 
     @property
     def numbers(self) -> dict[str, tuple[float, float, float]]:
@@ -140,7 +139,9 @@ def places(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
-def to_rgb_cases(draw: st.DrawFn, scaled: bool) -> Case:
+def to_rgb_cases(
+    draw: st.DrawFn, scaled: bool, sources: Sequence[tuple[str, int | None]] = SOURCES
+) -> Case:
     """YCbCr to RGB, all of it drawn."""
     width, height = draw(WIDTHS), draw(HEIGHTS)
     crop = None
@@ -153,14 +154,14 @@ def to_rgb_cases(draw: st.DrawFn, scaled: bool) -> Case:
         )  # fmt: skip
     target = draw(st.sampled_from(TARGETS))
     return Case(
-        source=draw(st.sampled_from(SOURCES)), target=(target, None), color=draw(COLORS),
+        source=draw(st.sampled_from(sources)), target=(target, None), color=draw(COLORS),
         size=(width, height), seed=draw(st.integers(0, 1 << 32)), crop=crop,
         new_size=(draw(st.integers(1, 90)), draw(st.integers(1, 30))) if scaled else None,
         chroma=draw(st.sampled_from(CHROMA_METHODS)),
         resize=draw(st.sampled_from(RESIZE_METHODS)) if scaled else "bilinear",
         normalised=target.startswith("rgb_float") and draw(st.booleans()),
         pictures=draw(st.sampled_from((1, 1, 2))), extreme=draw(st.booleans()),
-        quick=draw(st.booleans()), **draw(places()),
+        **draw(places()),
     )  # fmt: skip
 
 
@@ -180,11 +181,10 @@ def plan_of(case: Case) -> Plan:
     source, target = case.surfaces()
     if pixel_format(case.source[0]).rgb:
         return plan_to_ycbcr(source, target, case.color)
-    plan = plan_to_rgb(
+    return plan_to_rgb(
         source, target, case.color, crop=case.crop, chroma=case.chroma, resize=case.resize,
         **case.numbers,
     )  # fmt: skip
-    return replace(plan, any_alignment=plan.kernel) if case.quick else plan
 
 
 def ycbcr_codes(planes: Planes) -> tuple[Array, Array, Array]:

@@ -1,4 +1,4 @@
-"""Who runs the CUDA kernels: the host, always; a device, with ``-m hardware``."""
+"""Who runs the kernels: the host, always; a device those of CUDA, with ``-m hardware``."""
 
 from __future__ import annotations
 
@@ -9,11 +9,20 @@ import pytest
 from tests.kernels.device import opened
 from tests.kernels.host import HostRunner, compiled, compiler
 from tests.kernels.memory import Runner
+from tests.kernels.metal_host import MetalRunner
+
+
+@pytest.fixture(scope="session")
+def metal(tmp_path_factory: pytest.TempPathFactory) -> MetalRunner:
+    """The Metal kernels compiled by the host's C++ compiler."""
+    if compiler() is None:
+        pytest.skip("there is no C++ compiler here")
+    return MetalRunner(tmp_path_factory.mktemp("metal"))
 
 
 @pytest.fixture(scope="session")
 def host(tmp_path_factory: pytest.TempPathFactory) -> HostRunner:
-    """The kernels compiled by the host's C++ compiler."""
+    """The CUDA kernels compiled by the host's C++ compiler."""
     if compiler() is None:
         pytest.skip("there is no C++ compiler here")
     return HostRunner(compiled(tmp_path_factory.mktemp("kernels")))

@@ -1,13 +1,8 @@
 /* kernels/nv12_rgb.cu as a library of the host: the kernels by their names, and how to run one. */
 #include "cuda_shim.h"
+#include "forbidden.h"
 
 #include KERNEL_SOURCE
-
-#include <stddef.h>
-
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/asan_interface.h>
-#endif
 
 extern "C" {
 
@@ -41,23 +36,12 @@ size_t layout_of_conversion(size_t *offsets)
     FIELD(shift) FIELD(width) FIELD(height) FIELD(from_width) FIELD(from_height) FIELD(left)
     FIELD(top) FIELD(crop_width) FIELD(crop_height) FIELD(from_pitch) FIELD(to_pitch)
     FIELD(sample_bits) FIELD(phase_x) FIELD(phase_y) FIELD(chroma_rows) FIELD(nearest) FIELD(area)
-    FIELD(target) FIELD(pictures)
+    FIELD(target) FIELD(back) FIELD(ahead) FIELD(parts) FIELD(lead) FIELD(chroma_top)
+    FIELD(chroma_pace) FIELD(tile_columns) FIELD(tile_rows) FIELD(staged) FIELD(brief)
+    FIELD(pictures)
 #undef FIELD
     offsets[count++] = sizeof(Picture);
     offsets[count++] = sizeof(Conversion);
     return count;
-}
-
-/* In a build with AddressSanitizer these bytes must not be touched, or may be again. */
-void forbid(const void *place, size_t bytes, int forbidden)
-{
-#if defined(__SANITIZE_ADDRESS__)
-    if (forbidden)
-        ASAN_POISON_MEMORY_REGION(place, bytes);
-    else
-        ASAN_UNPOISON_MEMORY_REGION(place, bytes);
-#else
-    (void)place, (void)bytes, (void)forbidden;
-#endif
 }
 }

@@ -14,10 +14,10 @@
 #define __device__
 #define __global__
 #define __forceinline__ inline __attribute__((always_inline))
-#define __launch_bounds__(threads)
+#define __launch_bounds__(...)
 #define __shared__ static
 
-enum { PHASES = 2 };
+enum { PHASES = 3 };
 #define IN_PHASE(number) (phase_of_block == (number))
 static int phase_of_block;
 
@@ -75,6 +75,11 @@ static inline unsigned __byte_perm(unsigned a, unsigned b, unsigned selector)
 static inline unsigned __funnelshift_l(unsigned low, unsigned high, unsigned shift)
 {
     return (unsigned)(((uint64_t)high << 32 | low) << (shift & 31) >> 32);
+}
+
+static inline unsigned __funnelshift_r(unsigned low, unsigned high, unsigned shift)
+{
+    return (unsigned)(((uint64_t)high << 32 | low) >> (shift & 31));
 }
 
 #endif

@@ -12,7 +12,6 @@ import numpy as np
 from tests.hardware.cuvid import Driver, check, primary_context
 from tests.kernels.memory import Planes
 from videohw.kernels import Launch, Plan, image_for
-from videohw.kernels.launch import BLOCK
 
 CAPABILITY_MAJOR, CAPABILITY_MINOR, L2_BYTES = 75, 76, 38  # CUdevice_attribute
 
@@ -41,7 +40,7 @@ class Device:
         """On the default stream; returns at once."""
         parameters = (c.c_void_p * 1)(c.addressof(launch.arguments))
         self.call(
-            "cuLaunchKernel", self.function(launch.kernel), *launch.grid, *BLOCK, 0, None,
+            "cuLaunchKernel", self.function(launch.kernel), *launch.grid, *launch.block, 0, None,
             parameters, None,
         )  # fmt: skip
 

@@ -68,7 +68,7 @@ class HostRunner:
         ]
         planes = [plane for pair in pictures for side in pair for plane in side.planes]
         with self.forbidden_around(planes):
-            for kernel, grid, arguments in plan.launches(places):
+            for kernel, grid, _, arguments in plan.launches(places):
                 self.library.run_kernel(self.library[kernel], c.byref(arguments), *grid)
 
     @contextmanager

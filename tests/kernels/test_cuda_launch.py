@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from tests.kernels.host import SOURCE
 from videohw.color import ColorSpec
 from videohw.errors import InvalidInput, UnsupportedConfig
 from videohw.kernels import Surface, plan_to_rgb, plan_to_ycbcr
-from videohw.kernels.launch import MAX_PICTURES, MAX_SIDE
+from videohw.kernels.launch import _TILE_BYTES, _TILES, MAX_PICTURES, _tile_bytes
+from videohw.kernels.settings import MAX_SIDE
 
 COLOR = ColorSpec(matrix="bt709", range="limited")
 NV12, RGBA = Surface("nv12", 64, 48), Surface("rgba", 64, 48)
@@ -82,10 +84,12 @@ def test_a_matrix_that_is_not_linear() -> None:
 @pytest.mark.parametrize(
     ("target", "size", "new_size", "kernel", "grid"),
     [
-        ("rgb24", (1920, 1080), (1920, 1080), "nv12_rgb24", (4, 135)),
-        ("rgba", (1920, 1080), (1920, 1080), "nv12_rgba", (15, 135)),
-        ("rgb_float16", (1, 1), (1, 1), "nv12_rgb_float16", (1, 1)),
-        ("rgb_planar", (1920, 1080), (224, 225), "nv12_any", (7, 8)),
+        # 1081 rows of pairs, whose first is half above the picture.
+        ("rgb24", (1920, 1080), (1920, 1080), "nv12_rgb8", (8, 136)),
+        ("rgba", (1920, 1079), (1920, 1079), "nv12_rgb4", (15, 135)),
+        ("rgb_float16", (1, 1), (1, 1), "nv12_rgb8", (1, 1)),
+        ("rgb_planar", (1920, 1080), (960, 540), "nv12_any", (15, 17)),
+        ("rgb_planar", (1920, 1080), (224, 225), "nv12_any", (7, 57)),
     ],
 )
 def test_grids_cover_the_picture(
@@ -101,8 +105,29 @@ def test_grids_cover_the_picture(
     assert [launch.grid for launch in launches] == [(*grid, MAX_PICTURES), (*grid, 3)]
 
 
-def test_a_pitch_that_is_not_aligned_takes_the_kernel_for_any() -> None:
-    plan = plan_to_rgb(Surface("nv12", 64, 48, pitches=(66, 66)), RGBA, COLOR)
-    (launch,) = plan.launches([((4096, 8192), (0,))])
-    assert launch.kernel == "nv12_any"
-    assert launch.grid == (2, 2, 1)
+@pytest.mark.parametrize(
+    ("source", "left", "kernel"),
+    [("nv12", 2, "nv12_rgb4"), ("nv12", 1, "nv12_any"), ("yuv444p", 1, "yuv444_rgb4")],
+)
+def test_a_crop_between_two_samples_of_chroma_takes_a_scaling_kernel(
+    source: str, left: int, kernel: str
+) -> None:
+    plan = plan_to_rgb(
+        Surface(source, 64, 48), Surface("rgba", 32, 24), COLOR, crop=(left, 1, 32, 24)
+    )
+    assert plan.kernel == kernel
+
+
+@pytest.mark.parametrize("resize", ["bilinear", "area"])
+@pytest.mark.parametrize("source", ["nv12", "p010", "yuv444p16"])
+def test_the_source_of_a_block_has_room_in_its_memory(source: str, resize: str) -> None:
+    """Whatever is scaled to what: the kernel's array is as large as is counted on."""
+    text = SOURCE.read_text(encoding="utf-8")
+    assert f"TILE_BYTES = {_TILE_BYTES}, TILE_COLUMNS = 64, TILE_ROWS = 32" in text
+    for side in (1, 64, 65, 1000, 4096, 32768):
+        surface = Surface(source, 2000, 1500)
+        plan = plan_to_rgb(surface, Surface("rgba", side, side), COLOR, resize=resize)
+        if plan.settings.staged:
+            assert _tile_bytes(plan.settings, surface) <= _TILE_BYTES
+        assert (plan.settings.tile_columns, plan.settings.tile_rows) in _TILES
+        assert plan.settings.staged or not plan.settings.brief

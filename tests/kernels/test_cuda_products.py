@@ -13,7 +13,8 @@ import pytest
 from tests.kernels.host import SOURCE, HostRunner
 from videohw.errors import UnsupportedConfig
 from videohw.kernels import image_for, manifest
-from videohw.kernels.launch import _PIXELS, _RGB_SOURCES, _SOURCES, _TARGETS
+from videohw.kernels.launch import _PIXELS, _SOURCES
+from videohw.kernels.settings import RGB_SOURCES, TARGET_FORMS
 
 
 def builder() -> ModuleType:
@@ -75,17 +76,13 @@ def test_nothing_is_compressed() -> None:
 
 def test_every_kernel_that_a_plan_may_name_is_in_every_product() -> None:
     wanted = {
-        f"{source}_{target}"
-        for source in set(_SOURCES.values())
-        for target in (*_TARGETS.values(), "any")
-    } | {
-        f"{_TARGETS[source]}_{target}" for source in _RGB_SOURCES for target in ("nv12", "p016")
-    }  # fmt: skip
+        f"{source}_{kind}" for source in set(_SOURCES.values()) for kind in ("rgb8", "rgb4", "any")
+    } | {f"{TARGET_FORMS[source]}_ycbcr" for source in RGB_SOURCES}
     assert set(manifest()["kernels"]) == wanted
     for name, data in products().items():
         for kernel in wanted:
             assert kernel.encode() in data, (name, kernel)
-    assert set(_PIXELS) == set(_TARGETS.values())
+    assert set(_PIXELS) == set(TARGET_FORMS.values())
 
 
 @pytest.mark.parametrize(

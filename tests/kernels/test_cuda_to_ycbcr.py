@@ -6,34 +6,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from tests.kernels.cases import (
-    Case,
-    depth_of,
-    exact_ycbcr,
-    plan_of,
-    to_ycbcr_cases,
-    ycbcr_codes,
-)
+from tests.kernels.agreement import assert_untouched_around, assert_ycbcr_agrees
+from tests.kernels.cases import Case, plan_of, to_ycbcr_cases
 from tests.kernels.memory import Runner
 from videohw.color import SITINGS, ColorSpec
-
-# How far a code before rounding may be from the reference, of 0..1 for the whole scale.
-ARITHMETIC = 1e-6
 
 
 def assert_agrees(runner: Runner, case: Case) -> None:
     pictures = case.memory()
     runner.run(plan_of(case), pictures)
-    for source, target in pictures:
-        assert all(plane.is_untouched() for plane in source.planes)
-        assert all(plane.is_untouched_around() for plane in target.planes)
-        bits, shift = depth_of(target.surface)
-        for array in target.arrays():
-            assert not (array & ((1 << shift) - 1)).any()
-        exact = exact_ycbcr(case, source, bits)
-        for found, wanted in zip(ycbcr_codes(target), exact, strict=True):
-            difference = np.abs(found.astype(np.float64) - wanted)
-            assert (difference <= 0.5 + ARITHMETIC * (1 << bits)).all()
+    assert_untouched_around(pictures)
+    assert_ycbcr_agrees(case, pictures)
 
 
 @given(case=to_ycbcr_cases())

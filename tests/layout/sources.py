@@ -42,6 +42,7 @@ def project_files() -> tuple[Path, ...]:
             if not _MADE.intersection(path.relative_to(ROOT).parts)
             and not any(part.endswith(".egg-info") for part in path.relative_to(ROOT).parts)
             and path.suffix not in _MADE_SUFFIXES
+            and not (path.suffix == ".cpp" and path.with_suffix(".pyx").exists())
         ]
     return tuple(sorted(path for path in found if path.is_file()))
 

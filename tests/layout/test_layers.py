@@ -37,7 +37,7 @@ ALLOWED: dict[str, set[str]] = {
     "backend": {"errors", "metrics", "types"},
     "fault_policy": {"backend", "errors"},
     "machine": {"arguments", "backend", "errors", "types"},
-    "selection": {"backend", "errors", "types"},
+    "selection": {"backend", "environment", "errors", "types"},
     "session_owner": {"backend", "environment", "errors", "metrics", "selection", "types"},
     "pixels": {"color", "errors", "pixel_format"},
     "frame_pixels": {"color", "errors", "pixel_format", "pixels"},
@@ -57,6 +57,13 @@ ALLOWED: dict[str, set[str]] = {
         "backend", "bitstream", "color", "encoder_input", "environment", "errors",
         "fault_policy", "frame", "frame_pixels", "packet_layout", "picture_info", "pipeline",
         "pixel_format", "pixels", "pyav", "ready_outputs", "status", "types", "worker_session",
+    },
+    "_native": set(),
+    "_cuda": {"_native", "errors", "kernels", "status"},
+    "_nv": {"_cuda", "_native"},
+    "nvidia": {
+        "_cuda", "_nv", "backend", "color", "errors", "fault_policy", "frame", "frame_pixels",
+        "kernels", "open_sessions", "pixel_format", "pixels", "ready_outputs", "session", "types",
     },
     "decoder": {
         "arguments", "backend", "bitstream", "coded_input", "color", "deadline", "errors", "frame",

@@ -129,8 +129,10 @@ def test_threads(threads: Any) -> None:
 
 @pytest.mark.parametrize("argument", ["mean", "std"])
 @pytest.mark.parametrize(
-    "value", [(1, 2), 1, "abc", (1, 2, np.nan), (1, 2, np.inf), (1, 2, 3, 4), (1, None, 2)]
-)
+    "value",
+    [(1, 2), 1, "abc", (1, 2, np.nan), (1, 2, np.inf), (1, 2, 3, 4), (1, None, 2), (1, 2, 1e39),
+     (1, 2, 10**400)],
+)  # fmt: skip
 def test_mean_and_std(argument: str, value: Any) -> None:
     refused(argument, NV12, "nv12", "rgb_float32", **{argument: value})
 
@@ -140,6 +142,7 @@ def test_mean_and_std_of_what_is_not_float() -> None:
     refused("std", NV12, "nv12", "rgb_planar", std=(1, 1, 1))
     refused("std", NV12, "nv12", "rgb_float16", std=(1, 0, 1))
     refused("std", NV12, "nv12", "rgb_float16", std=(1, -1, 1))
+    refused("std", NV12, "nv12", "rgb_float32", std=(1, 1e-39, 1))
 
 
 def test_methods_and_colours() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -93,6 +95,28 @@ def test_every_source(source: str, target: str) -> None:
 def test_every_target(source: str, target: str) -> None:
     check(Case(source, 35, 18, target, seed=3))
     check(Case(source, 35, 18, target, seed=4, crop=(5, 3, 21, 13), size=(17, 20)))
+
+
+# Every form that each side was made for, at all the smallest sizes.
+MADE_FOR = [
+    *itertools.product(
+        ("nv12", "nv21", "i420", "yuv444p", "yuv422p", "p010", "p016"),
+        ("rgb24", "bgr24", "rgba", "bgra", "rgb_planar", *FLOATS),
+    ),
+    *itertools.product(
+        ("rgb24", "bgra", "rgba", "rgb_planar"), ("nv12", "i420", "p010", "yuv444p")
+    ),
+]
+
+
+@pytest.mark.parametrize(("source", "target"), MADE_FOR)
+def test_the_smallest_pictures(source: str, target: str) -> None:
+    for width, height in (*itertools.product((1, 2, 3), repeat=2), (5, 4)):
+        check(Case(source, width, height, target, seed=width))
+        crop = (width - 1, height - 1, 1, 1)
+        check(Case(source, width, height, target, crop=crop, seed=height))
+    check(Case(source, 3, 1, target, size=(1, 3), resize="area"))
+    check(Case(source, 1, 1, target, size=(5, 2)))
 
 
 @pytest.mark.parametrize("range_", ["limited", "full"])

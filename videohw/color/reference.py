@@ -117,6 +117,7 @@ def rgb_from_ycbcr(
 ) -> Array:
     """(rows, columns, 3) of R, G, B, where 0..1 is black to white; not clamped, not rounded.
 
+    The inverse of the equations of ITU-T H.273 (2021), 8.3, for MatrixCoefficients and range.
     ``y``, ``cb``, ``cr``: planes of codes of ``bit_depth`` bits. ``crop`` (left, top, width,
     height) is cut out of the picture and scaled to ``size`` (width, height) by ``resize``.
     """
@@ -139,6 +140,7 @@ def ycbcr_from_rgb(
 ) -> tuple[Array, Array, Array]:
     """Planes Y, Cb, Cr in codes of ``bit_depth`` bits, not rounded.
 
+    By the equations of ITU-T H.273 (2021), 8.3, for MatrixCoefficients and range.
     ``rgb``: (rows, columns, 3), where 0..1 is black to white.
     """
     affine = from_rgb(color, bit_depth)

@@ -20,7 +20,7 @@ from ..bitstream.convert import nals_to_length_prefixed
 from ..color import ColorSpec
 from ..errors import InvalidInput, UnsupportedCodec, UnsupportedConfig, VideoHwError
 from ..types import CODEC_ALIASES, DECODER_CODECS
-from .headers import first_sps, nals_in, sps_color
+from .headers import av1_color, first_sps, nals_in, sps_color
 from .media import Sample, StreamInfo, VideoTrack
 from .pyav import av_errors, detail, fraction, lenient_tags, load_av, writes_time_codes
 
@@ -271,7 +271,7 @@ def _track(av: Any, container: Any, stream: Any) -> VideoTrack:
         display_matrix=_display_matrix(av, stream),
         sample_aspect_ratio=fraction(stream.sample_aspect_ratio),
         color=color,
-        container_color=_container_only(codec, sps, color),
+        container_color=_container_only(codec, sps, extradata, color),
         metadata=dict(stream.metadata),
     )
 
@@ -329,14 +329,14 @@ def _stated_color(context: Any) -> ColorSpec:
     )
 
 
-def _container_only(codec: str, sps: Any, found: ColorSpec) -> ColorSpec | None:
+def _container_only(codec: str, sps: Any, extradata: bytes, found: ColorSpec) -> ColorSpec | None:
     """The fields of ``found`` that the coded stream does not state itself, or None."""
     if codec in ("vp8", "vp9"):
         # VP9 7.2.2 codes the matrix and the range; primaries and transfer are WebM's.
         return ColorSpec(primaries=found.primaries, transfer=found.transfer)
-    if sps is None:
+    stated = av1_color(extradata) if codec == "av1" else sps and sps_color(sps)
+    if stated is None:
         return None
-    stated = sps_color(sps)
     return ColorSpec(
         matrix=None if stated.matrix else found.matrix,
         range=None if stated.range else found.range,

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..bitstream import h264, hevc
+from ..bitstream.av1_sequence import find_sequence_header
+from ..bitstream.config_record import Av1Config
 from ..color import ColorSpec
 from ..errors import VideoHwError
 
@@ -56,6 +58,23 @@ def sps_color(sps: Any) -> ColorSpec:
         full_range=sps.full_range,
         siting=sps.chroma_sample_loc_type,
         bit_depth=sps.bit_depth_luma,
+    )
+
+
+def av1_color(record: bytes) -> ColorSpec | None:
+    """The colour that the sequence header in an av1C states; None when it holds none."""
+    try:
+        header = find_sequence_header(Av1Config.parse(record).config_obus)
+    except VideoHwError:
+        return None
+    if header is None:
+        return None
+    return ColorSpec.from_code_points(
+        matrix=header.matrix_coefficients,
+        primaries=header.color_primaries,
+        transfer=header.transfer_characteristics,
+        full_range=header.full_range,
+        bit_depth=header.bit_depth,
     )
 
 

@@ -1,7 +1,8 @@
-"""The CUDA kernels as they are shipped: which image a device takes, and how a kernel is called.
+"""The CUDA and Metal kernels as they are shipped, and how one is called.
 
-``image_for`` reads the products of ``kernels/build.py``; ``launch`` makes the arguments and the
-grid of a conversion. Nothing here calls a driver.
+``image_for`` reads the products of ``kernels/build.py`` for a CUDA device; ``launch`` makes the
+arguments and the grid of a conversion. ``metal_libraries`` and ``metal`` are the same for Metal.
+Nothing here calls a driver.
 """
 
 from __future__ import annotations
@@ -12,16 +13,22 @@ from importlib import resources
 from typing import Any
 
 from ..errors import UnsupportedConfig
-from .launch import Conversion, Launch, Picture, Plan, Surface, plan_to_rgb, plan_to_ycbcr
+from .launch import Conversion, Launch, Picture, Plan, plan_to_rgb, plan_to_ycbcr
+from .metal import MetalLaunch, MetalLibrary, MetalPlan, metal_libraries
+from .settings import Surface
 
 __all__ = [
     "Conversion",
     "Launch",
+    "MetalLaunch",
+    "MetalLibrary",
+    "MetalPlan",
     "Picture",
     "Plan",
     "Surface",
     "image_for",
     "manifest",
+    "metal_libraries",
     "plan_to_rgb",
     "plan_to_ycbcr",
 ]

@@ -27,6 +27,8 @@ MAX_PIXELS: Final = 1 << 30
 MAX_THREADS: Final = 256
 # How much thought NumPy may give to whether two strided arrays share a byte.
 _OVERLAP_WORK: Final[Any] = 1000
+_LEAST_STD: Final = float(np.finfo(np.float32).tiny)
+_LARGEST: Final = float(np.finfo(np.float32).max)
 
 
 def checked_size(size: object) -> Size | None:
@@ -94,7 +96,10 @@ def checked_threads(threads: object) -> int:
 
 
 def checked_triple(argument: str, value: object, output: str) -> Triple | None:
-    """``mean`` or ``std``, or None: three finite numbers, for a float output; ``std`` above 0."""
+    """``mean`` or ``std``, or None: three numbers that float32 holds, for a float output.
+
+    ``std`` is above 0.
+    """
     if value is None:
         return None
     layout = FORMATS.get(output)
@@ -106,10 +111,10 @@ def checked_triple(argument: str, value: object, output: str) -> Triple | None:
         )
     try:
         numbers = [float(item) for item in value]  # type: ignore[attr-defined]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         numbers = []
-    positive = argument != "std" or all(number > 0 for number in numbers)
-    if len(numbers) != 3 or not all(map(math.isfinite, numbers)) or not positive:
+    least = _LEAST_STD if argument == "std" else -_LARGEST
+    if len(numbers) != 3 or not all(least <= number <= _LARGEST for number in numbers):
         raise InvalidInput(
             f"{argument} is {value!r}",
             argument=argument,

@@ -1,0 +1,115 @@
+"""The emulated drivers' controls, as tests use them: faults, lateness, the ledger, misuses.
+
+Everything is of the process that the library is loaded in. Another process is steered by its
+environment (``environment``), and writes its report to a file.
+"""
+
+from __future__ import annotations
+
+import ctypes as c
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+PREFIX = "VIDEOHW_EMULATOR_"
+
+
+class Emulator:
+    """The controls of a loaded ``libcuda.so.1``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._library = c.CDLL(str(folder / "libcuda.so.1"))
+        for name in ("report", "misuses", "log"):
+            getattr(self._library, f"videohw_emulator_{name}").restype = c.c_char_p
+        for name in ("fault", "streams"):
+            getattr(self._library, f"videohw_emulator_{name}").restype = c.c_bool
+        self._library.videohw_emulator_clear_faults.restype = c.c_long
+
+    def fault(self, call: str, kind: str, value: int, first: int = 1, count: int = 1) -> None:
+        """Calls of ``call`` (``*``: all) fail, from the ``first`` on, ``count`` of them.
+
+        ``kind``: ``fail`` and ``sticky`` with a result code, ``stall`` with milliseconds, 0 until
+        the plan ends. ``count`` 0 is for ever.
+        """
+        text = f"{call}@{first}x{count}={kind}:{value}"
+        if not self._library.videohw_emulator_fault(text.encode()):
+            raise ValueError(text)
+
+    def clear_faults(self) -> int:
+        """End the plan, stalled calls and a sticky error; how many calls failed or stalled."""
+        return int(self._library.videohw_emulator_clear_faults())
+
+    def hits(self) -> list[int]:
+        """How often each fault of the plan came, in the order of the plan."""
+        found: list[int] = self.report()["fault_hits"]
+        return found
+
+    def stalled(self) -> int:
+        """Calls that are stalled now."""
+        return int(self._library.videohw_emulator_stalled())
+
+    def streams(self, how: str) -> None:
+        """When work of streams runs: ``early``, ``late`` or ``seed:NUMBER``."""
+        if not self._library.videohw_emulator_streams(how.encode()):
+            raise ValueError(how)
+
+    def crashes(self, does: bool) -> None:
+        """Whether the process ends where the real driver crashes."""
+        self._library.videohw_emulator_crashes(int(does))
+
+    def report(self) -> dict[str, Any]:
+        """The ledger (``open``, ``handles``, ``lost``), ``misuses``, ``calls`` and more."""
+        found: dict[str, Any] = json.loads(self._library.videohw_emulator_report())
+        return found
+
+    def open(self) -> dict[str, int]:
+        """How many handles of each kind are open."""
+        found: dict[str, int] = self.report()["open"]
+        return found
+
+    def misuses(self) -> list[str]:
+        """Rules broken since the last time."""
+        return str(self._library.videohw_emulator_misuses().decode()).splitlines()
+
+    def log(self) -> list[str]:
+        """Names of the calls since ``forget``, in order."""
+        lines = self._library.videohw_emulator_log().decode().splitlines()
+        return [line.split(" ", 1)[1] for line in lines]
+
+    def forget(self) -> None:
+        """Forget misuses, counts, the log and what was lost."""
+        self._library.videohw_emulator_forget()
+
+    @contextmanager
+    def clean(self) -> Iterator[None]:
+        """What runs within leaves no handle, no loss and no misuse behind."""
+        self.clear_faults()
+        self.forget()
+        before = self.open()
+        yield
+        self.clear_faults()
+        report = self.report()
+        found = {name: report[name] for name in ("misuses", "lost", "open")}
+        if found != {"misuses": [], "lost": {}, "open": before}:
+            raise AssertionError(f"{found}, before: {before}, now: {report['handles']}")
+
+
+def environment(folder: Path, **settings: object) -> dict[str, str]:
+    """The environment of a process that uses the emulated drivers by name and by path.
+
+    ``settings``: ``DEVICES``, ``DRIVER_VERSION``, ``COMPUTE_CAPABILITY``, ``MEMORY_BYTES``,
+    ``MEMORY_POOLS``, ``DEVICE_NAME``, ``STREAMS``, ``FAULTS`` (of ``CALL@FIRSTxCOUNT=KIND:VALUE``,
+    with ``;`` between), ``CRASHES``, ``REPORT`` and ``CRASH_LOG`` (files), ``VERBOSE``.
+    """
+    paths = [str(folder), os.environ.get("LD_LIBRARY_PATH", "")]
+    return {
+        **os.environ,
+        "LD_LIBRARY_PATH": ":".join(filter(None, paths)),
+        "VIDEOHW_LIBCUDA": str(folder / "libcuda.so.1"),
+        "VIDEOHW_LIBNVCUVID": str(folder / "libnvcuvid.so.1"),
+        **{PREFIX + name: str(value) for name, value in settings.items()},
+    }

@@ -1,0 +1,457 @@
+#include "cuvid_decoder.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+
+namespace cuvid {
+
+using emulator::misuse;
+
+bool Decoder::every_picture_is_mapped = false;
+std::map<unsigned long long, int> Decoder::planned_status;
+unsigned long long Decoder::pictures_decoded = 0;
+
+namespace {
+
+enum {
+    out_of_memory = 2, map_failed = 205, already_mapped = 208, not_mapped = 211,
+    not_supported = 801, most_surfaces = 32, most_outputs = 64, pitch_step = 512
+};
+
+std::map<const void *, std::shared_ptr<Decoder>> &decoders()
+{
+    static auto *kept = new std::map<const void *, std::shared_ptr<Decoder>>;
+    return *kept;
+}
+
+bool is_444(int format)
+{
+    return format == cudaVideoSurfaceFormat_YUV444 || format == cudaVideoSurfaceFormat_YUV444_16Bit;
+}
+
+bool is_422(int format)
+{
+    return format == cudaVideoSurfaceFormat_NV16 || format == cudaVideoSurfaceFormat_P216;
+}
+
+} // namespace
+
+Decoder::Decoder(const CUVIDDECODECREATEINFO &given, emulator::Context *in)
+    : context(in), info(given), surfaces(given.ulNumDecodeSurfaces),
+      outputs(std::max<std::size_t>(given.ulNumOutputSurfaces, 1))
+{
+    target.format = info.OutputFormat;
+    set_target(static_cast<int>(info.ulTargetWidth), static_cast<int>(info.ulTargetHeight),
+               info.display_area, info.target_rect);
+}
+
+Decoder::~Decoder()
+{
+    for (Mapped &each : outputs)
+        if (each.address)
+            emulator::release(each.address, "mapped picture");
+}
+
+CUresult Decoder::refusal(const CUVIDDECODECREATEINFO &info)
+{
+    static const std::set<int> known = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
+    int depth = static_cast<int>(info.bitDepthMinus8) + 8;
+    // Rule (trace): misuse.json, create_of_odd_things.
+    if (!known.count(info.CodecType) || info.ChromaFormat < 0 || info.ChromaFormat > 3)
+        return CUDA_ERROR_INVALID_VALUE;
+    const Ability *can = ability(info.CodecType, info.ChromaFormat, depth);
+    if (!can)
+        return not_supported;
+    if (info.ulWidth < can->min_width || info.ulHeight < can->min_height ||
+        info.ulWidth > can->max_width || info.ulHeight > can->max_height ||
+        (info.ulWidth + 15) / 16 * ((info.ulHeight + 15) / 16) > can->max_macroblocks ||
+        info.ulMaxWidth > can->max_width || info.ulMaxHeight > can->max_height)
+        return CUDA_ERROR_INVALID_VALUE;
+    if (info.ulNumDecodeSurfaces < 1 || info.ulNumDecodeSurfaces > most_surfaces ||
+        info.ulNumOutputSurfaces > most_outputs)
+        return CUDA_ERROR_INVALID_VALUE;
+    if ((is_444(info.OutputFormat) && info.ChromaFormat != cudaVideoChromaFormat_444) ||
+        (is_422(info.OutputFormat) && info.ChromaFormat != cudaVideoChromaFormat_422))
+        return not_supported;
+    if (info.OutputFormat < 0 || info.OutputFormat > 5 || !(can->formats >> info.OutputFormat & 1))
+        return CUDA_ERROR_INVALID_VALUE;
+    if (!info.ulTargetWidth || !info.ulTargetHeight)
+        return out_of_memory;
+    return CUDA_SUCCESS;
+}
+
+void Decoder::set_target(int width, int height, const CUVIDSHORTAREA &display,
+                         const CUVIDSHORTAREA &within)
+{
+    target.width = width;
+    target.height = height;
+    bool whole = within.right <= within.left || within.bottom <= within.top;
+    target.left = whole ? 0 : within.left;
+    target.top = whole ? 0 : within.top;
+    target.right = whole ? width : within.right;
+    target.bottom = whole ? height : within.bottom;
+    // Rule (assumed): an empty display area is the whole picture.
+    bool all = display.right <= display.left || display.bottom <= display.top;
+    target.from_left = all ? 0 : display.left;
+    target.from_top = all ? 0 : display.top;
+    target.from_right = all ? static_cast<int>(info.ulWidth) : display.right;
+    target.from_bottom = all ? static_cast<int>(info.ulHeight) : display.bottom;
+    std::size_t bytes = static_cast<std::size_t>(width) * (target.wide() ? 2 : 1);
+    target.pitch = (bytes + pitch_step - 1) / pitch_step * pitch_step; // Rule (trace)
+}
+
+CUresult Decoder::decode(const CUVIDPICPARAMS &given)
+{
+    // Rule (trace): misuse.json
+    if (given.CurrPicIdx < 0 || given.CurrPicIdx >= static_cast<int>(surfaces.size()) ||
+        given.PicWidthInMbs != static_cast<int>(info.ulWidth + 15) / 16 ||
+        given.FrameHeightInMbs != static_cast<int>(info.ulHeight + 15) / 16)
+        return CUDA_ERROR_INVALID_VALUE;
+    std::shared_ptr<const Job> job = job_of(given);
+    if (!job) {
+        misuse("cuvidDecodePicture outside of the decode callback, or of parameters that are not "
+               "the parser's");
+        return CUDA_ERROR_INVALID_VALUE;
+    }
+    Surface &surface = surfaces[given.CurrPicIdx];
+    if (!codec || codec_parser != job->parser || codec_extradata != job->extradata) {
+        codec = codec::Decoder::open(job->kind, job->extradata);
+        codec_parser = job->parser;
+        codec_extradata = job->extradata;
+        codec_sets.clear();
+        if (!codec)
+            return not_supported;
+    }
+    Bytes data;
+    if (job->sets != codec_sets)
+        data = codec_sets = job->sets;
+    data.insert(data.end(), job->data.begin(), job->data.end());
+    codec::PicturePointer made;
+    {
+        codec::Decoder &running = *codec;
+        emulator::Unlocked unlocked;
+        made = running.decode(data.data(), data.size(), job->second_field);
+    }
+    if (every_picture_is_mapped && surface.serial && surface.serial != job->serial &&
+        !surface.asked && surface.displays &&
+        (!surface.displays->asked_for ||
+         surface.displays->serial[given.CurrPicIdx] == surface.serial))
+        misuse("cuvidDecodePicture into index %d, whose picture was displayed and not mapped",
+               given.CurrPicIdx);
+    bool first_damaged = job->second_field && surface.serial == job->serial &&
+                         surface.status != cuvidDecodeStatus_Success;
+    surface.picture = made;
+    surface.serial = job->serial;
+    surface.displays = job->displays;
+    surface.asked = false;
+    // Rule (trace): damaged pictures are Error or Error_Concealed; which of both is not known.
+    surface.status = !made                            ? cuvidDecodeStatus_Error
+                     : made->damaged || first_damaged ? cuvidDecodeStatus_Error_Concealed
+                                                      : cuvidDecodeStatus_Success;
+    if (!job->second_field)
+        ++pictures_decoded;
+    auto planned = planned_status.find(pictures_decoded);
+    if (planned != planned_status.end())
+        surface.status = planned->second;
+    return CUDA_SUCCESS;
+}
+
+CUresult Decoder::map(int index, CUdeviceptr *address, unsigned *pitch, const CUVIDPROCPARAMS &how)
+{
+    if (index < 0 || index >= static_cast<int>(surfaces.size()))
+        return CUDA_ERROR_INVALID_VALUE;
+    Mapped *free = nullptr;
+    for (Mapped &each : outputs) {
+        if (each.index == index) {
+            *address = each.address; // Rule (trace)
+            *pitch = static_cast<unsigned>(target.pitch);
+            return already_mapped;
+        }
+        if (each.index < 0 && !free)
+            free = &each;
+    }
+    if (!free)
+        return map_failed;
+    Surface &surface = surfaces[index];
+    if (surface.status == cuvidDecodeStatus_Invalid)
+        misuse("cuvidMapVideoFrame of index %d, into which nothing was decoded", index);
+    else if (surface.displays && surface.displays->asked_for &&
+             surface.displays->serial[index] != surface.serial)
+        misuse("cuvidMapVideoFrame of index %d, which holds a picture that was not displayed yet: "
+               "the index was used again", index);
+    emulator::StreamPointer stream = emulator::stream_by_handle(how.output_stream);
+    if (!stream)
+        return CUDA_ERROR_INVALID_VALUE;
+    std::size_t bytes = target.pitch * target.rows();
+    if (free->bytes != bytes && free->address) {
+        emulator::release(free->address, "mapped picture");
+        free->address = 0;
+    }
+    if (!free->address) {
+        free->address = emulator::allocate(bytes, "mapped picture", context);
+        free->bytes = bytes;
+        if (!free->address)
+            return out_of_memory;
+    }
+    free->index = index;
+    surface.asked = true;
+    emulator::set_usable(free->address, true);
+    // Rule (header): the picture is put into the mapped memory by work on the output stream.
+    emulator::Address place = free->address;
+    emulator::enqueue(stream, [picture = surface.picture, target = target, place, bytes] {
+        std::vector<unsigned char> made = converted(picture.get(), target);
+        if (void *memory = emulator::device_memory(place, bytes))
+            std::memcpy(memory, made.data(), bytes);
+        else
+            misuse("a mapped picture was unmapped before the work of its stream was done");
+    });
+    *address = free->address;
+    *pitch = static_cast<unsigned>(target.pitch);
+    return CUDA_SUCCESS;
+}
+
+CUresult Decoder::unmap(CUdeviceptr address)
+{
+    for (Mapped &each : outputs)
+        if (each.address == address && each.index >= 0) {
+            each.index = -1;
+            emulator::set_usable(each.address, false);
+            return CUDA_SUCCESS;
+        }
+    return not_mapped;
+}
+
+bool Decoder::has_mapped() const
+{
+    return std::any_of(outputs.begin(), outputs.end(),
+                       [](const Mapped &each) { return each.index >= 0; });
+}
+
+std::size_t Decoder::bytes() const
+{
+    std::size_t samples = info.ulMaxWidth * info.ulMaxHeight * (info.bitDepthMinus8 ? 2 : 1);
+    return samples * 3 / (info.ChromaFormat == cudaVideoChromaFormat_444 ? 1 : 2) *
+           info.ulNumDecodeSurfaces;
+}
+
+CUresult Decoder::reconfigure(const CUVIDRECONFIGUREDECODERINFO &given)
+{
+    unsigned long most_width = std::max(info.ulMaxWidth, info.ulWidth);
+    unsigned long most_height = std::max(info.ulMaxHeight, info.ulHeight);
+    const Ability *can =
+        ability(info.CodecType, info.ChromaFormat, static_cast<int>(info.bitDepthMinus8) + 8);
+    // Rule (trace): not beyond the maximum that it was created with.
+    if (given.ulWidth > most_width || given.ulHeight > most_height || !can ||
+        given.ulWidth < can->min_width || given.ulHeight < can->min_height ||
+        given.ulNumDecodeSurfaces < 1 || given.ulNumDecodeSurfaces > most_surfaces ||
+        !given.ulTargetWidth || !given.ulTargetHeight)
+        return CUDA_ERROR_INVALID_VALUE;
+    info.ulMaxWidth = most_width;
+    info.ulMaxHeight = most_height;
+    info.ulWidth = given.ulWidth;
+    info.ulHeight = given.ulHeight;
+    // Rule (header): what was decoded before is lost.
+    surfaces.assign(given.ulNumDecodeSurfaces, Surface());
+    set_target(static_cast<int>(given.ulTargetWidth), static_cast<int>(given.ulTargetHeight),
+               given.display_area, given.target_rect);
+    return CUDA_SUCCESS;
+}
+
+CUresult Decoder::status(int index, CUVIDGETDECODESTATUS *status) const
+{
+    if (index < 0 || index >= static_cast<int>(surfaces.size()))
+        return CUDA_ERROR_INVALID_VALUE;
+    const Surface &surface = surfaces[index];
+    int answer = surface.status;
+    // Rule (trace): before it is mapped a picture may still be in work.
+    bool late = emulator::laziness() == emulator::Laziness::late ||
+                (emulator::laziness() == emulator::Laziness::seeded && emulator::chance(2));
+    if (answer != cuvidDecodeStatus_Invalid && !surface.asked && late)
+        answer = cuvidDecodeStatus_InProgress;
+    std::memset(status, 0, sizeof *status);
+    status->decodeStatus = answer;
+    return CUDA_SUCCESS;
+}
+
+namespace {
+
+// A decoder for the length of a call.
+class Use {
+  public:
+    Use(CUvideodecoder handle, const char *call)
+    {
+        auto found = decoders().find(handle);
+        if (found == decoders().end()) {
+            misuse("%s of a decoder that is not open", call);
+            return;
+        }
+        decoder = found->second;
+        ++decoder->inside;
+    }
+    ~Use()
+    {
+        if (decoder)
+            --decoder->inside;
+    }
+    Use(const Use &) = delete;
+    Use &operator=(const Use &) = delete;
+    explicit operator bool() const { return decoder != nullptr; }
+    Decoder *operator->() const { return decoder.get(); }
+
+  private:
+    std::shared_ptr<Decoder> decoder;
+};
+
+#define WITH_DECODER(handle)                                                                       \
+    ENTER();                                                                                       \
+    if (CUresult none = no_context())                                                              \
+        return none;                                                                               \
+    if (!(handle))                                                                                 \
+        return emulator::crash(CUDA_ERROR_INVALID_VALUE, "%s(NULL)", __func__);                    \
+    Use decoder(handle, __func__);                                                                 \
+    if (!decoder)                                                                                  \
+        return CUDA_ERROR_INVALID_VALUE;                                                           \
+    if (decoder->context != emulator::current_context()) {                                         \
+        misuse("%s of a decoder of another context", __func__);                                    \
+        return out_of_memory; /* Rule (trace): of cuvidMapVideoFrame; assumed of the others */     \
+    }
+
+void watch_contexts()
+{
+    static bool watching = false;
+    if (watching)
+        return;
+    watching = true;
+    emulator::when_context_ends([](emulator::Context *ended) {
+        for (auto at = decoders().begin(); at != decoders().end();)
+            at = at->second->context == ended ? decoders().erase(at) : std::next(at);
+    });
+}
+
+} // namespace
+} // namespace cuvid
+
+using namespace cuvid;
+
+EMULATED CUresult cuvidCreateDecoder(CUvideodecoder *handle, CUVIDDECODECREATEINFO *info)
+{
+    ENTER();
+    if (CUresult none = no_context())
+        return none;
+    if (!handle || !info)
+        return emulator::crash(CUDA_ERROR_INVALID_VALUE, "cuvidCreateDecoder of NULL");
+    if (CUresult refused = Decoder::refusal(*info))
+        return refused;
+    watch_contexts();
+    auto made = std::make_shared<Decoder>(*info, emulator::current_context());
+    decoders()[made.get()] = made;
+    emulator::opened("decoder", made.get(), made->bytes());
+    *handle = made.get();
+    return CUDA_SUCCESS;
+}
+
+EMULATED CUresult cuvidDestroyDecoder(CUvideodecoder handle)
+{
+    ENTER_GIVING_BACK();
+    if (CUresult none = no_context())
+        return none;
+    auto found = decoders().find(handle);
+    if (found == decoders().end())
+        return emulator::crash(CUDA_ERROR_INVALID_VALUE,
+                               "cuvidDestroyDecoder of a decoder that is not open");
+    if (found->second->inside)
+        misuse("cuvidDestroyDecoder while another thread is inside a call of the decoder");
+    if (found->second->has_mapped())
+        misuse("cuvidDestroyDecoder with a picture mapped");
+    if (found->second->context != emulator::current_context())
+        misuse("cuvidDestroyDecoder of a decoder of another context");
+    decoders().erase(found);
+    emulator::given_back("decoder", handle);
+    return LEAVE(CUDA_SUCCESS);
+}
+
+EMULATED CUresult cuvidDecodePicture(CUvideodecoder handle, CUVIDPICPARAMS *picture)
+{
+    WITH_DECODER(handle);
+    if (!picture)
+        return emulator::crash(CUDA_ERROR_INVALID_VALUE, "cuvidDecodePicture of NULL");
+    return decoder->decode(*picture);
+}
+
+EMULATED CUresult cuvidGetDecodeStatus(CUvideodecoder handle, int index,
+                                       CUVIDGETDECODESTATUS *status)
+{
+    WITH_DECODER(handle);
+    if (!status)
+        return emulator::crash(CUDA_ERROR_INVALID_VALUE, "cuvidGetDecodeStatus of NULL");
+    return decoder->status(index, status);
+}
+
+EMULATED CUresult cuvidReconfigureDecoder(CUvideodecoder handle, CUVIDRECONFIGUREDECODERINFO *info)
+{
+    WITH_DECODER(handle);
+    if (!info)
+        return emulator::crash(CUDA_ERROR_INVALID_VALUE, "cuvidReconfigureDecoder of NULL");
+    if (!in_sequence_callback()) // Rule (header); the real driver answers as if it were
+        misuse("cuvidReconfigureDecoder outside of the sequence callback");
+    if (decoder->has_mapped())
+        misuse("cuvidReconfigureDecoder with a picture mapped");
+    return decoder->reconfigure(*info);
+}
+
+EMULATED CUresult cuvidMapVideoFrame64(CUvideodecoder handle, int index, CUdeviceptr *address,
+                                       unsigned int *pitch, CUVIDPROCPARAMS *how)
+{
+    WITH_DECODER(handle);
+    if (!address || !pitch || !how)
+        return emulator::crash(CUDA_ERROR_INVALID_VALUE, "cuvidMapVideoFrame of NULL");
+    return decoder->map(index, address, pitch, *how);
+}
+
+// Rule (assumed): no context is wanted; PyNvVideoCodec calls it without one.
+EMULATED CUresult cuvidUnmapVideoFrame64(CUvideodecoder handle, CUdeviceptr address)
+{
+    ENTER_GIVING_BACK();
+    Use decoder(handle, __func__);
+    if (!decoder)
+        return CUDA_ERROR_INVALID_VALUE;
+    CUresult answer = decoder->unmap(address);
+    return LEAVE(answer);
+}
+
+// Rule (header): the names of 32-bit programs, whose addresses have 32 bits.
+EMULATED CUresult cuvidMapVideoFrame(CUvideodecoder, int, unsigned int *, unsigned int *,
+                                     CUVIDPROCPARAMS *)
+{
+    ENTER();
+    return not_supported;
+}
+
+EMULATED CUresult cuvidUnmapVideoFrame(CUvideodecoder, unsigned int)
+{
+    ENTER();
+    return not_supported;
+}
+
+// The status of the `number`th picture from now that any decoder decodes, from 1; 0 as libavcodec
+// says.
+EMULATED void videohw_emulator_decode_status(unsigned long long number, int status)
+{
+    emulator::Call entered("videohw_emulator_decode_status");
+    Decoder::planned_status[Decoder::pictures_decoded + number] = status;
+}
+
+EMULATED void videohw_emulator_clear_decode_status()
+{
+    emulator::Call entered("videohw_emulator_clear_decode_status");
+    Decoder::planned_status.clear();
+}
+
+// Whether the client maps every picture that it is shown, so that decoding over one that it did not
+// map is a misuse. A client that wants no pixels, or leaves pictures out, is right not to map.
+EMULATED void videohw_emulator_every_picture_is_mapped(int is)
+{
+    emulator::Call entered("videohw_emulator_every_picture_is_mapped");
+    Decoder::every_picture_is_mapped = is;
+}

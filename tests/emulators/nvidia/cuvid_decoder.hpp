@@ -1,0 +1,61 @@
+// The decoder of the emulated libnvcuvid: surfaces with the pixels that libavcodec made, mapped
+// pictures in device memory.
+#pragma once
+
+#include "cuvid_caps.hpp"
+#include "cuvid_parser.hpp"
+#include "cuvid_scale.hpp"
+
+namespace cuvid {
+
+struct Surface {
+    codec::PicturePointer picture;
+    int status = cuvidDecodeStatus_Invalid;
+    bool asked = false; // its status is known for certain: it was mapped
+    unsigned long long serial = 0;
+    std::shared_ptr<Displays> displays;
+};
+
+struct Mapped {
+    emulator::Address address = 0;
+    std::size_t bytes = 0;
+    int index = -1; // of the picture that is mapped, -1 for none
+};
+
+class Decoder {
+  public:
+    Decoder(const CUVIDDECODECREATEINFO &info, emulator::Context *context);
+    ~Decoder();
+
+    // The refusals of the real driver, in its order.
+    static CUresult refusal(const CUVIDDECODECREATEINFO &info);
+
+    CUresult decode(const CUVIDPICPARAMS &given);
+    CUresult map(int index, CUdeviceptr *address, unsigned *pitch, const CUVIDPROCPARAMS &how);
+    CUresult unmap(CUdeviceptr address);
+    CUresult reconfigure(const CUVIDRECONFIGUREDECODERINFO &info);
+    CUresult status(int index, CUVIDGETDECODESTATUS *status) const;
+    bool has_mapped() const;
+    std::size_t bytes() const; // of its surfaces, about
+
+    emulator::Context *context;
+    int inside = 0; // calls that run now
+    static bool every_picture_is_mapped;
+    // Of pictures that come, a status other than what libavcodec says.
+    static std::map<unsigned long long, int> planned_status;
+    static unsigned long long pictures_decoded;
+
+  private:
+    void set_target(int width, int height, const CUVIDSHORTAREA &display,
+                    const CUVIDSHORTAREA &within);
+
+    CUVIDDECODECREATEINFO info;
+    Target target;
+    std::vector<Surface> surfaces;
+    std::vector<Mapped> outputs;
+    std::unique_ptr<codec::Decoder> codec;
+    unsigned long long codec_parser = 0; // whose pictures it decodes
+    Bytes codec_sets, codec_extradata;  // what it was given last
+};
+
+} // namespace cuvid

@@ -1,0 +1,312 @@
+// Codecs whose packets are frames: VP8, VP9 and JPEG.
+//
+// Rule (assumed): of VP8, VP9 and JPEG there are no traces; surfaces, parameters and the order of
+// callbacks follow their standards and what H.264 does.
+
+#include "cuvid_bits.hpp"
+#include "cuvid_parser.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace cuvid {
+namespace {
+
+CUVIDEOFORMAT plain_format(int codec, int width, int height, int chroma, int depth, int surfaces)
+{
+    CUVIDEOFORMAT format{};
+    format.codec = codec;
+    format.progressive_sequence = 1;
+    format.bit_depth_luma_minus8 = static_cast<unsigned char>(depth - 8);
+    format.bit_depth_chroma_minus8 = static_cast<unsigned char>(depth - 8);
+    format.min_num_decode_surfaces = static_cast<unsigned char>(surfaces);
+    format.coded_width = static_cast<unsigned>((width + 15) / 16 * 16);
+    format.coded_height = static_cast<unsigned>((height + 15) / 16 * 16);
+    set_area(format, 0, 0, width, height);
+    format.chroma_format = chroma;
+    set_aspect(format, width, height);
+    format.video_signal_description.format_and_range = 5;
+    format.video_signal_description.color_primaries = 2;
+    format.video_signal_description.transfer_characteristics = 2;
+    format.video_signal_description.matrix_coefficients = 2;
+    return format;
+}
+
+// An index that a reference slot holds on to.
+using Held = std::shared_ptr<const int>;
+
+class Frames : public Parser {
+  public:
+    explicit Frames(const CUVIDPARSERPARAMS &parameters) : Parser(parameters)
+    {
+        start_codes = false;
+    }
+
+  protected:
+    bool starts_picture(const unsigned char *, std::size_t) override { return false; }
+    bool unit(const unsigned char *, std::size_t) override { return false; }
+    void end_of_stream() override
+    {
+        current.reset();
+        for (Held &slot : slots)
+            slot.reset();
+        known = false;
+    }
+
+    bool picture(Coded &coded) override
+    {
+        coded.index = current ? *current : -1;
+        coded.width_in_mbs = (width + 15) / 16;
+        coded.height_in_mbs = (height + 15) / 16;
+        coded.reference = refreshed != 0;
+        coded.intra = intra;
+        coded.hidden = !shown;
+        coded.sets = sets;
+        coded.data = for_codec;
+        return true;
+    }
+
+    void picture_decoded() override
+    {
+        for (int slot = 0; slot < 8; ++slot)
+            if (refreshed >> slot & 1)
+                slots[slot] = current;
+        if (shown && current)
+            display(*current);
+        current.reset();
+    }
+
+    Held held_index()
+    {
+        int index = take_index();
+        return Held(new int(index), [this](const int *held) {
+            let_go(*held);
+            delete held;
+        });
+    }
+
+    Held current, slots[8];
+    int width = 0, height = 0;
+    bool known = false, shown = true, intra = true;
+    unsigned refreshed = 0; // a bit for each slot that the picture goes into
+    Bytes sets, for_codec;
+};
+
+class Vp8 : public Frames {
+  public:
+    using Frames::Frames;
+
+  protected:
+    codec::Kind kind() const override { return codec::Kind::vp8; }
+    void packet_without_start_codes(const Bytes &data) override
+    {
+        if (data.size() < 3)
+            return;
+        bool key = !(data[0] & 1);
+        if (key) {
+            if (data.size() < 10 || data[3] != 0x9d || data[4] != 1 || data[5] != 0x2a)
+                return;
+            width = data[6] | (data[7] & 0x3f) << 8;
+            height = data[8] | (data[9] & 0x3f) << 8;
+            known = begin_sequence(plain_format(cudaVideoCodec_VP8, width, height, 1, 8, 5)) > 0;
+        }
+        if (!known)
+            return;
+        intra = key;
+        shown = data[0] >> 4 & 1;
+        // Which references it refreshes stands in coded data: the last three pictures are held.
+        refreshed = 1u << (count++ % 3);
+        current = held_index();
+        whole_picture(data);
+    }
+
+  private:
+    unsigned count = 0;
+};
+
+class Vp9 : public Frames {
+  public:
+    using Frames::Frames;
+
+  protected:
+    codec::Kind kind() const override { return codec::Kind::vp9; }
+    void packet_without_start_codes(const Bytes &data) override
+    {
+        for (const Bytes &each : split(data))
+            frame(each);
+    }
+
+  private:
+    // Annex B: an index at the end of a superframe.
+    static std::vector<Bytes> split(const Bytes &data)
+    {
+        unsigned char last = data.back();
+        std::size_t frames = (last & 7) + 1, bytes = (last >> 3 & 3) + 1;
+        std::size_t index = 2 + frames * bytes;
+        if ((last & 0xe0) != 0xc0 || data.size() < index || data[data.size() - index] != last)
+            return {data};
+        std::vector<Bytes> parts;
+        std::size_t at = 0, entry = data.size() - index + 1;
+        for (std::size_t i = 0; i < frames; ++i) {
+            std::size_t size = 0;
+            for (std::size_t n = 0; n < bytes; ++n)
+                size |= static_cast<std::size_t>(data[entry++]) << (8 * n);
+            if (size > data.size() - index - at)
+                break;
+            if (size)
+                parts.emplace_back(data.begin() + static_cast<long>(at),
+                                   data.begin() + static_cast<long>(at + size));
+            at += size;
+        }
+        return parts;
+    }
+
+    void read_colour(Bits &bits)
+    {
+        depth = 8;
+        if (profile >= 2)
+            depth = bits.flag() ? 12 : 10;
+        unsigned space = bits.u(3);
+        chroma = 1;
+        if (space != 7) {
+            bits.skip(1);
+            if (profile & 1) {
+                bool across = bits.flag(), down = bits.flag();
+                chroma = across ? (down ? 1 : 2) : 3;
+                bits.skip(1);
+            }
+        } else {
+            chroma = 3;
+            if (profile & 1)
+                bits.skip(1);
+        }
+    }
+
+    void read_size(Bits &bits)
+    {
+        width = static_cast<int>(bits.u(16)) + 1;
+        height = static_cast<int>(bits.u(16)) + 1;
+    }
+
+    void frame(const Bytes &data)
+    {
+        Bits bits(data.data(), std::min<std::size_t>(data.size(), 64), false);
+        if (bits.u(2) != 2)
+            return;
+        profile = bits.flag();
+        profile |= bits.flag() << 1;
+        if (profile == 3)
+            bits.skip(1);
+        if (bits.flag()) {
+            unsigned slot = bits.u(3);
+            if (slots[slot])
+                display_again(*slots[slot]);
+            return;
+        }
+        bool key = !bits.flag();
+        shown = bits.flag();
+        bool resilient = bits.flag(), intra_only = false;
+        if (key) {
+            if (bits.u(24) != 0x498342)
+                return;
+            read_colour(bits);
+            read_size(bits);
+            refreshed = 255;
+        } else {
+            if (!shown)
+                intra_only = bits.flag();
+            if (!resilient)
+                bits.skip(2);
+            if (intra_only) {
+                if (bits.u(24) != 0x498342)
+                    return;
+                if (profile > 0)
+                    read_colour(bits);
+                refreshed = bits.u(8);
+                read_size(bits);
+            } else {
+                refreshed = bits.u(8);
+                unsigned from[3];
+                for (unsigned &each : from) {
+                    each = bits.u(3);
+                    bits.skip(1);
+                }
+                bool found = false;
+                for (unsigned each : from)
+                    if (!found && bits.flag()) {
+                        found = true;
+                        width = sizes[each].first;
+                        height = sizes[each].second;
+                    }
+                if (!found)
+                    read_size(bits);
+            }
+        }
+        intra = key || intra_only;
+        if (!key && !known)
+            return;
+        CUVIDEOFORMAT format = plain_format(cudaVideoCodec_VP9, width, height, chroma, depth, 12);
+        known = begin_sequence(format) > 0;
+        if (!known)
+            return;
+        for (int slot = 0; slot < 8; ++slot)
+            if (refreshed >> slot & 1)
+                sizes[slot] = {width, height};
+        current = held_index();
+        whole_picture(data);
+    }
+
+    int profile = 0, depth = 8, chroma = 1;
+    std::pair<int, int> sizes[8];
+};
+
+class Jpeg : public Frames {
+  public:
+    using Frames::Frames;
+
+  protected:
+    codec::Kind kind() const override { return codec::Kind::jpeg; }
+    void packet_without_start_codes(const Bytes &data) override
+    {
+        int chroma = -1;
+        for (std::size_t at = 2; at + 9 < data.size() && data[at] == 0xff;) {
+            int marker = data[at + 1], size = data[at + 2] << 8 | data[at + 3];
+            if (marker >= 0xc0 && marker <= 0xc2) {
+                height = data[at + 5] << 8 | data[at + 6];
+                width = data[at + 7] << 8 | data[at + 8];
+                int components = data[at + 9];
+                int sampling = components == 3 && at + 11 < data.size() ? data[at + 11] : 0x11;
+                chroma = components == 1    ? 0
+                         : sampling == 0x22 ? 1
+                         : sampling == 0x21 ? 2
+                                            : 3;
+                break;
+            }
+            at += 2 + static_cast<std::size_t>(size);
+        }
+        if (chroma < 0)
+            return;
+        CUVIDEOFORMAT format = plain_format(cudaVideoCodec_JPEG, width, height, chroma, 8, 1);
+        format.video_signal_description.format_and_range |= 8;
+        if (begin_sequence(format) <= 0)
+            return;
+        current = held_index();
+        whole_picture(data);
+    }
+};
+
+} // namespace
+
+Parser *new_av1_parser(const CUVIDPARSERPARAMS &);
+
+Parser *new_frame_parser(const CUVIDPARSERPARAMS &parameters)
+{
+    switch (parameters.CodecType) {
+    case cudaVideoCodec_VP8: return new Vp8(parameters);
+    case cudaVideoCodec_VP9: return new Vp9(parameters);
+    case cudaVideoCodec_JPEG: return new Jpeg(parameters);
+    default: return new_av1_parser(parameters);
+    }
+}
+
+} // namespace cuvid

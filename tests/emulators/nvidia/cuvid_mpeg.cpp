@@ -1,0 +1,405 @@
+// MPEG-1, MPEG-2 and MPEG-4 part 2 for the emulated parser.
+//
+// Rule (assumed): of MPEG-1, MPEG-2 and MPEG-4 there are no traces; surfaces, parameters and the
+// order of callbacks follow their standards and what H.264 does. VC-1 is refused by the parser.
+
+#include "cuvid_bits.hpp"
+#include "cuvid_parser.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace cuvid {
+namespace {
+
+enum { i_picture = 1, p_picture = 2, b_picture = 3 };
+
+// References are displayed when the next one comes, others at once.
+class Reordering : public Parser {
+  public:
+    explicit Reordering(const CUVIDPARSERPARAMS &parameters) : Parser(parameters)
+    {
+        boundary_bytes = 4; // the code says it all
+    }
+
+  protected:
+    virtual bool is_data(int code) const = 0;
+
+    bool starts_picture(const unsigned char *data, std::size_t bytes) override
+    {
+        return bytes >= 4 && !is_data(data[3]);
+    }
+
+    void start(int type, bool pairs)
+    {
+        if (pairs && open) {
+            second = true;
+        } else {
+            finish();
+            second = false;
+            index = take_index();
+        }
+        is_reference = type != b_picture;
+        started = true;
+    }
+
+    void picture_decoded() override
+    {
+        started = false;
+        open = field && !second;
+        if (!open)
+            finish();
+    }
+
+    // The picture has both of its fields, or never gets the second.
+    void finish()
+    {
+        if (index < 0)
+            return;
+        if (!is_reference || low_delay) {
+            display(index);
+            let_go(std::exchange(index, -1));
+        } else {
+            if (newest >= 0)
+                display(newest);
+            if (oldest >= 0)
+                let_go(oldest);
+            oldest = newest;
+            newest = std::exchange(index, -1);
+        }
+        open = false;
+    }
+
+    void forget_pictures()
+    {
+        finish();
+        if (newest >= 0)
+            display(newest);
+        for (int *each : {&oldest, &newest})
+            if (*each >= 0)
+                let_go(std::exchange(*each, -1));
+        started = second = field = false;
+    }
+
+    bool started = false, second = false, open = false, field = false, low_delay = false;
+    bool is_reference = false;
+    int index = -1, newest = -1, oldest = -1;
+};
+
+// MPEG-1 and MPEG-2 -----------------------------------------------------------------------------
+
+class Mpeg2 : public Reordering {
+  public:
+    using Reordering::Reordering;
+
+  protected:
+    codec::Kind kind() const override
+    {
+        return extended ? codec::Kind::mpeg2 : codec::Kind::mpeg1;
+    }
+    bool is_data(int code) const override { return code >= 1 && code <= 0xaf; }
+
+    bool unit(const unsigned char *data, std::size_t bytes) override
+    {
+        Bits bits(data + 4, bytes - 4, false);
+        int code = data[3];
+        if (code == 0xb3) {
+            width = static_cast<int>(bits.u(12));
+            height = static_cast<int>(bits.u(12));
+            aspect = static_cast<int>(bits.u(4));
+            rate = static_cast<int>(bits.u(4));
+            bitrate = bits.u(18);
+            extended = low_delay = false;
+            progressive_sequence = true;
+            chroma = 1;
+            rate_numerator = rate_denominator = 1;
+            video_format = 5;
+            primaries = transfer = matrix = 2;
+            sequence_units.assign(data, data + bytes);
+            in_sequence = true;
+        } else if (code == 0xb5) {
+            extension(bits);
+            Bytes &into = in_sequence ? sequence_units : picture_units;
+            into.insert(into.end(), data, data + bytes);
+        } else if (code == 0x00) {
+            in_sequence = false;
+            picture_units.assign(data, data + bytes);
+            bits.skip(10);
+            type = static_cast<int>(bits.u(3));
+            structure = 3;
+            top_first = repeat_first = false;
+            progressive = !extended;
+        } else if (code == 0xb8 || code == 0xb7) {
+            in_sequence = false;
+        } else if (is_data(code)) {
+            if (picture_units.empty() || sequence_units.empty())
+                return false;
+            if (!picture_has_units() && !begin())
+                return false;
+            return started;
+        }
+        return false;
+    }
+
+    bool picture(Coded &coded) override
+    {
+        if (!started)
+            return false;
+        coded.index = index;
+        coded.width_in_mbs = (width + 15) / 16;
+        coded.height_in_mbs = rounded_height() / 16;
+        coded.field = field;
+        coded.bottom = structure == 2;
+        coded.second = second;
+        coded.reference = is_reference;
+        coded.intra = type == i_picture;
+        coded.progressive = progressive;
+        coded.top_first = field ? second == (structure == 2) : top_first;
+        coded.repeat = !repeat_first ? 0 : progressive_sequence ? (top_first ? 4 : 2) : 1;
+        coded.sets = sequence_units;
+        coded.before = std::exchange(picture_units, {});
+        return true;
+    }
+
+    void end_of_stream() override
+    {
+        forget_pictures();
+        sequence_units.clear();
+        picture_units.clear();
+    }
+
+  private:
+    int rounded_height() const
+    {
+        int step = progressive_sequence ? 16 : 32;
+        return (height + step - 1) / step * step;
+    }
+
+    void extension(Bits &bits)
+    {
+        unsigned what = bits.u(4);
+        if (what == 1 && in_sequence) {
+            extended = true;
+            bits.skip(8);
+            progressive_sequence = bits.flag();
+            chroma = static_cast<int>(bits.u(2));
+            width |= static_cast<int>(bits.u(2)) << 12;
+            height |= static_cast<int>(bits.u(2)) << 12;
+            bitrate |= bits.u(12) << 18;
+            bits.skip(9);
+            low_delay = bits.flag();
+            rate_numerator = static_cast<int>(bits.u(2)) + 1;
+            rate_denominator = static_cast<int>(bits.u(5)) + 1;
+        } else if (what == 2 && in_sequence) {
+            video_format = static_cast<int>(bits.u(3));
+            if (bits.flag()) {
+                primaries = static_cast<int>(bits.u(8));
+                transfer = static_cast<int>(bits.u(8));
+                matrix = static_cast<int>(bits.u(8));
+            }
+        } else if (what == 8) {
+            bits.skip(16);
+            bits.skip(2);
+            structure = static_cast<int>(bits.u(2));
+            top_first = bits.flag();
+            bits.skip(5);
+            repeat_first = bits.flag();
+            bits.skip(1);
+            progressive = bits.flag();
+        }
+    }
+
+    bool begin()
+    {
+        CUVIDEOFORMAT format{};
+        format.codec = extended ? cudaVideoCodec_MPEG2 : cudaVideoCodec_MPEG1;
+        static const unsigned rates[][2] = {{0, 0},     {24000, 1001}, {24, 1}, {25, 1},
+                                            {30000, 1001}, {30, 1},    {50, 1}, {60000, 1001},
+                                            {60, 1}};
+        if (rate >= 1 && rate <= 8)
+            set_rate(format, rates[rate][0] * static_cast<unsigned>(rate_numerator),
+                     rates[rate][1] * static_cast<unsigned>(rate_denominator));
+        format.progressive_sequence = progressive_sequence;
+        format.min_num_decode_surfaces = 4;
+        format.coded_width = static_cast<unsigned>((width + 15) / 16 * 16);
+        format.coded_height = static_cast<unsigned>(rounded_height());
+        set_area(format, 0, 0, width, height);
+        format.chroma_format = chroma;
+        format.bitrate = bitrate == 0x3ffff ? 0 : bitrate * 400;
+        switch (extended ? aspect : 1) {
+        case 2: set_aspect(format, 4, 3); break;
+        case 3: set_aspect(format, 16, 9); break;
+        case 4: set_aspect(format, 221, 100); break;
+        default: set_aspect(format, width, height); break;
+        }
+        format.video_signal_description.format_and_range = static_cast<unsigned char>(video_format);
+        format.video_signal_description.color_primaries = static_cast<unsigned char>(primaries);
+        format.video_signal_description.transfer_characteristics =
+            static_cast<unsigned char>(transfer);
+        format.video_signal_description.matrix_coefficients = static_cast<unsigned char>(matrix);
+        if (!same_sequence(format))
+            forget_pictures();
+        if (begin_sequence(format) <= 0)
+            return false;
+        bool pairs = structure != 3 && field && structure != last_structure;
+        field = structure != 3;
+        last_structure = structure;
+        start(type, pairs);
+        return true;
+    }
+
+    bool same_sequence(const CUVIDEOFORMAT &format) const
+    {
+        const CUVIDEOFORMAT &now = sequence_now();
+        return now.coded_width == format.coded_width && now.coded_height == format.coded_height;
+    }
+
+    Bytes sequence_units, picture_units;
+    bool in_sequence = false, extended = false, progressive_sequence = true;
+    int width = 0, height = 0, aspect = 0, rate = 0, chroma = 1;
+    unsigned bitrate = 0;
+    int rate_numerator = 1, rate_denominator = 1;
+    int video_format = 5, primaries = 2, transfer = 2, matrix = 2;
+    int type = i_picture, structure = 3, last_structure = 3;
+    bool top_first = false, repeat_first = false, progressive = true;
+};
+
+// MPEG-4 part 2 -----------------------------------------------------------------------------------
+
+class Mpeg4 : public Reordering {
+  public:
+    using Reordering::Reordering;
+
+  protected:
+    codec::Kind kind() const override { return codec::Kind::mpeg4; }
+    bool is_data(int code) const override { return code == 0xb6; }
+    bool starts_picture(const unsigned char *, std::size_t) override { return true; }
+
+    bool unit(const unsigned char *data, std::size_t bytes) override
+    {
+        int code = data[3];
+        Bits bits(data + 4, bytes - 4, false);
+        if (code >= 0x20 && code <= 0x2f) {
+            if (!read_layer(bits))
+                return false;
+            layer.assign(data, data + bytes);
+            return false;
+        }
+        // Names the encoder, whose mistakes libavcodec then takes into account.
+        if (code == 0xb2 && !layer.empty()) {
+            user_data.assign(data, data + bytes);
+            return false;
+        }
+        if (code != 0xb6 || layer.empty())
+            return false;
+        static const int types[] = {i_picture, p_picture, b_picture, p_picture};
+        type = types[bits.u(2)];
+        while (bits.flag() && !bits.over())
+            ;
+        bits.skip(1 + time_bits + 1);
+        if (!bits.flag())
+            return false; // a picture that is not coded repeats the one before
+        CUVIDEOFORMAT format{};
+        format.codec = cudaVideoCodec_MPEG4;
+        set_rate(format, resolution, fixed_increment ? fixed_increment : 1);
+        format.progressive_sequence = !interlaced;
+        format.min_num_decode_surfaces = 4;
+        format.coded_width = static_cast<unsigned>((width + 15) / 16 * 16);
+        format.coded_height = static_cast<unsigned>((height + 15) / 16 * 16);
+        set_area(format, 0, 0, width, height);
+        format.chroma_format = 1;
+        set_aspect(format, width * static_cast<long long>(sar_width),
+                   height * static_cast<long long>(sar_height));
+        format.video_signal_description.format_and_range = 5;
+        format.video_signal_description.color_primaries = 2;
+        format.video_signal_description.transfer_characteristics = 2;
+        format.video_signal_description.matrix_coefficients = 2;
+        if (begin_sequence(format) <= 0)
+            return false;
+        start(type, false);
+        return true;
+    }
+
+    bool picture(Coded &coded) override
+    {
+        if (!started)
+            return false;
+        coded.index = index;
+        coded.width_in_mbs = (width + 15) / 16;
+        coded.height_in_mbs = (height + 15) / 16;
+        coded.reference = is_reference;
+        coded.intra = type == i_picture;
+        coded.progressive = !interlaced;
+        coded.sets = layer;
+        coded.sets.insert(coded.sets.end(), user_data.begin(), user_data.end());
+        return true;
+    }
+
+    void end_of_stream() override
+    {
+        forget_pictures();
+        layer.clear();
+        user_data.clear();
+    }
+
+  private:
+    // 6.2.3, of rectangular video
+    bool read_layer(Bits &bits)
+    {
+        bits.skip(9);
+        unsigned version = 1;
+        if (bits.flag()) {
+            version = bits.u(4);
+            bits.skip(3);
+        }
+        sar_width = sar_height = 1;
+        unsigned aspect = bits.u(4);
+        if (aspect == 15) {
+            sar_width = std::max(1u, bits.u(8));
+            sar_height = std::max(1u, bits.u(8));
+        } else if (aspect >= 2 && aspect <= 5) {
+            static const unsigned known[][2] = {{12, 11}, {10, 11}, {16, 11}, {40, 33}};
+            sar_width = known[aspect - 2][0];
+            sar_height = known[aspect - 2][1];
+        }
+        low_delay = false;
+        if (bits.flag()) {
+            bits.skip(2);
+            low_delay = bits.flag();
+            if (bits.flag())
+                bits.skip(79);
+        }
+        if (bits.u(2) != 0)
+            return false;
+        bits.skip(1);
+        resolution = bits.u(16);
+        bits.skip(1);
+        time_bits = 1;
+        while (time_bits < 16 && resolution > 1u << time_bits)
+            ++time_bits;
+        fixed_increment = bits.flag() ? bits.u(time_bits) : 0;
+        bits.skip(1);
+        width = static_cast<int>(bits.u(13));
+        bits.skip(1);
+        height = static_cast<int>(bits.u(13));
+        bits.skip(1);
+        interlaced = bits.flag();
+        return version < 16 && !bits.over() && width && height;
+    }
+
+    Bytes layer, user_data;
+    unsigned sar_width = 1, sar_height = 1, resolution = 25, fixed_increment = 0;
+    int time_bits = 5, width = 0, height = 0, type = i_picture;
+    bool interlaced = false;
+};
+
+} // namespace
+
+Parser *new_mpeg_parser(const CUVIDPARSERPARAMS &parameters)
+{
+    if (parameters.CodecType == cudaVideoCodec_MPEG4)
+        return new Mpeg4(parameters);
+    return parameters.CodecType == cudaVideoCodec_VC1 ? nullptr : new Mpeg2(parameters);
+}
+
+} // namespace cuvid

@@ -1,0 +1,40 @@
+"""A real driver answers as the one that the emulated drivers were made from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.corpus import DATA
+from tests.hardware import cuda_misuse, misuse
+
+# What becomes of a context that was destroyed: one or the other, by what its memory is used for.
+VARIES = {("a_context_destroyed_twice", "destroy again"): (201, 709)}
+pytestmark = pytest.mark.hardware
+RECORDED = Path(__file__).parents[1] / "emulators" / "traces" / "h100-580"
+
+
+def recorded(name: str) -> Any:
+    return json.loads((RECORDED / name).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", cuda_misuse.GROUPS)
+def test_libcuda(name: str) -> None:
+    answer, wanted = cuda_misuse.ask(name), recorded("cuda_misuse.json")[name]
+    for (group, what), either in VARIES.items():
+        if group == name:
+            assert answer.pop(what) in either
+            wanted.pop(what)
+    assert answer == wanted
+
+
+@pytest.mark.parametrize("name", misuse.MISUSES)
+def test_libnvcuvid(name: str) -> None:
+    answer = misuse.ask(name, DATA / "generated" / "main_cabac_b2.h264")
+    wanted = recorded("misuse.json")[name]
+    if isinstance(wanted, str):  # how the process ended, and what it said
+        wanted, answer = wanted.split(":")[0], str(answer).split(":")[0]
+    assert answer == wanted

@@ -1,0 +1,233 @@
+# What _cuda.pyx and other compiled modules have of a device: the C++ below, and Python's objects.
+
+cimport cython
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
+from libcpp cimport bool as cbool
+
+from ._native.nvidia cimport (
+    CUcontext,
+    CUdevice,
+    CUdeviceptr,
+    CUevent,
+    CUresult,
+    CUstream,
+    nvidia_cuda,
+    nvidia_cuvid,
+)
+
+
+cdef extern from "cuda_device.hpp" namespace "videohw" nogil:
+    cppclass Driver:
+        int oldest_for_decoding
+        int oldest_for_kernels
+        const nvidia_cuda *cuda()
+        const nvidia_cuvid *cuvid()
+        const char *why_no_cuda()
+        const char *why_no_cuvid()
+        int version()
+        CUresult start()
+        void after_fork_in_child()
+        cbool forked()
+        cbool started()
+
+    cppclass Context:
+        const nvidia_cuda &api
+        CUdevice device
+        CUcontext handle
+        void retain()
+        void release()
+        cbool usable()
+        CUresult noted(CUresult code, const char *call)
+        CUstream take_stream(CUresult *code)
+        void give_stream(CUstream stream)
+        CUevent take_event(CUresult *code)
+        void give_event(CUevent event)
+
+    cppclass Scope:
+        Scope(Context &context)
+        CUresult code
+
+    cppclass PoolCounters:
+        uint64_t hits, misses, abandoned
+        size_t used_blocks, used_bytes, idle_blocks, idle_bytes
+
+    cppclass Pool:
+        Context &context
+        Block *take(size_t bytes, CUstream next_writer, CUresult *code)
+        void trim()
+        void keep_at_most(size_t idle_bytes)
+        PoolCounters counters()
+        void on_out_of_memory(void *owner, void (*relieve)(void *) noexcept nogil)
+
+    cppclass Block:
+        CUdeviceptr device
+        void *host
+        size_t bytes
+        void retain()
+        void release()
+        CUresult written(CUstream stream)
+        CUresult wait_on(CUstream stream)
+        CUresult settle()
+        CUresult query()
+        void was_read(CUstream stream)
+        void hand_to_all()
+
+    cppclass Kernel:
+        pass
+
+    cppclass Kernels:
+        cbool loaded()
+        CUresult load(const void *image)
+        const Kernel *find(const char *name, CUresult *code)
+
+    ctypedef struct KernelSettings:
+        unsigned from_pitch[2]
+
+    ctypedef union KernelArgument:
+        KernelSettings settings
+        unsigned char bytes[4096]
+
+    cppclass ConversionPlan:
+        const Kernel *kernel
+        unsigned grid[2]
+        unsigned block[3]
+        KernelArgument argument
+        size_t argument_bytes, pictures_at
+
+    # The C++ object behind Python's Device.
+    cppclass NativeDevice "videohw::Device":
+        Context context
+        Pool memory
+        Pool pinned
+        Kernels kernels
+        CUresult check(cbool *alive)
+        void abandon()
+        void trim()
+
+    NativeDevice *open_device "videohw::Device::open"(Driver &driver, int ordinal, CUresult *code)
+    NativeDevice *adopt_device "videohw::Device::adopt"(
+        Driver &driver, CUcontext handle, CUresult *code
+    )
+    const char *last_call "videohw::Context::last_call"()
+    CUstream legacy_stream()
+
+
+cdef extern from "cuda_transfers.hpp" namespace "videohw" nogil:
+    cppclass Region:
+        size_t offset, row_bytes, rows, pitch, planes, plane_pitch
+        size_t packed()
+
+    cppclass Place:
+        Block *block
+        size_t offset
+
+    Block *copied(
+        NativeDevice &device, Block &source, const Region &region, cbool to_host, CUresult *code
+    )
+    Block *uploaded(NativeDevice &device, const void *data, size_t bytes, CUresult *code)
+    Block *converted(
+        NativeDevice &device, const ConversionPlan &plan, const Place *sources, size_t bytes,
+        const size_t *targets, unsigned target_planes, CUresult *code,
+    )
+
+
+cdef extern from "dlpack.hpp" nogil:
+    ctypedef struct DLDevice:
+        int32_t device_type, device_id
+
+    ctypedef struct DLDataType:
+        uint8_t code, bits
+        uint16_t lanes
+
+    ctypedef struct DLTensor:
+        void *data
+        DLDevice device
+        int32_t ndim
+        DLDataType dtype
+        int64_t *shape
+        int64_t *strides
+        uint64_t byte_offset
+
+    struct DLManagedTensor:
+        DLTensor dl_tensor
+        void (*deleter)(DLManagedTensor *) noexcept nogil
+
+    struct DLManagedTensorVersioned:
+        uint64_t flags
+        DLTensor dl_tensor
+        void (*deleter)(DLManagedTensorVersioned *) noexcept nogil
+
+
+cdef extern from "dlpack.hpp" namespace "videohw" nogil:
+    enum:
+        dlpack_cpu
+        dlpack_cuda
+        dlpack_unsigned
+        dlpack_float
+        dlpack_read_only
+        dlpack_is_copied
+
+    DLManagedTensor *exported_unversioned(Block *block, const DLTensor &tensor, CUstream stream)
+    DLManagedTensorVersioned *exported_versioned(
+        Block *block, const DLTensor &tensor, CUstream stream, uint64_t flags
+    )
+
+
+# The driver of this process.
+cdef Driver *driver() noexcept nogil
+
+
+# One device with one context. What C++ makes in it counts on `native.context`.
+@cython.final
+cdef class Device:
+    cdef NativeDevice *native
+    cdef object _information
+    cdef object __weakref__
+
+    cdef DeviceArray _own(self, Block *block, CUresult code, shape, steps, str typestr)
+    cdef int _load_kernels(self) except -1
+    cdef const Kernel *_kernel(self, str name) except NULL
+
+
+# A conversion that was planned, ready to be launched without the GIL.
+@cython.final
+cdef class Conversion:
+    cdef Device device
+    cdef ConversionPlan plan
+
+
+# Memory of a block as read-only bytes for Python; gives the block back when nobody looks any more.
+@cython.final
+cdef class HostBuffer:
+    cdef Block *block
+    cdef Py_ssize_t length
+
+
+# An array in device memory.
+@cython.final
+cdef class DeviceArray:
+    cdef readonly Device device
+    cdef Block *block
+    cdef size_t offset
+    cdef int dimensions
+    cdef Py_ssize_t lengths[4]
+    cdef Py_ssize_t steps[4]
+    cdef str typestr
+    cdef readonly bint read_only
+
+    cdef Py_ssize_t _item(self)
+    cdef Block *_copied(self, bint to_host) except NULL
+    cdef int _describe(self, Region *region) except -1
+    cdef bint _continues(self, DeviceArray before, DeviceArray plane, Py_ssize_t gap)
+    cdef object _capsule(self, uintptr_t stream, bint versioned, bint is_copy)
+
+
+# Each retains the block. `steps` are strides in bytes, `typestr` as in NumPy's array interface.
+cdef HostBuffer host_buffer(Block *block)
+cdef DeviceArray device_array(
+    Device device, Block *block, size_t offset, tuple shape, tuple steps, str typestr,
+    bint read_only=*,
+)
+
+# The error for a code: of `call`, or of the last call that failed on this thread where it is None.
+cdef object failure(CUresult code, str call=*, str domain=*)

@@ -1,0 +1,848 @@
+# cython: auto_pickle=False, autotestdict=False, freethreading_compatible=False
+# distutils: language = c++
+"""The CUDA driver as Python sees it: devices, memory on them, kernels, and what went wrong.
+
+Owns: the driver's one table of calls, which devices this process uses, arrays in device memory.
+Must not know: codecs, frames. The driver is loaded when it is first asked for and started
+(cuInit) when a device is; importing this does neither. The work itself is C++ beside this,
+videohw/_native, which needs no GIL.
+"""
+
+cimport cython
+from cpython.buffer cimport (
+    PyBUF_SIMPLE,
+    PyBuffer_FillInfo,
+    PyBuffer_Release,
+    PyObject_GetBuffer,
+)
+from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid, PyCapsule_New
+from libc.stdint cimport int64_t, uintptr_t
+from libc.string cimport memcpy
+
+from ._native.nvidia cimport (
+    CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR,
+    CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR,
+    CUDA_ERROR_NO_DEVICE,
+    CUDA_ERROR_NOT_INITIALIZED,
+    CUDA_ERROR_NOT_READY,
+    CUcontext,
+    CUdevice,
+    CUresult,
+    CUstream,
+    CUuuid,
+    nvidia_cuda,
+)
+
+import os
+import threading
+import uuid
+import weakref
+from typing import NamedTuple
+
+import numpy as np
+
+from .errors import BackendError, DeviceLost, InvalidInput, UnsupportedConfig
+from .kernels import image_for
+from .status import CUDA, backend_error
+
+DRIVER_HINT = "install the NVIDIA driver, 470 or newer; in a container, run it with its GPUs"
+VIDEO_HINT = "in a container set NVIDIA_DRIVER_CAPABILITIES=video,compute,utility"
+# The drivers that brought a version of CUDA, as far as something of ours needs one.
+_DRIVERS = {11040: "470", 11080: "520", 12000: "525", 12010: "530", 12050: "555", 13000: "580"}
+_DTYPES = {"|u1": (dlpack_unsigned, 8), "<u2": (dlpack_unsigned, 16), "<f2": (dlpack_float, 16),
+           "<f4": (dlpack_float, 32)}
+_OURS = object()  # whoever has it may make the objects below
+
+cdef Driver _driver
+
+
+cdef Driver *driver() noexcept nogil:
+    return &_driver
+
+
+# ---------------------------------------------------------------------------- errors
+
+cdef object failure(CUresult code, str call=None, str domain=CUDA):
+    cdef const char *name = NULL
+    cdef const nvidia_cuda *api = _driver.cuda()
+    if _driver.forked():
+        return forked_error()
+    if call is None:
+        call = last_call().decode() or "a call"
+    if api != NULL:
+        api.cuGetErrorName(code, &name)
+    return backend_error(domain, call, code, name=name.decode() if name != NULL else None)
+
+
+def error(int code, str call, str domain=CUDA):
+    """The error for what the driver answered: ``code`` of ``call``; see ``backend_error``."""
+    return failure(code, call, domain)
+
+
+def forked_error():
+    """The error for whatever is asked in a forked child whose parent uses CUDA."""
+    return DeviceLost(
+        "CUDA was started in the parent of this forked process, and does not work in the child",
+        domain=CUDA,
+        code=CUDA_ERROR_NOT_INITIALIZED,
+        name="CUDA_ERROR_NOT_INITIALIZED",
+        hint='start processes by "spawn" or "forkserver", or fork before the first session',
+    )
+
+
+cdef int not_forked() except -1:
+    """Where a lock may be held by a thread that a forked child does not have."""
+    if _driver.forked():
+        raise forked_error()
+    return 0
+
+
+cdef int check(CUresult code, str call=None) except -1:
+    if code:
+        raise failure(code, call)
+    return 0
+
+
+def _after_fork_in_child():
+    _driver.after_fork_in_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+# ---------------------------------------------------------------------------- the driver
+
+def driver_version():
+    """(major, minor) of the CUDA version that the driver speaks, None without a driver."""
+    cdef int version = _driver.version()
+    return (version // 1000, version % 1000 // 10) if version else None
+
+
+def too_old(str feature, int needed):
+    """The error for ``feature``, for which the driver must speak CUDA ``needed`` (12050: 12.5);
+    None where it does."""
+    cdef int version = _driver.version()
+    if version >= needed:
+        return None
+    return UnsupportedConfig(
+        f"{feature} needs an NVIDIA driver of CUDA {_spelt(needed)}; this one has "
+        f"{_spelt(version)}",
+        hint=f"install driver {_DRIVERS.get(needed, 'of that version')} or newer",
+    )
+
+
+def _spelt(int version):
+    return f"{version // 1000}.{version % 1000 // 10}"
+
+
+def problem():
+    """(reason, hint) why nothing can be decoded here, None when a device can be asked.
+
+    Starts the driver, unless it was found unusable before that. Never raises.
+    """
+    cdef int count = 0
+    cdef CUresult code
+    if _driver.cuda() == NULL:
+        return _driver.why_no_cuda().decode(errors="replace"), DRIVER_HINT
+    refused = too_old("decoding", _driver.oldest_for_decoding)
+    if refused is not None:
+        return refused.args[0], refused.hint
+    if _driver.cuvid() == NULL:
+        return _driver.why_no_cuvid().decode(errors="replace"), VIDEO_HINT
+    with nogil:
+        code = _driver.start()
+        if not code:
+            code = _driver.cuda().cuDeviceGetCount(&count)
+    if not code and not count:
+        code = CUDA_ERROR_NO_DEVICE
+    if code:
+        found = failure(code, "cuInit")
+        return found.args[0], found.hint
+    return None
+
+
+cdef const nvidia_cuda *started() except NULL:
+    """The driver's calls, after cuInit."""
+    cdef CUresult code
+    if _driver.cuda() == NULL:
+        why = _driver.why_no_cuda().decode(errors="replace")
+        raise BackendError(
+            f"there is no NVIDIA driver: {why}", domain=CUDA, call="dlopen", hint=DRIVER_HINT
+        )
+    with nogil:
+        code = _driver.start()
+    check(code, "cuInit")
+    return _driver.cuda()
+
+
+class DeviceInformation(NamedTuple):
+    """What the driver says of a device. ``compute_capability`` is (major, minor), ``uuid`` in
+    nvidia-smi's form (``GPU-...``), ``memory_bytes`` all that it has."""
+
+    ordinal: int
+    name: str
+    uuid: str
+    compute_capability: tuple
+    memory_bytes: int
+
+
+cdef object information(CUdevice device):
+    cdef const nvidia_cuda *api = started()
+    cdef char name[256]
+    cdef CUuuid identity
+    cdef size_t memory = 0
+    cdef int major = 0, minor = 0
+    name[0] = 0
+    check(api.cuDeviceGetName(name, sizeof(name), device), "cuDeviceGetName")
+    check(api.cuDeviceGetUuid(&identity, device), "cuDeviceGetUuid_v2")
+    check(api.cuDeviceTotalMem(&memory, device), "cuDeviceTotalMem_v2")
+    check(
+        api.cuDeviceGetAttribute(&major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device),
+        "cuDeviceGetAttribute",
+    )
+    check(
+        api.cuDeviceGetAttribute(&minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device),
+        "cuDeviceGetAttribute",
+    )
+    return DeviceInformation(
+        device, (<bytes>name).decode(errors="replace"),
+        f"GPU-{uuid.UUID(bytes=identity.bytes[:16])}", (major, minor), memory,
+    )
+
+
+def device_count():
+    """How many devices the driver shows to this process."""
+    cdef int count = 0
+    check(started().cuDeviceGetCount(&count), "cuDeviceGetCount")
+    return count
+
+
+def devices():
+    """:class:`DeviceInformation` of every device, in the driver's order."""
+    return tuple(information(_handle(ordinal)) for ordinal in range(device_count()))
+
+
+cdef CUdevice _handle(int ordinal) except? -1:
+    cdef CUdevice device = 0
+    check(started().cuDeviceGet(&device, ordinal), "cuDeviceGet")
+    return device
+
+
+def resolve(which):
+    """The ordinal of the device that ``which`` names: an ordinal, or a UUID as nvidia-smi has it,
+    with ``GPU-`` or without. :class:`InvalidInput` for one that is not there."""
+    if isinstance(which, int) and not isinstance(which, bool):
+        if 0 <= which < device_count():
+            return which
+    elif isinstance(which, str):
+        wanted = which.lower().removeprefix("gpu-").removeprefix("mig-")
+        for found in devices():
+            if found.uuid.lower().removeprefix("gpu-") == wanted:
+                return found.ordinal
+    present = ", ".join(f"{found.ordinal} {found.uuid} ({found.name})" for found in devices())
+    raise InvalidInput(
+        f"device is {which!r}",
+        argument="device",
+        hint=f"an ordinal or a UUID of: {present}" if present else "there is no NVIDIA device",
+    )
+
+
+# ---------------------------------------------------------------------------- devices
+
+_opening = threading.Lock()
+_devices = {}  # ordinal -> Device with the primary context, kept until the process ends
+_adopted = weakref.WeakValueDictionary()  # address of a context -> Device
+
+
+def device(which=0):
+    """The :class:`Device` that ``which`` names (see :func:`resolve`), with its primary context.
+
+    The same object each time, until its context is lost: then the next call makes another.
+    """
+    not_forked()
+    ordinal = resolve(which)
+    with _opening:
+        found = _living(_devices.get(ordinal))
+        if found is None:
+            _devices.pop(ordinal, None)
+            found = _devices[ordinal] = _opened(ordinal)
+    return found
+
+
+def adopt(context):
+    """The :class:`Device` of a CUDA context of the caller's, an address (``CUcontext``).
+
+    The caller keeps the context until every session and array in it is gone.
+    """
+    not_forked()
+    if not isinstance(context, int) or isinstance(context, bool) or context <= 0:
+        raise InvalidInput(
+            f"context is {context!r}", argument="context", hint="the address of a CUcontext"
+        )
+    started()
+    with _opening:
+        found = _living(_adopted.get(context))
+        if found is None:
+            found = _adopted[context] = _taken_over(context)
+    return found
+
+
+def release_devices():
+    """Let go of all devices: each ends when the last session and array in it does."""
+    if _driver.forked():  # where the lock may be held for ever
+        return
+    with _opening:
+        _devices.clear()
+
+
+cdef Device _living(Device found):
+    """``found``, or None when its context is gone."""
+    cdef CUresult code
+    cdef cbool alive = False
+    if found is None:
+        return None
+    with nogil:
+        code = found.native.check(&alive)
+    check(code, "cuDevicePrimaryCtxRetain")
+    if alive:
+        return found
+    found.native.abandon()
+    return None
+
+
+cdef Device _opened(int ordinal):
+    cdef CUresult code = 0
+    cdef Device made = Device.__new__(Device, _OURS)
+    with nogil:
+        made.native = open_device(_driver, ordinal, &code)
+    check(code, "cuDevicePrimaryCtxRetain")
+    return made
+
+
+cdef Device _taken_over(object context):
+    cdef CUresult code = 0
+    cdef uintptr_t address = context
+    cdef Device made = Device.__new__(Device, _OURS)
+    with nogil:
+        made.native = adopt_device(_driver, <CUcontext>address, &code)
+    if code:
+        raise InvalidInput(
+            f"context is {context!r}, which the driver does not take ({failure(code)})",
+            argument="context",
+            hint="the address of a CUcontext that is not destroyed",
+        )
+    return made
+
+
+@cython.final
+cdef class Device:
+    """One device with one context, as all sessions on it share it. See :func:`device`.
+
+    ``ordinal``, ``information``, ``context`` (the address of the CUcontext), ``alive`` (False
+    once its context was lost).
+    """
+
+    def __cinit__(self, key=None):
+        if key is not _OURS:
+            raise TypeError("devices come from device() and adopt()")
+
+    def __dealloc__(self):
+        if self.native != NULL:
+            with nogil:
+                self.native.context.release()
+
+    @property
+    def ordinal(self):
+        return self.native.context.device
+
+    @property
+    def information(self):
+        if self._information is None:
+            self._information = information(self.native.context.device)
+        return self._information
+
+    @property
+    def context(self):
+        return <uintptr_t>self.native.context.handle
+
+    @property
+    def alive(self):
+        return self.native.context.usable()
+
+    def __repr__(self):
+        return f"<Device {self.information.ordinal} {self.information.name}>"
+
+    def counters(self):
+        """{"device": ..., "pinned": ...} of the pools: blocks taken that were there (hits) or had
+        to be allocated (misses), blocks that nobody could free (abandoned), and what is used or
+        idle now, in blocks and bytes."""
+        not_forked()
+        return {
+            "device": _counted(self.native.memory.counters()),
+            "pinned": _counted(self.native.pinned.counters()),
+        }
+
+    def keep_at_most(self, device_bytes, pinned_bytes):
+        """How much idle memory the pools keep, in bytes; what is above is freed."""
+        cdef size_t device = device_bytes, pinned = pinned_bytes
+        not_forked()
+        with nogil:
+            self.native.memory.keep_at_most(device)
+            self.native.pinned.keep_at_most(pinned)
+
+    def trim(self):
+        """Free all idle memory."""
+        not_forked()
+        with nogil:
+            self.native.trim()
+
+    def upload(self, array):
+        """A :class:`DeviceArray` with the values of a NumPy array, of a dtype that it has."""
+        cdef CUresult code = 0
+        cdef Py_buffer view
+        cdef Block *block
+        packed = np.ascontiguousarray(array)
+        shape, steps, typestr = packed.shape, packed.strides, packed.dtype.str
+        if not packed.size or typestr not in _DTYPES:
+            raise InvalidInput(f"array is {shape} of {packed.dtype}", argument="array")
+        PyObject_GetBuffer(packed.reshape(-1).view(np.uint8), &view, PyBUF_SIMPLE)
+        try:
+            with nogil:
+                block = uploaded(self.native[0], view.buf, view.len, &code)
+        finally:
+            PyBuffer_Release(&view)
+        return self._own(block, code, shape, steps, typestr)
+
+    cdef DeviceArray _own(self, Block *block, CUresult code, shape, steps, str typestr):
+        """An array of a block that is this call's own."""
+        if block == NULL:
+            raise failure(code)
+        try:
+            return device_array(self, block, 0, shape, steps, typestr, False)
+        finally:
+            block.release()
+
+    def plan(self, plan):
+        """A :class:`Conversion` on this device, of a ``videohw.kernels.Plan``.
+
+        The kernels are loaded with the first. :class:`UnsupportedConfig` says that the driver or
+        the device is too old for them.
+        """
+        not_forked()
+        self._load_kernels()
+        cdef Conversion made = Conversion.__new__(Conversion, _OURS)
+        cdef const unsigned char[::1] argument = memoryview(plan.settings).cast("B")
+        fields = type(plan.settings)
+        made.plan.argument_bytes = argument.shape[0]
+        made.plan.pictures_at = fields.pictures.offset
+        if (
+            made.plan.argument_bytes > sizeof(KernelArgument)
+            or made.plan.pictures_at < sizeof(KernelSettings)
+            or fields.from_pitch.offset != settings_offset_of_from_pitch()
+        ):
+            raise AssertionError("the layout of the kernels' argument is not that of the plan")
+        memcpy(&made.plan.argument, &argument[0], made.plan.argument_bytes)
+        made.device = self
+        made.plan.kernel = self._kernel(plan.kernel)
+        made.plan.grid = plan.grid
+        made.plan.block = plan.block
+        return made
+
+    cdef int _load_kernels(self) except -1:
+        cdef CUresult code = 0
+        cdef const unsigned char *image
+        if self.native.kernels.loaded():
+            return 0
+        refused = too_old("converting on the device", _driver.oldest_for_kernels)
+        if refused is not None:
+            raise refused
+        for data in image_for(self.information.compute_capability):
+            image = data
+            with nogil:
+                code = self.native.kernels.load(image)
+            if not code:
+                return 0
+        raise failure(code)
+
+    cdef const Kernel *_kernel(self, str name) except NULL:
+        cdef CUresult code = 0
+        cdef const Kernel *found = self.native.kernels.find(name.encode(), &code)
+        check(code)
+        return found
+
+    def convert(self, Conversion conversion not None, sources, size_t bytes_, offsets, layout):
+        """Arrays that ``conversion`` makes of the planes ``sources``, in one block of ``bytes_``.
+
+        ``offsets``: where the kernel's planes of the result begin (three of planar RGB);
+        ``layout``: (offset, shape, strides, typestr) of each array to be given out. All in bytes,
+        as the conversion was planned. Nothing is waited for.
+        """
+        cdef CUresult code = 0
+        cdef Place places[3]
+        cdef size_t begins[3]
+        cdef unsigned count = len(offsets)
+        cdef Block *block
+        cdef DeviceArray source
+        if len(sources) > 3 or count > 3:
+            raise InvalidInput("a picture has up to three planes", argument="sources")
+        if conversion.device is not self or any(each.device is not self for each in sources):
+            raise InvalidInput("sources are of another device or context", argument="sources")
+        for index, source in enumerate(sources):
+            places[index].block = source.block
+            places[index].offset = source.offset
+        for index, offset in enumerate(offsets):
+            begins[index] = offset
+        with nogil:
+            block = converted(
+                self.native[0], conversion.plan, places, bytes_, begins, count, &code
+            )
+        if block == NULL:
+            raise failure(code)
+        try:
+            return tuple([
+                device_array(self, block, offset, shape, steps, typestr)
+                for offset, shape, steps, typestr in layout
+            ])
+        finally:
+            block.release()
+
+
+cdef size_t settings_offset_of_from_pitch():
+    cdef KernelArgument argument
+    return <char *>&argument.settings.from_pitch - <char *>&argument
+
+
+cdef dict _counted(PoolCounters counters):
+    return {
+        "hits": counters.hits, "misses": counters.misses, "abandoned": counters.abandoned,
+        "used_blocks": counters.used_blocks, "used_bytes": counters.used_bytes,
+        "idle_blocks": counters.idle_blocks, "idle_bytes": counters.idle_bytes,
+    }
+
+
+@cython.final
+cdef class Conversion:
+    """A conversion that is ready for launch; made by :meth:`Device.plan`."""
+
+    def __cinit__(self, key=None):
+        if key is not _OURS:
+            raise TypeError("conversions come from Device.plan()")
+
+
+# ---------------------------------------------------------------------------- pinned memory
+
+cdef HostBuffer host_buffer(Block *block):
+    cdef HostBuffer made = HostBuffer.__new__(HostBuffer, _OURS)
+    block.retain()
+    made.block = block
+    made.length = block.bytes
+    return made
+
+
+@cython.final
+cdef class HostBuffer:
+    """Bytes in pinned host memory, read-only, that go back to their pool when nobody looks."""
+
+    def __cinit__(self, key=None):
+        if key is not _OURS:
+            raise TypeError("buffers come with what is in them")
+
+    def __dealloc__(self):
+        if self.block != NULL:
+            with nogil:
+                self.block.release()
+
+    def __getbuffer__(self, Py_buffer *buffer, int flags):
+        PyBuffer_FillInfo(buffer, self, self.block.host, self.length, 1, flags)
+
+    def __len__(self):
+        return self.length
+
+
+# ---------------------------------------------------------------------------- device memory
+
+cdef DeviceArray device_array(
+    Device device, Block *block, size_t offset, tuple shape, tuple steps, str typestr,
+    bint read_only=True,
+):
+    cdef DeviceArray made = DeviceArray.__new__(DeviceArray, _OURS)
+    if typestr not in _DTYPES or not 1 <= len(shape) <= 4 or len(steps) != len(shape):
+        raise InvalidInput(f"no array of {typestr} with {len(shape)} dimensions", argument="array")
+    made.device = device
+    made.offset = offset
+    made.dimensions = len(shape)
+    for index in range(made.dimensions):
+        made.lengths[index] = shape[index]
+        made.steps[index] = steps[index]
+    made.typestr = typestr
+    made.read_only = read_only
+    block.retain()
+    made.block = block
+    return made
+
+
+@cython.final
+cdef class DeviceArray:
+    """An array in the memory of a CUDA device, for consumers of DLPack or of the CUDA array
+    interface, which share it without a copy.
+
+    ``shape``; ``strides`` in bytes; ``dtype``; ``nbytes`` of its values; ``pointer``, the device
+    address; ``device``; ``read_only``. Its memory is written again only after all that a consumer
+    queued on the stream it named; one that names no stream is taken to have used them all.
+    """
+
+    def __cinit__(self, key=None):
+        if key is not _OURS:
+            raise TypeError("arrays come from a device")
+
+    def __dealloc__(self):
+        if self.block != NULL:
+            with nogil:
+                self.block.release()
+
+    @property
+    def shape(self):
+        return tuple([self.lengths[i] for i in range(self.dimensions)])
+
+    @property
+    def strides(self):
+        return tuple([self.steps[i] for i in range(self.dimensions)])
+
+    @property
+    def dtype(self):
+        return np.dtype(self.typestr)
+
+    @property
+    def nbytes(self):
+        cdef Py_ssize_t size = self._item()
+        for i in range(self.dimensions):
+            size *= self.lengths[i]
+        return size
+
+    @property
+    def pointer(self):
+        return self.block.device + self.offset
+
+    @property
+    def ready(self):
+        """Whether the work that fills it is over."""
+        cdef CUresult code
+        with nogil:
+            code = self.block.query()
+        if code == CUDA_ERROR_NOT_READY:
+            return False
+        check(code)
+        return True
+
+    cdef Py_ssize_t _item(self):
+        return _DTYPES[self.typestr][1] // 8
+
+    def __repr__(self):
+        return f"<DeviceArray {self.shape} {self.dtype} on {self.device!r}>"
+
+    def __array__(self, dtype=None, copy=None):
+        raise InvalidInput("the array is in device memory", hint="to_host() downloads it")
+
+    def to_host(self):
+        """The values as a NumPy array, read-only, in pinned memory that is used again later."""
+        cdef Block *block = self._copied(True)
+        try:
+            return np.ndarray(self.shape, self.typestr, host_buffer(block))
+        finally:
+            block.release()
+
+    def copy(self):
+        """Another array with the same values, packed and writable."""
+        cdef Block *block = self._copied(False)
+        cdef list steps = []
+        cdef Py_ssize_t step = self._item()
+        for length in reversed(self.shape):
+            steps.insert(0, step)
+            step *= length
+        return self.device._own(block, 0, self.shape, tuple(steps), self.typestr)
+
+    cdef Block *_copied(self, bint to_host) except NULL:
+        cdef CUresult code = 0
+        cdef Region region
+        cdef Block *block
+        self._describe(&region)
+        with nogil:
+            block = copied(self.device.native[0], self.block[0], region, to_host, &code)
+        if block == NULL:
+            raise failure(code)
+        return block
+
+    cdef int _describe(self, Region *region) except -1:
+        """Its rows as bytes: packed values within a row, rows in planes."""
+        cdef Py_ssize_t run = self._item()
+        cdef int last = self.dimensions - 1
+        while last >= 0 and self.steps[last] == run:
+            run *= self.lengths[last]
+            last -= 1
+        if last > 1:
+            raise InvalidInput("the array is strided in more than two dimensions")
+        region.offset = self.offset
+        region.row_bytes = run
+        region.rows = self.lengths[last] if last >= 0 else 1
+        region.pitch = self.steps[last] if last >= 0 else run
+        region.planes = self.lengths[0] if last > 0 else 1
+        region.plane_pitch = self.steps[0] if last > 0 else 0
+        return 0
+
+    def joined(self, planes):
+        """This and the ``planes`` after it as one array, None where they do not lie like one.
+
+        Planes of one shape at equal distances get one more dimension before; others that go on
+        row by row, such as the chroma pairs of NV12, are further rows of (rows, columns).
+        """
+        cdef DeviceArray before = self, plane
+        cdef Py_ssize_t rows = self.lengths[0], distance = -1
+        cdef bint alike = True, rowwise = True
+        for plane in planes:
+            if plane.block != self.block or plane.typestr != self.typestr:
+                return None
+            gap = <Py_ssize_t>plane.offset - <Py_ssize_t>before.offset
+            alike = alike and plane.shape == self.shape and plane.strides == self.strides
+            alike = alike and gap > 0 and distance in (-1, gap)
+            rowwise = rowwise and self._continues(before, plane, gap)
+            distance = gap
+            rows += plane.lengths[0]
+            before = plane
+        if distance == -1:
+            return self
+        if alike and self.dimensions < 4:
+            shape, steps = (len(planes) + 1, *self.shape), (distance, *self.strides)
+        elif rowwise and self.dimensions == 2:
+            shape, steps = (rows, self.lengths[1]), self.strides
+        else:
+            return None
+        return device_array(
+            self.device, self.block, self.offset, shape, steps, self.typestr, self.read_only
+        )
+
+    cdef bint _continues(self, DeviceArray before, DeviceArray plane, Py_ssize_t gap):
+        cdef Py_ssize_t values = 1
+        for i in range(1, plane.dimensions):
+            values *= plane.lengths[i]
+        return (
+            gap == before.lengths[0] * before.steps[0]
+            and plane.steps[0] == self.steps[0]
+            and values == self.lengths[1]
+        )
+
+    # ------------------------------------------------------------------------ other libraries
+
+    def __dlpack_device__(self):
+        return dlpack_cuda, self.device.ordinal
+
+    def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
+        """A capsule for ``from_dlpack`` of another library.
+
+        ``stream``: the consumer's, which waits for the work that fills the array: None and 1 are
+        the default stream, 2 the consumer's thread's own, -1 asks for no waiting, else an address.
+        Read-only memory needs a consumer of DLPack 1.0: BufferError for an older one, unless it
+        takes a ``copy``. ``dl_device`` (1, 0) downloads.
+        """
+        if dl_device is not None and tuple(dl_device) == (dlpack_cpu, 0):
+            if copy is False:
+                raise BufferError("device memory cannot be seen from the host without a copy")
+            # Nobody else has that memory, so its consumer may write to it.
+            return np.array(self.to_host()).__dlpack__()
+        if dl_device is not None and tuple(dl_device) != self.__dlpack_device__():
+            raise BufferError(f"the array is on device {self.__dlpack_device__()}, not {dl_device}")
+        versioned = max_version is not None and tuple(max_version) >= (1, 0)
+        if self.read_only and not versioned and not copy:
+            raise BufferError(
+                "the memory is read-only and the consumer cannot be told so: take a copy, or a "
+                "consumer that knows DLPack 1.0"
+            )
+        cdef uintptr_t address = _stream(stream)
+        cdef DeviceArray array = self.copy() if copy else self
+        cdef CUresult code = 0
+        not_forked()
+        if address:
+            with nogil:
+                code = array.block.wait_on(<CUstream>address)
+            check(code)
+        return array._capsule(address, versioned, bool(copy))
+
+    cdef object _capsule(self, uintptr_t stream, bint versioned, bint is_copy):
+        cdef DLTensor tensor
+        cdef int64_t shape[4]
+        cdef int64_t steps[4]
+        cdef Py_ssize_t item = self._item()
+        cdef DLManagedTensor *plain
+        cdef DLManagedTensorVersioned *managed
+        cdef unsigned flags = 0
+        for i in range(self.dimensions):
+            shape[i] = self.lengths[i]
+            steps[i] = self.steps[i] // item
+        tensor.data = <void *><uintptr_t>(self.block.device + self.offset)
+        tensor.device.device_type = dlpack_cuda
+        tensor.device.device_id = self.device.ordinal
+        tensor.ndim = self.dimensions
+        tensor.dtype.code, tensor.dtype.bits = _DTYPES[self.typestr]
+        tensor.dtype.lanes = 1
+        tensor.shape = shape
+        tensor.strides = steps
+        tensor.byte_offset = 0
+        if self.read_only:
+            flags |= dlpack_read_only
+        if is_copy:
+            flags |= dlpack_is_copied
+        if versioned:
+            managed = exported_versioned(self.block, tensor, <CUstream>stream, flags)
+            if managed == NULL:
+                raise MemoryError
+            return PyCapsule_New(managed, "dltensor_versioned", _unused)
+        plain = exported_unversioned(self.block, tensor, <CUstream>stream)
+        if plain == NULL:
+            raise MemoryError
+        return PyCapsule_New(plain, "dltensor", _unused)
+
+    @property
+    def __cuda_array_interface__(self):
+        cdef CUresult code
+        cdef bint waits
+        not_forked()
+        # Who asks may use any stream, and tells nobody which.
+        self.block.hand_to_all()
+        with nogil:
+            code = self.block.query()
+            waits = code == CUDA_ERROR_NOT_READY
+            if waits:
+                code = self.block.wait_on(legacy_stream())
+        check(code)
+        return {
+            "version": 3, "shape": self.shape, "strides": self.strides, "typestr": self.typestr,
+            "data": (self.pointer, bool(self.read_only)), "stream": 1 if waits else None,
+        }
+
+
+def _stream(stream):
+    """The address of a stream as ``__dlpack__`` is given it; 0 for a consumer that synchronises
+    by itself."""
+    if stream is None:
+        return 1
+    if not isinstance(stream, int) or isinstance(stream, bool) or stream == 0 or stream < -1:
+        raise InvalidInput(
+            f"stream is {stream!r}",
+            argument="stream",
+            hint="None, 1, 2, -1 or the address of a CUstream; 0 would be ambiguous",
+        )
+    return 0 if stream == -1 else stream
+
+
+cdef void _unused(object capsule) noexcept:
+    """A capsule that nobody took."""
+    cdef DLManagedTensor *plain
+    cdef DLManagedTensorVersioned *versioned
+    if PyCapsule_IsValid(capsule, "dltensor"):
+        plain = <DLManagedTensor *>PyCapsule_GetPointer(capsule, "dltensor")
+        with nogil:
+            plain.deleter(plain)
+    elif PyCapsule_IsValid(capsule, "dltensor_versioned"):
+        versioned = <DLManagedTensorVersioned *>PyCapsule_GetPointer(capsule, "dltensor_versioned")
+        with nogil:
+            versioned.deleter(versioned)

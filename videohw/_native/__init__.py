@@ -1,0 +1,1 @@
+"""Declarations of foreign libraries for the compiled backends; nothing here runs in Python."""

@@ -1,0 +1,737 @@
+// What the worker of an NvdecSession does; the second half of nvdec_session.hpp.
+#ifndef VIDEOHW_NVDEC_SESSION_INLINE_HPP
+#define VIDEOHW_NVDEC_SESSION_INLINE_HPP
+
+namespace videohw {
+
+// The loop
+
+inline NvdecSession::Need NvdecSession::run()
+{
+    try {
+        return work();
+    } catch (...) { // memory of the host ran out
+        lost_ = true;
+        Event event;
+        event.kind = Event::lost;
+        event.failure = {"worker", no_memory};
+        emit(event);
+    }
+    std::unique_lock<std::mutex> held(lock_);
+    changed_.wait(held, [this] { return closing_; });
+    held.unlock();
+    leave();
+    return Need::closed;
+}
+
+inline NvdecSession::Need NvdecSession::work()
+{
+    Scope scope(context_);
+    if (scope.code != CUDA_SUCCESS) {
+        lost_ = true;
+        Event event;
+        event.kind = Event::lost;
+        fail(event, "cuCtxPushCurrent", scope.code);
+    } else if (!stream_) {
+        CUresult code;
+        stream_ = context_.take_stream(&code);
+        if (!stream_) {
+            lost_ = true;
+            Event event;
+            event.kind = Event::lost;
+            fail(event, "cuStreamCreate", code);
+        }
+    }
+    while (true) {
+        Input input;
+        bool map = false, finish = false;
+        if (!next(&input, &map, &finish)) {
+            leave();
+            return Need::closed;
+        }
+        if (map)
+            map_next();
+        else if (finish)
+            finish_oldest();
+        else
+            take_input(input);
+        finish_done();
+        while (pending_.size() > settings_.lag && !plan_wanted_ && room())
+            map_next();
+        if (plan_wanted_)
+            return Need::plan;
+    }
+}
+
+// Wait for work, of which input comes first: the chip shall have something to do while pictures
+// are mapped. False when the session is closed.
+inline bool NvdecSession::next(Input *input, bool *map, bool *finish)
+{
+    std::unique_lock<std::mutex> held(lock_);
+    while (true) {
+        if (closing_)
+            return false;
+        if (reset_wanted_ != resets_done_) {
+            const std::uint64_t number = reset_wanted_;
+            held.unlock();
+            do_reset(number);
+            held.lock();
+            continue;
+        }
+        if (!input_.empty() && !draining_ && has_room()) {
+            *input = input_.front();
+            input_.pop_front();
+            return true;
+        }
+        if (!pending_.empty() && has_room())
+            return *map = true;
+        if (!mapped_.empty())
+            return *finish = true;
+        if (draining_ && pending_.empty()) {
+            draining_ = false;
+            Event event;
+            event.kind = Event::drained;
+            event.serial = drain_number_;
+            held.unlock();
+            emit(event);
+            held.lock();
+            continue;
+        }
+        changed_.wait(held);
+    }
+}
+
+inline void NvdecSession::emit(const Event &event)
+{
+    bool dropped;
+    {
+        std::lock_guard<std::mutex> held(lock_);
+        dropped = closing_ || reset_wanted_ != epoch_;
+        if (!dropped)
+            events_.push_back(event);
+        tell();
+    }
+    if (dropped && event.block)
+        event.block->release();
+}
+
+inline void NvdecSession::fail(Event event, const char *call, CUresult code)
+{
+    event.failure = {call, context_.noted(code, call)};
+    emit(event);
+    if (!context_.usable() && !lost_) {
+        lost_ = true;
+        Event lost;
+        lost.kind = Event::lost;
+        lost.failure = event.failure;
+        emit(lost);
+    }
+}
+
+inline void NvdecSession::do_reset(std::uint64_t number)
+{
+    pending_.clear();
+    finish_all();
+    close_parser();
+    broken_ = draining_ = false;
+    std::lock_guard<std::mutex> held(lock_);
+    under_way_ = 0;
+    epoch_ = resets_done_ = number;
+    tell();
+}
+
+// The end: everything that is the worker's is given back.
+inline void NvdecSession::leave()
+{
+    pending_.clear();
+    finish_all();
+    close_parser();
+    give_decoder();
+    if (own_stream_)
+        context_.give_stream(stream_);
+    stream_ = nullptr;
+}
+
+// Input
+
+inline void NvdecSession::take_input(const Input &input)
+{
+    Event event;
+    event.serial = input.serial;
+    if (input.kind == Input::mark) {
+        event.kind = Event::mark;
+        emit(event);
+    } else if (input.kind == Input::drain) {
+        end_stream();
+        draining_ = true;
+        drain_number_ = input.serial;
+    } else {
+        decode(input);
+    }
+}
+
+inline void NvdecSession::decode(const Input &input)
+{
+    Event event;
+    event.serial = input.serial;
+    if (broken_ && input.random_access && !lost_) {
+        broken_ = false;
+        close_parser();
+    }
+    event.left_out = broken_ || lost_;
+    emit(event);
+    event.kind = Event::ended;
+    if (event.left_out)
+        return emit(event);
+    serial_ = input.serial;
+    in_order_ = input.in_order;
+    saw_picture_ = false;
+    failure_ = {};
+    CUresult code = parser_ || open_parser() ? parse(input) : CUDA_SUCCESS;
+    if (code != CUDA_SUCCESS && !failure_.code) {
+        failure_ = {"cuvidParseVideoData", code};
+        broken_ = true;
+    }
+    if (!failure_.code && !saw_picture_)
+        failure_ = {"cuvidParseVideoData", no_picture};
+    if (failure_.code)
+        return fail(event, failure_.call, failure_.code);
+    emit(event);
+}
+
+inline bool NvdecSession::open_parser()
+{
+    CUVIDPARSERPARAMS parameters{};
+    parameters.CodecType = settings_.codec;
+    parameters.ulMaxNumDecodeSurfaces = 1; // the sequence callback says how many there are
+    parameters.ulErrorThreshold = 100;     // damaged pictures come too, and are told by status
+    parameters.ulMaxDisplayDelay = 0;
+    parameters.pUserData = this;
+    parameters.pfnSequenceCallback = callback<CUVIDEOFORMAT, &NvdecSession::on_sequence>;
+    parameters.pfnDecodePicture = callback<CUVIDPICPARAMS, &NvdecSession::on_decode>;
+    parameters.pfnDisplayPicture = callback<CUVIDPARSERDISPINFO, &NvdecSession::on_display>;
+    parameters.pfnGetOperatingPoint = operating_point_callback;
+    CUresult code = api_.cuvidCreateVideoParser(&parser_, &parameters);
+    if (code != CUDA_SUCCESS) {
+        parser_ = nullptr;
+        failure_ = {"cuvidCreateVideoParser", code};
+        broken_ = true;
+        return false;
+    }
+    std::lock_guard<std::mutex> held(lock_);
+    ++counters_.parsers;
+    return true;
+}
+
+inline CUresult NvdecSession::parse(const Input &input)
+{
+    CUVIDSOURCEDATAPACKET packet{};
+    packet.flags = CUVID_PKT_TIMESTAMP | CUVID_PKT_ENDOFPICTURE;
+    packet.payload = input.data;
+    packet.payload_size = static_cast<unsigned long>(input.bytes);
+    packet.timestamp = input.serial;
+    Busy busy(*this);
+    return api_.cuvidParseVideoData(parser_, &packet);
+}
+
+// Have the parser show all it holds; the next picture gets a parser that knows nothing.
+inline void NvdecSession::end_stream()
+{
+    if (parser_ && !broken_) {
+        CUVIDSOURCEDATAPACKET packet{};
+        packet.flags = CUVID_PKT_ENDOFSTREAM;
+        Busy busy(*this);
+        api_.cuvidParseVideoData(parser_, &packet);
+    }
+    if (open_field_ >= 0)
+        show_at_decode({});
+    close_parser();
+    broken_ = false;
+}
+
+inline void NvdecSession::close_parser()
+{
+    if (parser_ && context_.usable())
+        context_.noted(api_.cuvidDestroyVideoParser(parser_), "cuvidDestroyVideoParser");
+    parser_ = nullptr;
+    open_field_ = -1;
+    std::memset(shown_at_decode_, 0, sizeof shown_at_decode_);
+}
+
+// Pixels
+
+inline void NvdecSession::map_next()
+{
+    const Shown shown = pending_.front();
+    pending_.pop_front();
+    Event event;
+    event.kind = Event::shown;
+    event.serial = shown.serial;
+    event.sequence = sequence_.number;
+    event.progressive = shown.progressive;
+    event.top_field_first = shown.top_field_first;
+    {
+        std::lock_guard<std::mutex> held(lock_);
+        ++under_way_;
+    }
+    if (plan_.sequence != sequence_.number) {
+        event.failure = {"plan", no_plan};
+        return emit(event);
+    }
+    if (plan_.kind == Plan::nothing)
+        return emit(event);
+    while (mapped_.size() >= settings_.mapped)
+        finish_oldest();
+    Mapped mapped;
+    mapped.index = shown.index;
+    CUVIDPROCPARAMS processing{};
+    processing.progressive_frame = shown.progressive;
+    processing.top_field_first = shown.top_field_first;
+    processing.unpaired_field = shown.unpaired;
+    processing.output_stream = stream_;
+    unsigned pitch = 0;
+    const Clock::time_point began = Clock::now();
+    {
+        Busy busy(*this);
+        CUresult code = api_.cuvidMapVideoFrame(decoder_.decoder, shown.index, &mapped.address,
+                                                &pitch, &processing);
+        if (code != CUDA_SUCCESS) {
+            event.failure = {"cuvidMapVideoFrame64", context_.noted(code, "cuvidMapVideoFrame64")};
+            mapped.address = 0;
+            decoder_failed_ = true;
+        }
+    }
+    const Clock::time_point decoded = Clock::now();
+    event.decoded_ns = std::chrono::nanoseconds(decoded - began).count();
+    if (mapped.address) {
+        CUVIDGETDECODESTATUS status{};
+        const int codec = settings_.codec;
+        if ((codec == cudaVideoCodec_H264 || codec == cudaVideoCodec_HEVC ||
+             codec == cudaVideoCodec_JPEG) &&
+            api_.cuvidGetDecodeStatus(decoder_.decoder, shown.index, &status) == CUDA_SUCCESS)
+            event.status = failed_[shown.index] ? cuvidDecodeStatus_Error : status.decodeStatus;
+        convert(mapped.address, pitch, &event);
+        CUresult code;
+        mapped.copied = context_.take_event(&code);
+        if (mapped.copied)
+            context_.noted(context_.api.cuEventRecord(mapped.copied, stream_), "cuEventRecord");
+        event.converted_ns = std::chrono::nanoseconds(Clock::now() - decoded).count();
+    }
+    // Device memory is handed out before its copy is done: readers wait on their own streams.
+    mapped.handed_out = !plan_.to_host;
+    mapped.event = event;
+    mapped_.push_back(mapped);
+    if (mapped.handed_out)
+        emit(event);
+}
+
+inline void NvdecSession::convert(CUdeviceptr address, unsigned pitch, Event *event)
+{
+    CUresult code = CUDA_SUCCESS;
+    Block *result = nullptr;
+    const char *call = "cuMemAlloc";
+    if (plan_.kind == Plan::kernel) {
+        result = device_pool_.take(plan_.bytes, stream_, &code);
+        if (result) {
+            call = "cuLaunchKernel";
+            code = launch(address, pitch, *result);
+            result->written(stream_);
+        }
+        if (result && plan_.to_host && code == CUDA_SUCCESS) {
+            call = "cuMemHostAlloc";
+            Block *host = host_pool_.take(plan_.bytes, stream_, &code);
+            if (host) {
+                call = "cuMemcpyDtoHAsync";
+                code = context_.api.cuMemcpyDtoHAsync(host->host, result->device, plan_.bytes,
+                                                      stream_);
+                host->written(stream_);
+            }
+            result->release(); // its next writer waits for this copy
+            result = host;
+        }
+    } else {
+        Pool &pool = plan_.to_host ? host_pool_ : device_pool_;
+        call = plan_.to_host ? "cuMemHostAlloc" : call;
+        result = pool.take(plan_.bytes, stream_, &code);
+        if (result) {
+            call = "cuMemcpy2DAsync";
+            code = copy_planes(address, pitch, *result);
+            result->written(stream_);
+        }
+    }
+    if (code != CUDA_SUCCESS) {
+        event->failure = {call, context_.noted(code, call)};
+        if (result)
+            result->release();
+        result = nullptr;
+    }
+    event->block = result;
+}
+
+inline CUresult NvdecSession::copy_planes(CUdeviceptr address, unsigned pitch, Block &block)
+{
+    for (unsigned plane = 0; plane < plan_.planes; ++plane) {
+        const PlaneCopy &from = plan_.copies[plane];
+        CUDA_MEMCPY2D copy{};
+        copy.srcMemoryType = CU_MEMORYTYPE_DEVICE;
+        copy.srcDevice = address;
+        copy.srcPitch = pitch;
+        copy.srcXInBytes = from.x_bytes;
+        copy.srcY = from.surface_row;
+        copy.dstMemoryType = block.host ? CU_MEMORYTYPE_HOST : CU_MEMORYTYPE_DEVICE;
+        if (block.host)
+            copy.dstHost = static_cast<unsigned char *>(block.host) + from.offset;
+        else
+            copy.dstDevice = block.device + from.offset;
+        copy.dstPitch = from.pitch;
+        copy.WidthInBytes = from.row_bytes;
+        copy.Height = from.rows;
+        CUresult code = context_.api.cuMemcpy2DAsync(&copy, stream_);
+        if (code != CUDA_SUCCESS)
+            return code;
+    }
+    return CUDA_SUCCESS;
+}
+
+inline CUresult NvdecSession::launch(CUdeviceptr address, unsigned pitch, Block &block)
+{
+    CUdeviceptr source[3] = {}, target[3] = {};
+    for (unsigned plane = 0; plane < plan_.surface_planes; ++plane)
+        source[plane] = address + std::uint64_t{plan_.surface_rows[plane]} * pitch;
+    for (unsigned plane = 0; plane < plan_.block_planes; ++plane)
+        target[plane] = block.device + plan_.block_offsets[plane];
+    KernelSettings &settings = plan_.conversion.argument.settings;
+    settings.from_pitch[0] = settings.from_pitch[1] = pitch;
+    return videohw::convert(context_.api, plan_.conversion, source, target, stream_);
+}
+
+// Wait until the longest mapped surface is copied, and unmap it.
+inline void NvdecSession::finish_oldest()
+{
+    Mapped mapped = mapped_.front();
+    mapped_.pop_front();
+    if (mapped.copied) {
+        CUresult code;
+        {
+            Busy busy(*this);
+            code = context_.noted(context_.api.cuEventSynchronize(mapped.copied),
+                                  "cuEventSynchronize");
+        }
+        if (code != CUDA_SUCCESS && !mapped.event.failure.code) {
+            mapped.event.failure = {"cuEventSynchronize", code};
+            if (mapped.event.block && !mapped.handed_out) {
+                mapped.event.block->release();
+                mapped.event.block = nullptr;
+            }
+        }
+        context_.give_event(mapped.copied);
+    }
+    if (mapped.address && context_.usable() &&
+        context_.noted(api_.cuvidUnmapVideoFrame(decoder_.decoder, mapped.address),
+                       "cuvidUnmapVideoFrame64") != CUDA_SUCCESS)
+        decoder_failed_ = true;
+    if (!mapped.handed_out)
+        emit(mapped.event);
+    if (!context_.usable() && !lost_) {
+        Event lost;
+        lost.kind = Event::lost;
+        lost_ = true;
+        lost.failure = mapped.event.failure;
+        emit(lost);
+    }
+}
+
+// Unmap what is copied already, so that host pictures do not wait for the next ones.
+inline void NvdecSession::finish_done()
+{
+    while (!mapped_.empty() && (!mapped_.front().copied ||
+                                context_.api.cuEventQuery(mapped_.front().copied) !=
+                                    CUDA_ERROR_NOT_READY))
+        finish_oldest();
+}
+
+inline void NvdecSession::finish_all()
+{
+    while (!mapped_.empty())
+        finish_oldest();
+}
+
+inline void NvdecSession::map_all()
+{
+    while (!pending_.empty())
+        map_next();
+    finish_all();
+}
+
+// Before something is decoded into an index: what was shown of it and not copied is copied.
+inline void NvdecSession::free_index(int index)
+{
+    std::size_t wanted = 0;
+    for (std::size_t place = 0; place < pending_.size(); ++place)
+        if (pending_[place].index == index)
+            wanted = place + 1;
+    if (wanted) {
+        std::lock_guard<std::mutex> held(lock_);
+        counters_.early_maps += wanted;
+    }
+    while (wanted--)
+        map_next();
+    bool is_mapped = false;
+    for (const Mapped &mapped : mapped_)
+        is_mapped = is_mapped || mapped.index == index;
+    while (is_mapped && !mapped_.empty()) {
+        is_mapped = mapped_.front().index != index;
+        finish_oldest();
+    }
+}
+
+// Callbacks of the parser. They answer 0 for "failed"; what failed is kept in failure_.
+
+inline int NvdecSession::on_sequence(CUVIDEOFORMAT *format)
+{
+    Sequence sequence;
+    if (!describe(*format, &sequence)) {
+        refused_ = sequence;
+        failure_ = {"cuvidGetDecoderCaps", failure_.code ? failure_.code : refused_by_caps};
+        broken_ = true;
+        return 0;
+    }
+    const bool same = sequence_.number &&
+                      !std::memcmp(&sequence_.format, &sequence.format, sizeof *format);
+    CUresult code = use(sequence);
+    if (code != CUDA_SUCCESS) {
+        broken_ = true;
+        return 0;
+    }
+    sequence.number = same ? sequence_.number : sequence_.number + 1;
+    sequence.serial = serial_;
+    plan_wanted_ = plan_wanted_ || !same;
+    sequence_ = sequence;
+    std::memset(failed_, 0, sizeof failed_);
+    return static_cast<int>(sequence.surfaces);
+}
+
+// Fill in the sequence; false when the device cannot decode it.
+inline bool NvdecSession::describe(const CUVIDEOFORMAT &format, Sequence *sequence)
+{
+    sequence->format = format;
+    sequence->format.seqhdr_data_length = 0;
+    sequence->format.bitrate = 0;
+    CUVIDDECODECAPS &caps = sequence->caps;
+    caps.eCodecType = format.codec;
+    caps.eChromaFormat = format.chroma_format;
+    caps.nBitDepthMinus8 = format.bit_depth_luma_minus8;
+    CUresult code = api_.cuvidGetDecoderCaps(&caps);
+    if (code != CUDA_SUCCESS) {
+        failure_ = {"cuvidGetDecoderCaps", context_.noted(code, "cuvidGetDecoderCaps")};
+        return false;
+    }
+    const unsigned width = format.coded_width, height = format.coded_height;
+    const bool deep = format.bit_depth_luma_minus8 > 0;
+    const int formats[] = {cudaVideoSurfaceFormat_NV12, cudaVideoSurfaceFormat_NV12,
+                           cudaVideoSurfaceFormat_NV16, cudaVideoSurfaceFormat_YUV444};
+    const int chroma = format.chroma_format & 3;
+    sequence->kind = {format.codec, format.chroma_format, format.bit_depth_luma_minus8 + 8,
+                      formats[chroma] + (deep ? 1 : 0), settings_.mapped};
+    // Whole pairs of chroma; the rest is cut away by the copy.
+    const CUVIDAREA &shown = format.display_area;
+    sequence->area = {shown.left & ~1, shown.top & ~1, (shown.right + 1) & ~1,
+                      (shown.bottom + 1) & ~1};
+    sequence->surfaces = format.min_num_decode_surfaces + settings_.lag + settings_.mapped;
+    if (sequence->surfaces > most_surfaces)
+        sequence->surfaces = most_surfaces;
+    const unsigned macroblocks = (width + 15) / 16 * ((height + 15) / 16);
+    return caps.bIsSupported && width >= caps.nMinWidth && height >= caps.nMinHeight &&
+           width <= caps.nMaxWidth && height <= caps.nMaxHeight &&
+           macroblocks <= caps.nMaxMBCount &&
+           caps.nOutputFormatMask >> sequence->kind.surface_format & 1 &&
+           shown.right > shown.left && shown.bottom > shown.top;
+}
+
+// Have a decoder for the sequence. What was shown of the one before is copied first.
+inline CUresult NvdecSession::use(const Sequence &sequence)
+{
+    const CUVIDEOFORMAT &format = sequence.format;
+    const bool fits = decoder_.decoder && !decoder_failed_ && decoder_.kind == sequence.kind &&
+                      decoder_.max_width >= format.coded_width &&
+                      decoder_.max_height >= format.coded_height;
+    const bool same = fits && sequence_.number && sequence_.surfaces == sequence.surfaces &&
+                      sequence_.format.coded_width == format.coded_width &&
+                      sequence_.format.coded_height == format.coded_height &&
+                      !std::memcmp(&sequence_.area, &sequence.area, sizeof sequence.area);
+    if (!same || std::memcmp(&sequence_.format, &sequence.format, sizeof format))
+        map_all();
+    if (same)
+        return CUDA_SUCCESS;
+    if (fits && reconfigure(sequence) == CUDA_SUCCESS)
+        return CUDA_SUCCESS;
+    give_decoder();
+    if (decoders_.take(sequence.kind, format.coded_width, format.coded_height, &decoder_)) {
+        if (reconfigure(sequence) == CUDA_SUCCESS) {
+            std::lock_guard<std::mutex> held(lock_);
+            ++counters_.adopted;
+            return CUDA_SUCCESS;
+        }
+        give_decoder();
+    }
+    failure_ = {};
+    return create(sequence);
+}
+
+inline CUresult NvdecSession::reconfigure(const Sequence &sequence)
+{
+    CUVIDRECONFIGUREDECODERINFO info{};
+    info.ulWidth = sequence.format.coded_width;
+    info.ulHeight = sequence.format.coded_height;
+    info.ulTargetWidth = sequence.area.right - sequence.area.left;
+    info.ulTargetHeight = sequence.area.bottom - sequence.area.top;
+    info.ulNumDecodeSurfaces = sequence.surfaces;
+    const CUVIDAREA &area = sequence.area;
+    info.display_area = {static_cast<short>(area.left), static_cast<short>(area.top),
+                         static_cast<short>(area.right), static_cast<short>(area.bottom)};
+    Busy busy(*this);
+    CUresult code = context_.noted(api_.cuvidReconfigureDecoder(decoder_.decoder, &info),
+                                   "cuvidReconfigureDecoder");
+    if (code != CUDA_SUCCESS) {
+        decoder_failed_ = true;
+        failure_ = {"cuvidReconfigureDecoder", code};
+        return code;
+    }
+    std::lock_guard<std::mutex> held(lock_);
+    ++counters_.reconfigured;
+    return code;
+}
+
+inline CUresult NvdecSession::create(const Sequence &sequence)
+{
+    const CUVIDEOFORMAT &format = sequence.format;
+    CUVIDDECODECREATEINFO info{};
+    info.CodecType = format.codec;
+    info.ChromaFormat = format.chroma_format;
+    info.bitDepthMinus8 = format.bit_depth_luma_minus8;
+    info.OutputFormat = sequence.kind.surface_format;
+    info.DeinterlaceMode = cudaVideoDeinterlaceMode_Weave;
+    info.ulCreationFlags = cudaVideoCreate_PreferCUVID;
+    info.ulWidth = info.ulMaxWidth = format.coded_width;
+    info.ulHeight = info.ulMaxHeight = format.coded_height;
+    info.ulTargetWidth = sequence.area.right - sequence.area.left;
+    info.ulTargetHeight = sequence.area.bottom - sequence.area.top;
+    info.ulNumDecodeSurfaces = sequence.surfaces;
+    info.ulNumOutputSurfaces = settings_.mapped;
+    const CUVIDAREA &area = sequence.area;
+    info.display_area = {static_cast<short>(area.left), static_cast<short>(area.top),
+                         static_cast<short>(area.right), static_cast<short>(area.bottom)};
+    CUvideodecoder decoder = nullptr;
+    Busy busy(*this);
+    CUresult code = api_.cuvidCreateDecoder(&decoder, &info);
+    if (code == CUDA_ERROR_OUT_OF_MEMORY) { // what is kept for later may be all that is lacking
+        decoders_.empty();
+        device_pool_.trim();
+        code = api_.cuvidCreateDecoder(&decoder, &info);
+    }
+    if (code != CUDA_SUCCESS) {
+        failure_ = {"cuvidCreateDecoder", context_.noted(code, "cuvidCreateDecoder")};
+        return code;
+    }
+    const std::size_t samples = std::size_t{format.coded_width} * format.coded_height;
+    const std::size_t planes_by_2[] = {3, 3, 4, 6};
+    decoder_ = {decoder, sequence.kind, format.coded_width, format.coded_height,
+                samples * planes_by_2[format.chroma_format & 3] / 2 *
+                    (sequence.kind.bit_depth > 8 ? 2 : 1) *
+                    (sequence.surfaces + settings_.mapped)};
+    decoder_failed_ = false;
+    std::lock_guard<std::mutex> held(lock_);
+    ++counters_.created;
+    return code;
+}
+
+inline void NvdecSession::give_decoder()
+{
+    if (!decoder_.decoder)
+        return;
+    if (decoder_failed_ || !context_.usable())
+        decoders_.destroy(decoder_);
+    else
+        decoders_.give(decoder_);
+    decoder_ = {};
+    decoder_failed_ = false;
+}
+
+inline int NvdecSession::on_decode(CUVIDPICPARAMS *picture)
+{
+    const int index = picture->CurrPicIdx;
+    if (broken_ || !decoder_.decoder || index < 0 || index >= most_surfaces)
+        return 0;
+    saw_picture_ = true;
+    const bool second = picture->field_pic_flag && picture->second_field;
+    if (!second) {
+        free_index(index);
+        index_serial_[index] = serial_;
+    }
+    CUresult code = context_.noted(api_.cuvidDecodePicture(decoder_.decoder, picture),
+                                   "cuvidDecodePicture");
+    failed_[index] = (second && failed_[index]) || code != CUDA_SUCCESS;
+    if (code != CUDA_SUCCESS) {
+        failure_ = {"cuvidDecodePicture", code};
+        decoder_failed_ = true;
+    }
+    // H.264 and HEVC code one picture in one access unit; elsewhere a picture may not be shown.
+    if (in_order_ &&
+        (settings_.codec == cudaVideoCodec_H264 || settings_.codec == cudaVideoCodec_HEVC))
+        show_at_decode(*picture);
+    return 1;
+}
+
+// Where output order is decoding order a picture is shown as soon as it is decoded, or both of
+// its fields are: the parser would hold it until the next one comes. An empty `picture`: nothing
+// follows an open field.
+inline void NvdecSession::show_at_decode(const CUVIDPICPARAMS &picture)
+{
+    const bool first_field = picture.field_pic_flag && !picture.second_field;
+    const bool second_field = picture.field_pic_flag && picture.second_field;
+    if (open_field_ >= 0 && !(second_field && picture.CurrPicIdx == open_field_)) {
+        pending_.push_back({open_field_, open_field_serial_, false, true, true});
+        open_field_ = -1;
+    }
+    if (!picture.PicWidthInMbs)
+        return;
+    shown_at_decode_[picture.CurrPicIdx] = true;
+    if (first_field) {
+        open_field_ = picture.CurrPicIdx;
+        open_field_serial_ = serial_;
+        return;
+    }
+    const long long serial = second_field && open_field_ >= 0 ? open_field_serial_ : serial_;
+    // Which field came first is the parser's to say, ours: here a frame looks progressive.
+    pending_.push_back({picture.CurrPicIdx, serial, !second_field, true, false});
+    open_field_ = -1;
+}
+
+inline int NvdecSession::on_display(CUVIDPARSERDISPINFO *info)
+{
+    if (!info) // the end of the stream
+        return 1;
+    const int index = info->picture_index;
+    if (index < 0 || index >= most_surfaces)
+        return 0;
+    if (shown_at_decode_[index]) {
+        shown_at_decode_[index] = false;
+        return 1;
+    }
+    Shown shown;
+    shown.index = index;
+    // AV1, VP9 and VP8 may show what an earlier access unit brought; the others show their own.
+    const bool shows_others = settings_.codec == cudaVideoCodec_AV1 ||
+                              settings_.codec == cudaVideoCodec_VP9 ||
+                              settings_.codec == cudaVideoCodec_VP8;
+    shown.serial = shows_others ? info->timestamp : index_serial_[index];
+    shown.progressive = info->progressive_frame;
+    shown.top_field_first = info->top_field_first;
+    shown.unpaired = info->repeat_first_field < 0;
+    pending_.push_back(shown);
+    return 1;
+}
+
+} // namespace videohw
+
+#endif

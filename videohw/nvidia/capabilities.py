@@ -1,0 +1,133 @@
+"""What NVDEC on a device can decode, asked of the driver and never assumed.
+
+Owns: the numbers of cuvid for codecs and formats, the cache of answers. Must not know: sessions.
+Nothing here raises because something is missing; the answer says so.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from types import MappingProxyType
+from typing import Any, Final, Literal, NamedTuple
+
+from ..errors import VideoHwError
+from ..types import BackendStatus, Capability
+
+NAME: Final = "nvidia"
+# cudaVideoCodec.
+CODECS: Final = {
+    "mpeg1": 0, "mpeg2": 1, "h264": 4, "jpeg": 5, "hevc": 8, "vp8": 9, "vp9": 10, "av1": 11,
+}  # fmt: skip
+
+
+class SampleFormat(NamedTuple):
+    """What a decoder makes of a chroma format (cudaVideoChromaFormat) and depth."""
+
+    chroma: int
+    bit_depth: int
+    name: str
+
+
+# Names of the frames; values of more than 8 bits are in the high bits of each word.
+SAMPLE_FORMATS: Final = (
+    SampleFormat(1, 8, "nv12"), SampleFormat(1, 10, "p010"), SampleFormat(1, 12, "p012"),
+    SampleFormat(0, 8, "gray"), SampleFormat(0, 10, "gray10msb"), SampleFormat(0, 12, "gray12msb"),
+    SampleFormat(2, 8, "nv16"), SampleFormat(2, 10, "p210"),
+    SampleFormat(3, 8, "yuv444p"), SampleFormat(3, 10, "yuv444p10msb"),
+    SampleFormat(3, 12, "yuv444p12msb"),
+)  # fmt: skip
+_NO_MODULE: Final = "this build of videohw has no NVIDIA support: it is for Linux and Windows"
+
+
+def missing() -> tuple[str, str | None] | None:
+    """(reason, hint) why no NVIDIA device can be used here, or None when one can."""
+    try:
+        from .. import _cuda, _nv  # noqa: F401
+    except ImportError as error:
+        return f"{_NO_MODULE} ({error})", None
+    found: tuple[str, str | None] | None = _cuda.problem()
+    return found
+
+
+def probe() -> BackendStatus:
+    """Whether the backend can be used, with the versions of what it stands on."""
+    reason = missing()
+    if reason is not None:
+        return BackendStatus(NAME, available=False, hardware=True, reason=reason[0], hint=reason[1])
+    from .. import _cuda
+
+    major, minor = _cuda.driver_version() or (0, 0)
+    versions = {"CUDA driver": f"{major}.{minor}"}
+    try:
+        for device in _cuda.devices():
+            capability = ".".join(map(str, device.compute_capability))
+            versions[f"device {device.ordinal}"] = (
+                f"{device.name}, compute capability {capability}, {device.uuid}"
+            )
+    except VideoHwError as error:
+        return BackendStatus(
+            NAME, available=False, hardware=True, reason=str(error.args[0]), hint=error.hint
+        )
+    return BackendStatus(NAME, available=True, hardware=True, versions=MappingProxyType(versions))
+
+
+def capabilities(
+    codec: str, direction: Literal["decode", "encode"], device: int | str = 0
+) -> Capability:
+    """What the device does with ``codec``; asked once for each device and codec.
+
+    ``formats`` are those of the frames as they come, sizes those of 4:2:0 with 8 bits;
+    ``details`` has the driver's answer for each format.
+    """
+    reason = missing()
+    if reason is not None:
+        return _refusal(codec, direction, reason[0])
+    if direction == "encode":
+        return _refusal(codec, direction, "the nvidia backend decodes only")
+    if codec not in CODECS:
+        return _refusal(codec, direction, f"NVDEC has no {codec}")
+    from .. import _cuda
+
+    try:
+        opened = _cuda.device(device)
+        return _asked(codec, opened.ordinal, opened.context)
+    except VideoHwError as error:
+        return _refusal(codec, direction, str(error.args[0]))
+
+
+def _refusal(codec: str, direction: Literal["decode", "encode"], reason: str) -> Capability:
+    return Capability(NAME, codec, direction, supported=False, hardware=True, reason=reason)
+
+
+@functools.lru_cache(maxsize=128)
+def _asked(codec: str, ordinal: int, context: int) -> Capability:
+    from .. import _cuda
+
+    answers = dict(_answers(codec, _cuda.device(ordinal)))
+    if not answers:
+        return _refusal(codec, "decode", f"device {ordinal} has no decoder for {codec}")
+    first = next(iter(answers.values()))
+    return Capability(
+        NAME, codec, "decode", supported=True, hardware=True, formats=tuple(answers),
+        max_width=first["max_width"], max_height=first["max_height"],
+        min_width=first["min_width"], min_height=first["min_height"],
+        details=MappingProxyType(answers),
+    )  # fmt: skip
+
+
+def _answers(codec: str, device: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    from .. import _nv
+
+    for chroma, depth, name in SAMPLE_FORMATS:
+        caps = _nv.decoder_caps(device, CODECS[codec], chroma, depth)
+        if caps.pop("supported"):
+            yield name, caps
+
+
+def sample_format(chroma: int, bit_depth: int) -> str | None:
+    """The name of what comes out of a decoder, None for what has none."""
+    for each in SAMPLE_FORMATS:
+        if (each.chroma, each.bit_depth) == (chroma, bit_depth):
+            return each.name
+    return None

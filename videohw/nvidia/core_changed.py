@@ -1,0 +1,52 @@
+"""The lock of a session whose worker runs no Python, and waiting under it.
+
+Must not know: what changes.
+"""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+
+from .. import _nv
+
+
+class CoreChanged:
+    """The lock of a session, and waiting for what the native worker or another thread changes.
+
+    The worker has no lock of Python's: a wait ends when the version of the core is not the one
+    seen before the outputs were last looked at.
+    """
+
+    def __init__(self, core: _nv.Core) -> None:
+        self._core = core
+        self._lock = threading.Lock()
+        self._seen = 0
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._lock.release()
+
+    def look(self) -> None:
+        """What happens from now on ends the next wait."""
+        self._seen = self._core.version()
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Give the lock away until something changes, or for ``timeout`` seconds."""
+        seen = self._seen
+        self._lock.release()
+        try:
+            self._core.wait(seen, timeout)
+        finally:
+            self._lock.acquire()
+
+    def notify_all(self) -> None:
+        """Wake all who wait."""
+        self._core.notify()

@@ -1,0 +1,338 @@
+"""Decoding on NVDEC: what callers see of a session whose worker never runs Python.
+
+Owns: the step from events of the native session to frames and errors. Must not know: what
+``on_error`` asks (the ledger does), how the driver is called (``_nv`` does).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from .. import _cuda, _nv
+from ..backend import Account, CodedPicture, SequenceInfo
+from ..errors import InvalidInput, VideoHwError
+from ..fault_policy import PictureLedger, Verdict
+from ..frame import Frame
+from ..open_sessions import when_all_are_closed
+from ..ready_outputs import unexpected
+from ..session import Control, Drain, Session
+from ..types import DecoderConfig
+from .capabilities import CODECS
+from .core_changed import CoreChanged
+from .failures import lost, no_memory, no_tool, refusal, repeated, stuck
+from .frames import FrameMaker, stated_color
+from .options import NvidiaDecoderOptions
+from .sequences import PictureForm, native_format, plan
+
+_MAPPED_SURFACES: Final = 2
+# A parser holds at most 16 pictures for reordering. When more are owed, some were dropped without
+# a word, and the oldest is given up.
+_MOST_HELD: Final = 64
+# No call of the driver takes so long on one picture; a worker inside one is not waited for.
+STUCK_SECONDS: Final = 30.0
+_IN_ORDER_CODECS: Final = ("h264", "hevc")
+_STATUS_BAD: Final = (8, 9)  # cuvidDecodeStatus_Error, _Error_Concealed
+_STATUS_GOOD: Final = 2
+_EXIT_SECONDS: Final = 2.0
+
+_Item: TypeAlias = "CodedPicture | Refusal"
+
+
+def _leave_devices() -> None:
+    _nv.close_pools(_EXIT_SECONDS)
+    _cuda.release_devices()
+
+
+when_all_are_closed.append(_leave_devices)
+
+
+def open_session(config: DecoderConfig) -> NvidiaDecoderSession:
+    """A running decoder for ``config``; InvalidInput or UnsupportedConfig when it cannot be."""
+    options = config.options
+    if options is None:
+        options = NvidiaDecoderOptions()
+    if not isinstance(options, NvidiaDecoderOptions):
+        raise InvalidInput(
+            f"options is {type(options).__name__}, the nvidia backend takes NvidiaDecoderOptions",
+            argument="options",
+            hint="videohw.NvidiaDecoderOptions(...), or None",
+        )
+    if options.context is None:
+        device = _cuda.device(config.device)
+    else:
+        device = _cuda.adopt(options.context)
+    return NvidiaDecoderSession(config, options, device)
+
+
+@dataclass(slots=True)
+class Refusal:
+    """An error in its place among the pictures."""
+
+    error: VideoHwError
+    queued_bytes: int = 0
+
+
+class NvidiaDecoderSession(Session[_Item, Frame]):
+    """A decoder session of the NVIDIA backend (``videohw.backend.DecoderSession``)."""
+
+    def __init__(
+        self, config: DecoderConfig, options: NvidiaDecoderOptions, device: _cuda.Device
+    ) -> None:
+        self.account = Account()
+        self._config = config
+        self._device = device
+        self._decoders = _limited(_nv.decoders_of(device), options)
+        self._core = _nv.Core(
+            device, self._decoders, CODECS[config.codec], lag=options.surfaces,
+            mapped=_MAPPED_SURFACES, max_ready=config.max_in_flight,
+            maps=config.output != "metadata", to_host=config.memory == "host",
+            stream=options.stream or 0,
+        )  # fmt: skip
+        self._ledger = PictureLedger(config.on_error, self.account)
+        self._maker = FrameMaker(config, device)
+        self._under_way: dict[int, CodedPicture] = {}  # the worker reads their data
+        self._dropped: list[dict[int, CodedPicture]] = []  # the same, until a reset is done
+        self._marks: deque[_Item] = deque()
+        self._forms: dict[int, PictureForm | Callable[[], VideoHwError]] = {}
+        self._refused_tool: str | None = None
+        super().__init__(
+            CoreChanged(self._core), max_ready=config.max_in_flight,
+            max_queued_bytes=config.max_pending_bytes,
+        )  # fmt: skip
+        self._worker = threading.Thread(
+            target=self._run, name=f"videohw-nvdec-{config.codec}", daemon=True
+        )
+        self._worker.start()
+
+    def push(self, items: Sequence[_Item]) -> None:
+        """Queue pictures; see :meth:`Session.push`."""
+        super().push(items)
+        self.account.submitted += sum(isinstance(item, CodedPicture) for item in items)
+
+    def fail(self, error: VideoHwError) -> None:
+        """Queue ``error``, to be raised when every picture before it is settled."""
+        self.push([Refusal(error)])
+
+    def describe(self) -> dict[str, Any]:
+        """What decodes: the device, its driver, what was done with decoders so far."""
+        if self.closed:
+            return {"device": self._config.device}
+        device = self._device.information
+        major, minor = _cuda.driver_version() or (0, 0)
+        return {
+            "device": device.ordinal,
+            "device_name": device.name,
+            "driver": f"CUDA {major}.{minor}",
+            "safe_lifetime": True,  # there is no other mode
+            **self._core.counters(),
+            "decoders_idle": self._decoders.counters()["idle"],
+        }
+
+    # The worker
+
+    def _run(self) -> None:
+        while self._core.run():
+            number = self._core.sequence()["number"]
+            try:
+                self._forms[number] = self._planned()
+            except VideoHwError as error:
+                self._core.plan_nothing()
+                self._forms[number] = repeated(error)
+            except Exception as error:
+                self._core.plan_nothing()
+                self._forms[number] = repeated(unexpected(error))
+
+    def _planned(self) -> PictureForm:
+        sequence = self._core.sequence()
+        name = native_format(sequence)
+        begun_with = self._under_way.get(sequence["serial"])
+        info = SequenceInfo() if begun_with is None else begun_with.info.sequence
+        stated = stated_color(sequence, info, self._config.codec, name)
+        return plan(self._core, self._device, self._config, sequence, stated)
+
+    # What a session asks of its worker; the lock is held
+
+    def _send(self, items: Sequence[_Item] | Sequence[Control]) -> None:
+        for item in items:
+            if isinstance(item, CodedPicture):
+                self._send_picture(item)
+            elif isinstance(item, Refusal):
+                self._mark(item)
+            elif isinstance(item, Drain):
+                self._core.push_drain(item.number)
+            else:
+                self._core.reset(item.epoch)
+
+    def _send_picture(self, item: CodedPicture) -> None:
+        tool = item.info.rare_tool
+        if tool is not None and tool != self._refused_tool:
+            self._refused_tool = tool
+            self._mark(Refusal(no_tool(tool, item)))
+        if item.keyframe and tool is None:
+            self._refused_tool = None
+        if self._refused_tool is not None and item.skip is None:
+            item.skip = "undecodable"
+        if item.skip is not None:
+            self._mark(item)
+            return
+        self._under_way[item.serial] = item
+        in_order = self._config.low_latency and not item.info.sequence.reorders
+        self._core.push_picture(
+            item.data, item.serial, item.keyframe,
+            in_order and self._config.codec in _IN_ORDER_CODECS,
+        )  # fmt: skip
+
+    def _mark(self, item: _Item) -> None:
+        self._marks.append(item)
+        self._core.push_mark()
+
+    def _forget_input(self) -> None:
+        self._dropped.append(self._under_way)
+        self._under_way = {}
+        self._marks.clear()
+        self._ledger.forget()
+        if self._closed_reason is not None:
+            self._core.close()
+
+    def _waiting_items(self) -> int:
+        return int(self._core.queued())
+
+    def _join(self, seconds: float) -> None:
+        if self._worker is not threading.current_thread() and self._worker.is_alive():
+            self._worker.join(seconds)
+        if not self._worker.is_alive():
+            self._dropped.clear()
+
+    def _released(self, count: int) -> None:
+        self._core.set_ready(self._ready.count)
+
+    # What the worker has ready; the lock is held
+
+    def _collect(self) -> None:
+        assert isinstance(self._changed, CoreChanged)
+        if self._closed_reason is not None:
+            return
+        self._changed.look()
+        before = self._ready.count
+        while (event := self._core.pop()) is not None:
+            self._handle(*event)
+        if self._dropped and self._core.resets_done() == self._epoch:
+            self._dropped.clear()
+        self._resets_done = self._core.resets_done()
+        if self._ready.count != before:
+            self._core.set_ready(self._ready.count)
+        if not self._failed and self._core.busy_seconds() > STUCK_SECONDS:
+            self._append(stuck(STUCK_SECONDS))
+
+    def _handle(
+        self, kind: int, serial: int, call: str | None, code: int, sequence: int, status: int,
+        progressive: bool, top_field_first: bool, left_out: bool, pixels: Any,
+        nanoseconds: tuple[int, int],
+    ) -> None:  # fmt: skip
+        ledger = self._ledger
+        if kind == _nv.BEGUN:
+            self._begun(self._under_way[serial], left_out)
+        elif kind == _nv.ENDED:
+            self._ended(serial, call, code)
+        elif kind == _nv.SHOWN:
+            ledger.give_up_before(serial)
+            self._release_errors()
+            verdict = ledger.shown(serial, corrupt=status in _STATUS_BAD)
+            if isinstance(verdict, Verdict):
+                if verdict.corrupt is False and status != _STATUS_GOOD:
+                    verdict = verdict._replace(corrupt=None)
+                self._append(
+                    self._made(verdict, call, code, sequence, pixels, progressive, top_field_first)
+                )
+            elif verdict is not None:
+                self._append(verdict)
+        elif kind == _nv.MARK:
+            self._marked(self._marks.popleft())
+        elif kind == _nv.DRAINED:
+            ledger.end()
+            self._release_errors()
+            self._ready.append_drained(serial)
+            return
+        else:
+            self._append(lost(call, code))
+            return
+        self._release_errors()
+
+    def _begun(self, item: CodedPicture, left_out: bool) -> None:
+        if self.meter is not None:
+            self.meter.started(item)
+        if left_out:
+            item.skip = "undecodable"
+            self._ledger.skipped(item)
+        else:
+            self._ledger.fed(item)
+
+    def _ended(self, serial: int, call: str | None, code: int) -> None:
+        item = self._under_way.pop(serial)
+        self._queued_bytes -= item.queued_bytes
+        if item.skip is not None:
+            return
+        if code:
+            self._ledger.refused(serial, refusal(item, call, code, self._core.refused()))
+        self._ledger.accepted(serial)
+        while self._ledger.waiting > _MOST_HELD:
+            self._ledger.give_up_oldest()
+            self._release_errors()
+
+    def _marked(self, item: _Item) -> None:
+        if self.meter is not None:
+            self.meter.started(item)
+        self._queued_bytes -= item.queued_bytes
+        if isinstance(item, Refusal):
+            self._ledger.input_error(item.error)
+        else:
+            self._ledger.skipped(item)
+
+    def _made(
+        self, verdict: Verdict, call: str | None, code: int, sequence: int, pixels: Any,
+        progressive: bool, top_field_first: bool,
+    ) -> Frame | VideoHwError:  # fmt: skip
+        """The frame, or the error in its place."""
+        form = self._forms[sequence]
+        for old in [number for number in self._forms if number < sequence]:
+            del self._forms[old]
+        try:
+            if not isinstance(form, PictureForm):
+                raise form()
+            if code:
+                raise _cuda.error(code, call or "a call", "cuvid")
+            return self._maker.make(
+                form, verdict.item, verdict.corrupt, pixels, progressive=progressive,
+                top_field_first=top_field_first,
+            )  # fmt: skip
+        except VideoHwError as error:
+            self._ledger.undeliverable()
+            return error
+        except MemoryError as error:
+            self._ledger.undeliverable()
+            return no_memory(verdict.item, error)
+        except Exception as error:
+            self._ledger.undeliverable()
+            return unexpected(error)
+
+    def _append(self, output: Frame | VideoHwError) -> None:
+        self._ready.append(output)
+        if self.meter is not None:
+            self.meter.delivered(output)
+        if isinstance(output, VideoHwError) and output.fatal:
+            self._failed = True
+
+    def _release_errors(self) -> None:
+        for error in self._ledger.released():
+            self._append(error)
+
+
+def _limited(decoders: _nv.Decoders, options: NvidiaDecoderOptions) -> _nv.Decoders:
+    if options.idle_decoder_bytes is not None or options.idle_decoder_seconds is not None:
+        most, seconds = options.idle_decoder_bytes, options.idle_decoder_seconds
+        decoders.set_limits(1 << 30 if most is None else most, 30.0 if seconds is None else seconds)
+    return decoders

@@ -1,0 +1,100 @@
+"""The errors that users see for what the driver, or our reading of its caps, refused.
+
+Must not know: sessions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .. import _cuda, _nv
+from ..backend import CodedPicture
+from ..errors import BackendError, DeviceLost, InvalidBitstream, UnsupportedConfig, VideoHwError
+from ..fault_policy import HINT, described
+
+
+def refusal(
+    item: CodedPicture, call: str | None, code: int, sequence: dict[str, Any]
+) -> VideoHwError:
+    """Why a picture was not decoded; ``sequence`` is the last that the device refused."""
+    if code == _nv.REFUSED_BY_CAPS:
+        return _beyond_caps(sequence, item)
+    if code == _nv.NO_PICTURE:
+        return InvalidBitstream(
+            f"{described(item)} gave nothing to decode", offset=item.offset, hint=HINT
+        )
+    if code == _nv.NO_MEMORY:
+        return no_memory(item, MemoryError())
+    error: VideoHwError = _cuda.error(code, call or "a call", "cuvid")
+    error.args = (f"{error.args[0]}: {described(item)}",)
+    return error
+
+
+def repeated(error: VideoHwError) -> Callable[[], VideoHwError]:
+    """``error`` anew for each picture that it stands for."""
+
+    def again() -> VideoHwError:
+        copied = type(error)(*error.args)
+        copied.__dict__.update(error.__dict__)
+        return copied
+
+    return again
+
+
+def no_tool(tool: str, item: CodedPicture) -> UnsupportedConfig:
+    """A coding tool that the driver would not refuse."""
+    return UnsupportedConfig(
+        f"{described(item)} uses {tool}, which NVDEC does not decode",
+        hint='backend="software" decodes some such streams',
+    )
+
+
+def _beyond_caps(sequence: dict[str, Any], item: CodedPicture) -> UnsupportedConfig:
+    caps = sequence["caps"]
+    width, height = sequence["coded_size"]
+    what = (
+        f"{width}x{height} pixels of chroma format {sequence['chroma_format']} with "
+        f"{sequence['bit_depth']} bits"
+    )
+    if not caps["supported"]:
+        limits = "this device does not decode that format"
+    else:
+        limits = (
+            f"this device decodes {caps['min_width']}x{caps['min_height']} to "
+            f"{caps['max_width']}x{caps['max_height']} pixels, at most "
+            f"{caps['max_macroblocks']} macroblocks"
+        )
+    return UnsupportedConfig(
+        f"{described(item)} has {what}; {limits}", hint='backend="software" has no such limits'
+    )
+
+
+def no_memory(item: CodedPicture, cause: MemoryError) -> BackendError:
+    """Memory of the host ran out."""
+    error = BackendError(
+        f"memory ran out for {described(item)}",
+        domain="videohw",
+        hint="a smaller size, a smaller max_in_flight, or fewer sessions",
+    )
+    error.__cause__ = cause
+    return error
+
+
+def lost(call: str | None, code: int) -> DeviceLost:
+    """The context, and with it the session, is of no use any more."""
+    error = _cuda.error(code, call or "a call", "cuvid")
+    if isinstance(error, DeviceLost):
+        return error
+    return DeviceLost(
+        str(error.args[0]), domain="cuvid", call=call, code=code, hint="open a new session"
+    )
+
+
+def stuck(seconds: float) -> DeviceLost:
+    """The worker is inside one call of the driver for so long."""
+    return DeviceLost(
+        f"the driver did not come back from a call within {seconds:.0f} seconds",
+        domain="cuvid",
+        hint="open a new session; when that fails too, see nvidia-smi and the system's log",
+    )

@@ -1,0 +1,99 @@
+"""Frames made of the pictures of NVDEC, and their conversion where they are.
+
+Must not know: which pictures are delivered, sessions.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ..backend import CodedPicture, SequenceInfo
+from ..color import ColorSpec
+from ..errors import UnsupportedConfig
+from ..frame import Conversion, Converter, Frame
+from ..frame_pixels import converted
+from ..pixel_format import FORMATS
+from ..types import DecoderConfig
+from .sequences import PictureForm, aspect
+
+_FIELD_ORDERS: Final = {True: "tff", False: "bff", None: None}
+_PARSED: Final = ("h264", "hevc")  # codecs whose sequences our parser describes
+
+
+def stated_color(sequence: dict[str, Any], info: SequenceInfo, codec: str, name: str) -> ColorSpec:
+    """What the stream states of its colour, of pictures in the format ``name``."""
+    layout = FORMATS[name]
+    full_range: bool | None = sequence["full_range"]
+    if codec in _PARSED:
+        full_range = info.full_range
+    matrix = sequence["matrix"]
+    subsampled = any(plane.shift_x or plane.shift_y for plane in layout.planes)
+    spec = ColorSpec.from_code_points(
+        matrix=matrix if matrix or layout.rgb else None,
+        full_range=full_range,
+        primaries=sequence["primaries"],
+        transfer=sequence["transfer"],
+        bit_depth=layout.bit_depth,
+    )
+    if not subsampled:
+        return spec
+    return spec.overridden_by(ColorSpec(siting=info.siting))
+
+
+class FrameMaker:
+    """Makes frames in the form that the decoder was asked for."""
+
+    def __init__(self, config: DecoderConfig, device: Any) -> None:
+        self._config = config
+        self._converter: Converter | None = None
+        if config.memory == "device":
+            self._converter = DeviceConverter(device)
+
+    def make(
+        self,
+        form: PictureForm,
+        item: CodedPicture,
+        corrupt: bool | None,
+        pixels: Any,
+        *,
+        progressive: bool,
+        top_field_first: bool,
+    ) -> Frame:
+        """The frame of ``item``; ``pixels`` is its block, None without."""
+        top_first: bool | None = item.info.fields.top_first
+        if self._config.codec not in _PARSED:
+            top_first = top_field_first
+        frame = Frame(
+            planes=() if pixels is None else pixels.planes(form.layout),
+            format=form.format,
+            width=form.width,
+            height=form.height,
+            pts=item.pts,
+            time_base=self._config.time_base,
+            color=form.color,
+            keyframe=item.keyframe,
+            corrupt=corrupt,
+            field_order="progressive" if progressive else _FIELD_ORDERS[top_first],
+            repeat=item.info.fields.repeat,
+            sample_aspect_ratio=aspect(form, item.info.sequence.sample_aspect_ratio),
+            decode_index=item.serial,
+            side_data=item.info.side_data,
+            memory=self._config.memory,
+            converter=self._converter,
+        )
+        return frame if form.later is None else converted(frame, form.later)
+
+
+class DeviceConverter:
+    """Converts frames in device memory; what no kernel does is refused."""
+
+    def __init__(self, device: Any) -> None:
+        self._device = device
+
+    def __call__(self, frame: Frame, request: Conversion) -> Frame:
+        """``frame`` as ``request`` says, in device memory."""
+        raise UnsupportedConfig(
+            f"no kernel makes {request.output} of {frame.format} in device memory",
+            argument="output",
+            hint="frame.to_host().convert(...), or ask the decoder for that output",
+        )
