@@ -3,7 +3,7 @@
 What is counted: every byte of the source's rows and of the target's rows once (of a scaled
 picture too, though its rows are read more than once); of a copy, bytes read and bytes written. A
 batch is as many pictures, each in memory of its own, so that together they are many times the
-device's cache; one launch is up to sixteen of them. Times are of the device's events, the median
+device's cache; one launch is up to thirty-two of them. Times are of the device's events, the median
 of the rounds, over random pictures. Needs a device and NumPy, nothing else.
 
 usage: python -m benchmarks.kernels [ROUNDS]

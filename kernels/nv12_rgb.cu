@@ -78,7 +78,9 @@ template <int COUNT> struct Words { Word at[COUNT]; };
 INLINE bool is_aligned(const void *place, int bytes) { return ((Address)place & (bytes - 1)) == 0; }
 INLINE int held(int index, int last) { return index < 0 ? 0 : index > last ? last : index; }
 // The widest access that so many words can be made of.
-INLINE constexpr int access_bytes(int words) { return words % 4 == 0 ? 16 : words % 2 == 0 ? 8 : 4; }
+INLINE constexpr int access_bytes(int words) {
+    return words % 4 == 0 ? 16 : words % 2 == 0 ? 8 : 4;
+}
 
 // The words are one long number, which gets new low bits and loses the high ones, or the other
 // way round.
@@ -380,7 +382,8 @@ template <typename SampleType> struct Planes {
 #pragma unroll
             for (int i = 0; i < 6; ++i) {
                 const int line = i < 3 ? first : second;
-                rows[i] = i % 3 ? chroma_row(by, picture, i % 3, line) : luma_row(by, picture, line);
+                rows[i] =
+                    i % 3 ? chroma_row(by, picture, i % 3, line) : luma_row(by, picture, line);
                 places |= (Address)rows[i];
             }
             const bool whole = column + COUNT <= by.from_width &&
@@ -977,26 +980,38 @@ template <int CHANNELS> struct Rgb {
 
         INLINE Line(const Conversion &by, const Picture &picture, int row, int first) {
             const int last = by.from_width - 1;
+            const bool has_before = by.across[0] != 0.0f;
+            const Byte *lines[PLANES];
+            Address places = (Address)first * CHANNELS;
 #pragma unroll
             for (int plane = 0; plane < PLANES; ++plane) {
-                const Byte *const line = picture.from[plane] + (Address)(Word)row * by.from_pitch[0];
-                const Byte *const place = line + (Word)first * CHANNELS;
-                const bool whole =
-                    first + COUNT <= by.from_width && is_aligned(place, access_bytes(WORDS));
-                if (whole)
-                    words[plane] = load_words<WORDS>(place);
-                else
-                    words[plane] = load_held<Byte, CHANNELS, COUNT>(line, first, last);
+                lines[plane] = picture.from[plane] + (Address)(Word)row * by.from_pitch[0];
+                places |= (Address)lines[plane];
                 before[plane] = after[plane] = 0;
-                if (by.across[0] != 0.0f) {
-                    if (whole && first > 0)
-                        before[plane] = __ldg((const Word *)place - 1);
-                    else
-                        before[plane] = pixel(line, held(first - 1, last))
-                                        << (32 - 8 * CHANNELS);
-                }
-                if (by.across[3] != 0.0f) after[plane] = pixel(line, held(first + COUNT, last));
             }
+            if (first + COUNT <= by.from_width &&
+                is_aligned((const Byte *)places, access_bytes(WORDS))) {
+#pragma unroll
+                for (int plane = 0; plane < PLANES; ++plane) {
+                    const Byte *const place = lines[plane] + (Word)first * CHANNELS;
+                    words[plane] = load_words<WORDS>(place);
+                    // That of the first pixel is itself.
+                    if (has_before && first > 0) before[plane] = __ldg((const Word *)place - 1);
+                    if (has_before && first == 0)
+                        before[plane] = pixel(place, 0) << (32 - 8 * CHANNELS);
+                }
+            } else {
+#pragma unroll
+                for (int plane = 0; plane < PLANES; ++plane) {
+                    words[plane] = load_held<Byte, CHANNELS, COUNT>(lines[plane], first, last);
+                    before[plane] = pixel(lines[plane], held(first - 1, last))
+                                    << (32 - 8 * CHANNELS);
+                }
+            }
+            if (by.across[3] == 0.0f) return;
+#pragma unroll
+            for (int plane = 0; plane < PLANES; ++plane)
+                after[plane] = pixel(lines[plane], held(first + COUNT, last));
         }
 
         INLINE static Word pixel(const Byte *line, int index) {

@@ -78,7 +78,8 @@ def copy_tree() -> None:
 def build() -> None:
     """Compile the extensions inside the tree, and see that both sanitizers are in each."""
     print(f"building in {TREE.relative_to(ROOT)} with {' '.join(CFLAGS)}", flush=True)
-    environment = {**os.environ, "CFLAGS": " ".join(CFLAGS)}
+    flags = " ".join(CFLAGS)
+    environment = {**os.environ, "CFLAGS": flags, "CXXFLAGS": flags}
     command = [sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"]
     subprocess.run(command, cwd=TREE, env=environment, check=True)
     extensions = list((TREE / "videohw").rglob("*.so"))

@@ -7,15 +7,16 @@ import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 from tests.corpus import stream
 from tests.emulators import build
 from tests.emulators.control import environment
-from tests.examples.test_examples import EXAMPLES
 from tests.interop.libraries import library
 
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 # On the emulated drivers the backend is asked for by name, so that a GPU beside it is not taken.
 BACKENDS = ["software", "nvidia"]
 
