@@ -21,8 +21,8 @@ WORKFLOWS := $(wildcard .github/workflows/*.yml)
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-unit test-contract test-interop coverage asan leaks fuzz lint \
-	format types kernels emulator-report bench wheel wheel-test check fresh clean
+.PHONY: help build demo emulators test test-unit test-contract test-nvidia test-interop coverage \
+	asan leaks fuzz lint format types kernels emulator-report bench wheel wheel-test check fresh clean
 
 help:
 	@sh tools/preflight.sh $(PYTHON)
@@ -54,26 +54,36 @@ build: $(VENV)/built ## compile the extensions in place
 demo: build ## transcode a real stream of the repository and say how well it went
 	@$(PY) examples/demo.py
 
-test: test-unit test-contract ## all tests (VIDEOHW_HYPOTHESIS=deep looks for new examples)
+test: test-unit test-contract test-nvidia ## all tests (VIDEOHW_HYPOTHESIS=deep: new examples)
 
-test-unit: build $(VENV)/group-test ## parser, values, files, command line, layout
-	$(PYTEST) tests --ignore=tests/backends $(PYTEST_ARGS)
+# Before the tests, which have a time limit each; they say by themselves what is missing.
+emulators: build
+	@if $(PY) tests/emulators/build.py --check; then $(PY) tests/emulators/build.py; fi
 
-test-contract: build $(VENV)/group-test ## what every backend keeps, on each backend present
-	$(PYTEST) tests/backends $(PYTEST_ARGS)
+test-unit: emulators $(VENV)/group-test ## parser, values, files, command line, layout
+	$(PYTEST) tests --ignore=tests/backends --ignore=tests/nvidia --ignore=tests/emulators \
+		$(PYTEST_ARGS)
+
+test-contract: build $(VENV)/group-test ## what every backend keeps, in software
+	$(PYTEST) tests/backends -k 'not nvidia' $(PYTEST_ARGS)
+
+test-nvidia: emulators $(VENV)/group-test ## the same on emulated NVIDIA drivers, and those themselves
+	$(PYTEST) tests/nvidia tests/emulators $(PYTEST_ARGS)
+	$(PYTEST) tests/backends -k nvidia $(PYTEST_ARGS)
 
 $(VENV)/group-interop: $(VENV)/base
 	@$(PIP) install --retries 1 $(addprefix --extra-index-url ,$(TORCH_INDEX)) --group interop
 	@touch $@
 
-test-interop: build $(VENV)/group-interop ## frames to and from PyTorch, OpenCV, PyAV
-	VIDEOHW_INTEROP=1 $(PYTEST) tests/interop tests/examples/test_processes.py $(PYTEST_ARGS)
+test-interop: emulators $(VENV)/group-interop ## frames to and from PyTorch, OpenCV, PyAV
+	VIDEOHW_INTEROP=1 $(PYTEST) tests/interop tests/examples/test_processes.py \
+		tests/emulators/nvidia/test_witness_pynvvideocodec.py $(PYTEST_ARGS)
 
-coverage: build $(VENV)/group-coverage ## which lines of the package the tests run
+coverage: emulators $(VENV)/group-coverage ## which lines of the package the tests run
 	$(PY) -m coverage run -m pytest tests $(PYTEST_ARGS)
 	$(PY) -m coverage report
 
-asan: build $(VENV)/group-test ## parser and contract tests on extensions with ASan and UBSan
+asan: build $(VENV)/group-test ## compiled parts and contract tests with ASan and UBSan
 	$(PY) tools/asan.py $(ASAN_ARGS)
 
 leaks: build $(VENV)/group-test ## memory over LEAK_CYCLES open/close cycles of each kind of session

@@ -168,8 +168,24 @@ def ceiling(stream: Stream, sessions: int, mode: str) -> Run:
     return Run(f"C, {mode}", sessions, times, cpu, min(each[0] for each in times))
 
 
-def pynvvideocodec(stream: Stream, container: Path, output: str) -> Iterator[object]:
-    """NVIDIA's own package, with its threaded decoder, which reads files only."""
+def pynvvideocodec(stream: Stream, output: str) -> Iterator[object]:
+    """NVIDIA's own package: its demuxer and decoder, one packet at a time."""
+    import PyNvVideoCodec as Nv
+
+    path = Path(tempfile.gettempdir()) / f"{stream.name}.{stream.codec}"
+    if not path.is_file() or path.stat().st_size != len(stream.data):
+        path.write_bytes(stream.data)
+    demuxer = Nv.CreateDemuxer(filename=str(path))
+    kind = Nv.OutputColorType.RGBP if output == "rgb_planar" else Nv.OutputColorType.NATIVE
+    decoder = Nv.CreateDecoder(
+        gpuid=0, codec=demuxer.GetNvCodecId(), usedevicememory=1, outputColorType=kind
+    )
+    for packet in demuxer:
+        yield from decoder.Decode(packet)
+
+
+def pynvvideocodec_threaded(container: Path, output: str) -> Iterator[object]:
+    """The same with its threaded decoder, which reads only files that can be searched."""
     import PyNvVideoCodec as Nv
 
     kind = Nv.OutputColorType.RGBP if output == "rgb_planar" else Nv.OutputColorType.NATIVE
@@ -214,9 +230,12 @@ def libraries(
         work = partial(ours, stream, output, memory)
         yield name, partial(on_threads, name, sessions, work, expected)
     for label, output in (("native", "native"), ("rgb", "rgb_planar")):
+        name = f"PyNvVideoCodec, {label} device"
+        work = partial(pynvvideocodec, stream, output)
+        yield name, partial(on_threads, name, sessions, work, expected)
         if container is not None:
-            name = f"PyNvVideoCodec, {label} device"
-            work = partial(pynvvideocodec, stream, container, output)
+            name = f"PyNvVideoCodec, threaded, {label} device"
+            work = partial(pynvvideocodec_threaded, container, output)
             yield name, partial(on_threads, name, sessions, work, expected)
     if container is not None:
         work = partial(torchcodec, container)

@@ -283,7 +283,7 @@ def clean(codec: str, backend: str) -> tuple[tuple[bytes, ...], tuple[str, ...]]
     if codec == "h264":
         data: tuple[bytes, ...] = (joined(gray_units(6)),)
     elif codec == "hevc":
-        data = (stream("generated/tiny16x16.h265").read(),)
+        data = (stream("generated/small144x144.h265").read(),)
     else:
         units = next(seed.units for seed in clips() if seed.codec == codec)
         data = units if codec in FRAME_CODECS else (b"".join(units),)

@@ -27,9 +27,11 @@ CFLAGS = (
     "-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined",
     "-fno-sanitize-recover=all",
 )  # fmt: skip
-# Those of the compiled modules and of the kernels, which are built with them too, and the contract.
+# Those of the compiled modules, of the kernels and emulated drivers, which are built with them too,
+# and the contract.
 TESTS = (
-    "tests/bitstream", "tests/metrics", "tests/pixels", "tests/kernels", "tests/backends",
+    "tests/bitstream", "tests/metrics", "tests/pixels", "tests/kernels", "tests/emulators",
+    "tests/nvidia", "tests/backends",
     # A child forked while other threads allocate may wait for ever for the sanitizer's own lock.
     "--ignore=tests/backends/test_fork.py",
 )  # fmt: skip
@@ -54,6 +56,7 @@ def main(arguments: list[str]) -> int:
     build()
     environment = sanitized()
     prove(environment)
+    build_emulators(environment)
     # Captured by pytest, a report would be lost with the process.
     options = ["--capture=sys", "-p", "no:faulthandler", "-p", "tests.under_asan"]
     named = [argument for argument in arguments if argument.startswith("tests")]
@@ -110,6 +113,17 @@ def sanitized() -> dict[str, str]:
     if corpus.is_dir():
         environment.setdefault("VIDEOHW_CORPUS", str(corpus))
     return environment
+
+
+def build_emulators(environment: dict[str, str]) -> None:
+    """The emulated drivers, before the tests, which have a time limit each.
+
+    Where something is missing for it, the tests that need them say so.
+    """
+    command = [sys.executable, "tests/emulators/build.py"]
+    if subprocess.run([*command, "--check"], cwd=TREE, env=environment, check=False).returncode:
+        return
+    subprocess.run(command, cwd=TREE, env=environment, check=True)
 
 
 def library(name: str) -> str:

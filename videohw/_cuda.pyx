@@ -150,14 +150,17 @@ def problem():
         return refused.args[0], refused.hint
     if _driver.cuvid() == NULL:
         return _driver.why_no_cuvid().decode(errors="replace"), VIDEO_HINT
+    call = "cuInit"
     with nogil:
         code = _driver.start()
-        if not code:
+    if not code:
+        call = "cuDeviceGetCount"
+        with nogil:
             code = _driver.cuda().cuDeviceGetCount(&count)
     if not code and not count:
-        code = CUDA_ERROR_NO_DEVICE
+        code, call = CUDA_ERROR_NO_DEVICE, "cuInit"
     if code:
-        found = failure(code, "cuInit")
+        found = failure(code, call)
         return found.args[0], found.hint
     return None
 
@@ -304,7 +307,7 @@ cdef Device _living(Device found):
         return None
     with nogil:
         code = found.native.check(&alive)
-    check(code, "cuDevicePrimaryCtxRetain")
+    check(code)
     if alive:
         return found
     found.native.abandon()
@@ -316,7 +319,7 @@ cdef Device _opened(int ordinal):
     cdef Device made = Device.__new__(Device, _OURS)
     with nogil:
         made.native = open_device(_driver, ordinal, &code)
-    check(code, "cuDevicePrimaryCtxRetain")
+    check(code)
     return made
 
 

@@ -9,6 +9,7 @@ SHOWN: Final[int]
 MARK: Final[int]
 DRAINED: Final[int]
 LOST: Final[int]
+NOTHING_DECODED: Final[int]
 REFUSED_BY_CAPS: Final[int]
 NO_PICTURE: Final[int]
 NO_MEMORY: Final[int]
@@ -18,6 +19,7 @@ _Event: TypeAlias = tuple[
     int, int, str | None, int, int, int, bool, bool, bool, Pixels | None, tuple[int, int]
 ]
 
+def forked() -> bool: ...
 def decoder_caps(
     device: Device, codec: int, chroma_format: int, bit_depth: int
 ) -> dict[str, Any]: ...
@@ -53,7 +55,7 @@ class Core:
     def wait(self, seen: int, timeout: float | None) -> None: ...
     def notify(self) -> None: ...
     def push_picture(
-        self, data: bytes, serial: int, random_access: bool, in_order: bool
+        self, data: bytes, sets: bytes, serial: int, random_access: bool, in_order: bool, info: int
     ) -> None: ...
     def push_mark(self) -> None: ...
     def push_drain(self, number: int) -> None: ...

@@ -13,6 +13,7 @@ from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memset
 from libcpp cimport bool as cbool
+from libcpp.memory cimport make_shared, shared_ptr
 
 from ._cuda cimport (
     Block,
@@ -66,7 +67,12 @@ cdef extern from "_native/nvdec_session.hpp" nogil:
         DecoderPool(Context &context, const nvidia_cuvid &api)
         void set_limits(size_t most_idle_bytes, double idle_seconds)
         DecoderPoolCounters counters()
+        void retire()
         void close(double seconds)
+
+    void give_up_decoders "videohw::give_up_decoders"(
+        Pool &memory, const shared_ptr[DecoderPool] &decoders
+    )
 
     cppclass Failure "videohw::Failure":
         const char *call
@@ -81,8 +87,11 @@ cdef extern from "_native/nvdec_session.hpp" nogil:
         InputKind kind
         const unsigned char *data
         size_t bytes
+        const unsigned char *sets
+        size_t sets_bytes
         long long serial
         cbool random_access, in_order
+        unsigned info
 
     cppclass NativeEvent "videohw::Event":
         int kind
@@ -98,8 +107,7 @@ cdef extern from "_native/nvdec_session.hpp" nogil:
         int codec, chroma_format, bit_depth, surface_format
 
     cppclass NativeSequence "videohw::Sequence":
-        unsigned number
-        long long serial
+        unsigned number, info
         CUVIDEOFORMAT format
         DecoderKind kind
         CUVIDAREA area
@@ -160,6 +168,7 @@ cdef extern from "_native/nvdec_session.hpp" nogil:
 
 
 BEGUN, ENDED, SHOWN, MARK, DRAINED, LOST = range(6)
+NOTHING_DECODED = -2  # as a status
 REFUSED_BY_CAPS, NO_PICTURE, NO_MEMORY, NO_PLAN = -1, -2, -3, -4
 # How long a wait lasts before signals are looked at.
 cdef double _SLICE_SECONDS = 0.1
@@ -170,6 +179,11 @@ cdef const nvidia_cuvid *_cuvid() except NULL:
     if api == NULL:
         raise failure(-1, "dlopen", "cuvid")
     return api
+
+
+def forked():
+    """Whether this is a forked child of a process that used the driver, which works only there."""
+    return bool(driver().forked())
 
 
 def decoder_caps(Device device not None, int codec, int chroma_format, int bit_depth):
@@ -209,23 +223,25 @@ _pools = weakref.WeakKeyDictionary()
 cdef class Decoders:
     """The decoders of a device that are kept between sessions."""
 
-    cdef Device device
-    cdef DecoderPool *pool
+    cdef shared_ptr[DecoderPool] pool  # its thread has it too, while it destroys
 
     def __cinit__(self, Device device not None):
-        self.device = device
-        self.pool = new DecoderPool(device.native.context, _cuvid()[0])
-        # The pool and its thread may outlive this object by what they are just destroying.
-        device.native.context.retain()
+        self.pool = make_shared[DecoderPool](device.native.context, _cuvid()[0])
+        give_up_decoders(device.native.memory, self.pool)
+
+    def __dealloc__(self):
+        if self.pool.get() != NULL and not driver().forked():
+            with nogil:
+                self.pool.get().retire()
 
     def set_limits(self, size_t most_idle_bytes, double idle_seconds):
         """Keep at most so many bytes of surfaces, and no decoder for longer than that."""
         with nogil:
-            self.pool.set_limits(most_idle_bytes, idle_seconds)
+            self.pool.get().set_limits(most_idle_bytes, idle_seconds)
 
     def counters(self):
         """Hits, misses, destroyed and abandoned decoders, and those that are kept."""
-        cdef DecoderPoolCounters now = self.pool.counters()
+        cdef DecoderPoolCounters now = self.pool.get().counters()
         return {
             "hits": now.hits, "misses": now.misses, "destroyed": now.destroyed,
             "abandoned": now.abandoned, "idle": now.idle, "idle_bytes": now.idle_bytes,
@@ -236,7 +252,7 @@ cdef class Decoders:
         if driver().forked():
             return
         with nogil:
-            self.pool.close(seconds)
+            self.pool.get().close(seconds)
 
 
 def decoders_of(Device device not None):
@@ -262,7 +278,8 @@ cdef class Pixels:
 
     def __dealloc__(self):
         if self.block != NULL:
-            self.block.release()
+            with nogil:
+                self.block.release()
 
     def planes(self, layout):
         """Arrays of ``layout``: (offset in bytes, shape, strides in bytes, typestr) each.
@@ -293,6 +310,7 @@ cdef class Core:
     """
 
     cdef NvdecSession *session
+    cdef Context *context  # in __dealloc__ the garbage collector may have taken `device` away
     cdef Device device
     cdef Decoders decoders
     cdef bint running, to_host
@@ -308,17 +326,19 @@ cdef class Core:
         self.decoders = decoders
         self.to_host = to_host
         self.session = new NvdecSession(
-            device.native.context, _cuvid()[0], decoders.pool[0], device.native.memory,
+            device.native.context, _cuvid()[0], decoders.pool.get()[0], device.native.memory,
             device.native.pinned, <CUstream><void *>stream, settings,
         )
-        device.native.context.retain()
+        self.context = &device.native.context
+        self.context.retain()
 
     def __dealloc__(self):
         # One whose worker never came back, or is of the parent of this process, is left behind.
         if self.session == NULL or self.running or driver().forked():
             return
-        del self.session
-        self.device.native.context.release()
+        with nogil:
+            del self.session
+            self.context.release()
 
     # Waiting
 
@@ -347,15 +367,23 @@ cdef class Core:
     # Queues
 
     def push_picture(
-        self, bytes data not None, long long serial, bint random_access, bint in_order
+        self, bytes data not None, bytes sets not None, long long serial, bint random_access,
+        bint in_order, unsigned info,
     ):
-        """Queue an access unit; ``data`` is to be kept alive until it ended."""
+        """Queue an access unit; ``data`` and ``sets`` are to be kept alive until it ended.
+
+        ``sets``: the parameter sets in force, for a parser that begins here, where ``data``
+        brings none. ``info``: another number where something else is known of the sequence than
+        before.
+        """
         cdef Input item
         item.kind = a_picture
         item.data = <const unsigned char *>PyBytes_AS_STRING(data)
         item.bytes = PyBytes_GET_SIZE(data)
+        item.sets = <const unsigned char *>PyBytes_AS_STRING(sets)
+        item.sets_bytes = PyBytes_GET_SIZE(sets)
         item.serial = serial
-        item.random_access, item.in_order = random_access, in_order
+        item.random_access, item.in_order, item.info = random_access, in_order, info
         self.session.push(item)
 
     def push_mark(self):
@@ -375,7 +403,7 @@ cdef class Core:
         """The next event as a tuple, or None.
 
         (kind, serial, call, code, sequence, status, progressive, top_field_first, left_out,
-        Pixels or None, (nanoseconds mapping, nanoseconds converting)).
+        Pixels or None, (nanoseconds in the parser or mapping, nanoseconds converting)).
         """
         cdef NativeEvent event
         cdef Pixels pixels = None
@@ -494,7 +522,7 @@ cdef dict _sequence(const NativeSequence &sequence):
     shown, area = sequence.format.display_area, sequence.area
     return {
         "number": sequence.number,
-        "serial": sequence.serial,
+        "info": sequence.info,
         "chroma_format": sequence.format.chroma_format,
         "bit_depth": sequence.format.bit_depth_luma_minus8 + 8,
         "surface_format": sequence.kind.surface_format,

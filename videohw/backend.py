@@ -92,7 +92,8 @@ class CodedPicture:
     when it has no such place.
 
     ``skip`` is the reason why it is not decoded, ``silent`` why it gives no frame of its own
-    though it is; both are reasons of :class:`Account`. ``open_start``: decoding begins here, and
+    though it is; both are reasons of :class:`Account`. ``sets``: of a keyframe whose ``data``
+    brings no parameter sets, those in force, as Annex-B. ``open_start``: decoding begins here, and
     pictures shown before it lack references. ``resumes``: from here on, in output order, all
     pictures are right when decoding began at the random access point of this serial; None where
     nothing is said.
@@ -106,6 +107,7 @@ class CodedPicture:
     skip: str | None = None
     silent: str | None = None
     keyframe: bool = False
+    sets: bytes = b""
     open_start: bool = False
     resumes: int | None = None
     info: PictureInfo = UNKNOWN_PICTURE

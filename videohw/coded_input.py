@@ -22,7 +22,7 @@ from .bitstream.convert import (
 )
 from .bitstream.obu import obus
 from .errors import InvalidBitstream, InvalidInput
-from .frame_headers import Av1Reader, Mpeg2Reader, coded_frames
+from .frame_headers import Av1Reader, Mpeg1Reader, Mpeg2Reader, coded_frames
 from .picture_info import UnitReader
 from .pts_marks import PtsMarks
 from .stream_check import StreamCheck
@@ -41,6 +41,7 @@ _CONFIGS: Final[dict[str, type[AvcConfig] | type[HevcConfig]]] = {
     "hevc": HevcConfig,
 }
 _READERS: Final[dict[str, type[Mpeg2Reader] | type[Av1Reader]]] = {
+    "mpeg1": Mpeg1Reader,
     "mpeg2": Mpeg2Reader,
     "av1": Av1Reader,
 }
@@ -48,7 +49,6 @@ _READERS: Final[dict[str, type[Mpeg2Reader] | type[Av1Reader]]] = {
 # (ISO/IEC 11172-2) and of JFIF (ITU-T T.871) lies between the luma samples, both ways.
 _IN_ORDER: Final = PictureInfo(sequence=SequenceInfo(reorders=False))
 _PICTURES: Final = {
-    "mpeg1": PictureInfo(sequence=SequenceInfo(siting="center")),
     "jpeg": PictureInfo(sequence=SequenceInfo(siting="center", reorders=False)),
     **dict.fromkeys(("vp8", "vp9"), _IN_ORDER),
 }
@@ -219,21 +219,23 @@ class CodedInput:
             return self._number(b"", pts, offset=offset, skip="no_reference")
         if self._lacks_reference(unit, begins):
             return self._number(b"", pts, offset=offset, skip="rasl")
-        data, info = unit.base_layer_data(), self._any_picture
+        data, info, sets = unit.base_layer_data(), self._any_picture, b""
         silent = "second_field" if unit.second_field else None
         if self._reader is not None:
             sequence = self._reader.sequence
             info = self._reader.read(unit)
             changed = begins or info.sequence is not sequence
-            if changed and not unit.has_parameter_sets:
-                data = self._reader.sets.annexb() + data
+            if not unit.has_parameter_sets and (changed or unit.keyframe):
+                sets = self._reader.sets.annexb()
+                data, sets = (sets + data, b"") if changed else (data, sets)
             if self._reader.hides(unit):
                 silent = "not_shown"
         elif self._headers_of is not None:
             info = self._headers_of.read(unit)
         return self._number(
             data, pts, unit=unit, offset=offset, info=info, silent=silent,
-            keyframe=unit.keyframe, open_start=begins and unit.random_access not in _CLEAN_STARTS,
+            keyframe=unit.keyframe, sets=sets,
+            open_start=begins and unit.random_access not in _CLEAN_STARTS,
             resumes=self._resumes(unit),
         )  # fmt: skip
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -16,7 +17,7 @@ from .backend import AUTO, CodedPicture, DecoderSession
 from .coded_input import CodedInput, Item
 from .color import ColorSpec
 from .deadline import deadline_after, remaining
-from .errors import Backpressure, InvalidInput
+from .errors import Backpressure, InvalidInput, SessionClosed
 from .frame import Crop, Frame, Size, checked_conversion
 from .metrics import Meter
 from .selection import canonical_codec, select
@@ -285,7 +286,8 @@ class Decoder(SessionOwner):
             if not self._session.closed:
                 if self._session.meter is not None:
                     self._session.meter.ending()
-                self._queue(self._input.finish())
+                with suppress(SessionClosed):  # it failed, and what waits to be reaped says why
+                    self._queue(self._input.finish())
         finally:
             self._feeding.release()
 

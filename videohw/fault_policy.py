@@ -61,7 +61,9 @@ class PictureLedger:
     until every picture fed before theirs is settled; :meth:`released` yields those that are due.
     """
 
-    def __init__(self, on_error: str, account: Account) -> None:
+    def __init__(self, on_error: str, account: Account, *, sees_lack: bool = True) -> None:
+        """``sees_lack``: the codec refuses pictures without references, or marks them corrupt."""
+        self._sees_lack = sees_lack
         self._on_error = on_error
         self._account = account
         self._owed: dict[int, CodedPicture] = {}  # in decoding order
@@ -131,7 +133,9 @@ class PictureLedger:
                 self._doubt = None
                 if doubt.reason is not None:
                     self._start_end, self._start_reason = self._newest, doubt.reason
-            elif doubt.reason is not None and (corrupt or doubt.reason == "resynced"):
+            elif doubt.reason is not None and (
+                corrupt or doubt.reason == "resynced" or not (self._sees_lack or doubt.damaged)
+            ):
                 self._leave_out(item, doubt.reason, damaged=corrupt)
                 return None
             unsure = self._doubt is not None and doubt.damaged
@@ -194,8 +198,10 @@ class PictureLedger:
             self.give_up(oldest)
 
     def give_up(self, serial: int) -> None:
-        """The codec was silent about a picture for so long that no frame will come."""
-        item = self._owed.pop(serial)
+        """No frame will come of a picture, if one is owed: the codec was silent for too long."""
+        item = self._owed.pop(serial, None)
+        if item is None:
+            return
         error = self._spoiled.pop(serial, None)
         doubt = self._doubt
         if doubt is not None and doubt.reason is not None and serial >= doubt.since:

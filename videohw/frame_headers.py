@@ -25,6 +25,19 @@ _USER_DATA, _EXTENSION = 0xB2, 0xB5
 _FIRST_SLICE, _LAST_SLICE = 0x01, 0xAF
 _SEQUENCE_EXTENSION, _PICTURE_CODING_EXTENSION = 1, 8
 _TOP_FIELD, _FRAME_PICTURE = 1, 3
+_SEQUENCE_HEADER: Final = 0xB3
+# aspect_ratio_information: of the picture in MPEG-2 (H.262 table 6-3), of a pixel in MPEG-1, where
+# the table (ISO/IEC 11172-2 2.4.3.2) has height by width. Chroma lies between the luma samples of
+# MPEG-1 both ways.
+_MPEG2_DISPLAYS: Final = {2: Fraction(4, 3), 3: Fraction(16, 9), 4: Fraction(221, 100)}
+_MPEG1_SHAPES: Final = {
+    code: 1 / Fraction(height)
+    for code, height in enumerate(
+        ("1", "0.6735", "0.7031", "0.7615", "0.8055", "0.8437", "0.8935", "0.9157", "0.9815",
+         "1.0255", "1.0695", "1.0950", "1.1575", "1.2015"), 1
+    )
+}  # fmt: skip
+_MPEG_SEQUENCES: Final = (SequenceInfo(siting="center"), SequenceInfo())
 _T35_USA: Final = 0xB5
 _T35_ATSC: Final = b"\0\x31"
 # AV1 6.2.2, 6.4.2 and 6.7.1.
@@ -46,10 +59,16 @@ class CodedFrame(NamedTuple):
 
 
 class Mpeg2Reader:
-    """Field order, repeat and captions of MPEG-2 pictures (H.262 6.2.3.1; ATSC A/53 part 4)."""
+    """What the headers say of MPEG-2 pictures (H.262 6.2.2.1, 6.2.3.1; ATSC A/53 part 4).
+
+    The shape of a pixel, field order, repeat and captions.
+    """
+
+    _mpeg2 = True
 
     def __init__(self) -> None:
         self._progressive_sequence = False
+        self._sequence = _MPEG_SEQUENCES[self._mpeg2]
 
     def read(self, unit: AccessUnit) -> PictureInfo:
         """Of the picture in ``unit``, which may begin with a sequence header."""
@@ -60,7 +79,9 @@ class Mpeg2Reader:
             after = data.find(_START_CODE, position + 3)
             if _FIRST_SLICE <= code <= _LAST_SLICE:
                 break
-            if code == _EXTENSION and len(body) == 5:
+            if code == _SEQUENCE_HEADER and len(body) >= 4:
+                self._begin(body)
+            elif code == _EXTENSION and len(body) == 5:
                 if body[0] >> 4 == _SEQUENCE_EXTENSION:
                     self._progressive_sequence = bool(body[1] >> 3 & 1)
                 elif body[0] >> 4 == _PICTURE_CODING_EXTENSION:
@@ -69,7 +90,20 @@ class Mpeg2Reader:
                 user_data = data[position + 4 : None if after < 0 else after]
                 captions = sei.UserDataT35(_T35_USA, _T35_ATSC + user_data).captions or captions
             position = after
-        return PictureInfo(fields=fields, side_data=SideData(captions=captions))
+        return PictureInfo(self._sequence, fields, SideData(captions=captions))
+
+    def _begin(self, header: bytes) -> None:
+        """A sequence, by its header: size and aspect_ratio_information."""
+        width, height = header[0] << 4 | header[1] >> 4, (header[1] & 15) << 8 | header[2]
+        code = header[3] >> 4
+        shape = None
+        if not self._mpeg2:
+            shape = _MPEG1_SHAPES.get(code)
+        elif code == 1:
+            shape = Fraction(1)
+        elif code in _MPEG2_DISPLAYS and width and height:
+            shape = _MPEG2_DISPLAYS[code] * Fraction(height, width)
+        self._sequence = replace(_MPEG_SEQUENCES[self._mpeg2], sample_aspect_ratio=shape)
 
     def _fields(self, body: bytes) -> Fields:
         structure, top_first = body[2] & 3, bool(body[3] >> 7)
@@ -80,6 +114,12 @@ class Mpeg2Reader:
         if self._progressive_sequence:  # the whole frame is shown two or three times (6.3.10)
             return Fields(repeat=4 if top_first else 2)
         return Fields(top_first, repeat=1)
+
+
+class Mpeg1Reader(Mpeg2Reader):
+    """The same of MPEG-1 (ISO/IEC 11172-2 2.4.3.2), which has no fields and captions."""
+
+    _mpeg2 = False
 
 
 class Av1Reader:

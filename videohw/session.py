@@ -234,11 +234,12 @@ class Session(ABC, Generic[ItemT, ResultT]):
             while True:
                 self._check_open()
                 self._collect()
-                passed = self._ready.drains_passed >= target
+                # A session that failed says so, also where nothing was fed.
+                passed = self._ready.drains_passed >= target and not self._failed
                 head = None if passed else self._pop_ready(stop_at=target)
                 if head is not None:
                     return self._hand_out(head)
-                if self._ready.drains_passed >= target:
+                if self._ready.drains_passed >= target and not self._failed:
                     return None
                 self._check_usable()
                 left = remaining(deadline)

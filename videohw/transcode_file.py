@@ -15,13 +15,13 @@ from . import reader
 from .backend import AUTO
 from .color import ColorSpec
 from .encoder_config import FrameRate
-from .errors import InvalidInput, UnsupportedConfig
+from .errors import InvalidInput, UnsupportedConfig, VideoHwError
 from .feed import READ_AHEAD_BYTES, Feed
 from .files.containers import Container, container_for, kept_tags, places_missing
 from .files.demux import ContainerSource
 from .files.media import StreamInfo, VideoTrack
 from .files.mux import VideoTags, open_muxer, refusal
-from .selection import canonical_codec
+from .selection import canonical_codec, select
 from .transcode_job import Job, Window
 from .transcode_job import TranscodeProgress as TranscodeProgress
 from .types import RateControl
@@ -94,6 +94,7 @@ def transcode(
     backend: str = AUTO,
     device: int | str = 0,
     require_hardware: bool = False,
+    encoder_backend: str | None = None,
     on_error: str = "raise",
     rate_control: RateControl | None = None,
     gop: int | None = None,
@@ -120,12 +121,15 @@ def transcode(
     target then starts at 0. ``size``, ``crop``: of the pictures, in pixels, crop first. ``color``:
     overrides what the source states of its colour. 4:2:2 and 4:4:4 pictures become 4:2:0 unless
     ``profile`` is one of theirs; more than 8 bits stay 10. ``on_error``: as for :class:`Decoder`.
+    ``backend`` and its ``device`` decode and encode; an ``encoder_backend`` encodes in its place,
+    on its own first device.
     ``rate_control`` ... ``preset``: as for :class:`Encoder`; ``decoder_options`` and
     ``encoder_options`` are their ``options``. ``progress`` is called about ten times a second.
 
     Raises what :func:`videohw.open` and :class:`VideoWriter` raise.
     """
     codec = canonical_codec(codec, "encode")
+    encode_on = _encoder_place(codec, backend, device, require_hardware, encoder_backend)
     if streams not in STREAMS:
         raise InvalidInput(f"streams is {streams!r}", argument="streams", hint="all or video")
     kind = container_for(target, container, codec)
@@ -150,9 +154,8 @@ def transcode(
             )
         muxer = open_muxer(target, kind, tags, metadata=_file_tags(video.metadata, metadata))
         settings = {
-            "backend": backend, "device": device, "require_hardware": require_hardware,
-            "rate_control": rate_control, "gop": gop, "b_frames": b_frames, "profile": profile,
-            "preset": preset, "options": encoder_options,
+            **encode_on, "rate_control": rate_control, "gop": gop, "b_frames": b_frames,
+            "profile": profile, "preset": preset, "options": encoder_options,
         }  # fmt: skip
         job = Job(video.feed, muxer, codec, settings, window, progress)
         try:
@@ -170,6 +173,21 @@ def transcode(
         duration=done.duration, copied=done.copied, dropped_streams=dropped, dropped_tags=lost,
         retimed=done.retimed, decoder=done.decoder, encoder=done.encoder,
     )  # fmt: skip
+
+
+def _encoder_place(
+    codec: str, backend: str, device: int | str, require_hardware: bool, other: str | None
+) -> dict[str, Any]:
+    """Who encodes, as arguments of an encoder; the errors of :func:`select` before any work."""
+    if other is not None:
+        backend, device = other, 0
+    try:
+        select(codec, "encode", backend, require_hardware, device)
+    except VideoHwError as error:
+        if other is None and backend != AUTO and error.hint is None:
+            error.hint = 'encoder_backend="auto" takes the first that encodes'
+        raise
+    return {"backend": backend, "device": device, "require_hardware": require_hardware}
 
 
 def _plan_copies(

@@ -14,7 +14,7 @@ import pytest
 from videohw.backend import load
 from videohw.software.thread_scheduling import unchanged_scheduling
 
-WIDTH, HEIGHT = 96, 64
+WIDTH, HEIGHT = 160, 128
 # Codec: (encoder, pixel format, B-frames, options)
 ENCODERS: Mapping[str, tuple[str, str, int, Mapping[str, str]]] = MappingProxyType(
     {

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pytest
 
 from tests.backends.faults import FaultPlan, Faults, software_faults
+from tests.backends.nvidia import emulated_drivers, no_faults, nvidia_faults
 from videohw.backend import load
 from videohw.decoder import Decoder
 from videohw.encoder import Encoder
+from videohw.errors import BackendError, InvalidBitstream, VideoHwError
 from videohw.machine import capabilities
 from videohw.types import SoftwareDecoderOptions, SoftwareEncoderOptions
 
 ENCODED = ("h264", "hevc", "av1")
+DECODED = ("h264", "hevc", "av1", "vp9", "vp8", "mpeg2", "mpeg1", "jpeg")
 OPTIONS = ("exact", "default", "late")  # names for :meth:`BackendCase.options`
 
 
@@ -28,7 +33,10 @@ class BackendCase:
     ``late_options`` have several pictures in work at once, so that answers come pictures later.
     ``faults()`` is a context in which its codec fails as it is told (:class:`Faults`).
     ``lookahead`` gives arguments of an H.264 encoder that holds so many pictures before it codes
-    the first.
+    the first. ``present()`` is a context that tests on it run in; it may skip. ``id`` is its name
+    among the tests where that is not ``name``. ``refusal`` is the error for a picture that the
+    codec refuses without saying more. ``has_device``: its sessions share a device, which is lost
+    to all of them at once with what is on it, and which a forked child cannot use.
     """
 
     name: str
@@ -37,9 +45,26 @@ class BackendCase:
     late_options: Callable[[], object] = lambda: None
     is_oracle: bool = False
     lookahead: Callable[[int], dict[str, Any]] = lambda pictures: {}
+    present: Callable[[], AbstractContextManager[None]] = nullcontext
+    id: str = ""
+    refusal: type[VideoHwError] = InvalidBitstream
+    has_device: bool = False
+
+    @property
+    def encodes(self) -> bool:
+        """Whether it encodes anything."""
+        return any(_why_not(self.name, codec, "encode") is None for codec in ENCODED)
+
+    def __str__(self) -> str:
+        return self.id or self.name
 
     def decoder(self, codec: str, **arguments: Any) -> Decoder:
-        """A decoder on this backend; one that keeps the exact result unless told otherwise."""
+        """A decoder on this backend; one that keeps the exact result unless told otherwise.
+
+        The test is skipped, by the reason given, where the device has no decoder for the codec.
+        """
+        if codec in DECODED:
+            needs_decoder(self, codec)
         arguments.setdefault("options", self.exact_options())
         return Decoder(codec, backend=self.name, **arguments)
 
@@ -49,7 +74,11 @@ class BackendCase:
         return options[name]() if name in options else None
 
     def encoder(self, codec: str, width: int, height: int, **arguments: Any) -> Encoder:
-        """An encoder on this backend, by default for 30 frames a second and as fast as it can."""
+        """An encoder on this backend, by default for 30 frames a second and as fast as it can.
+
+        The test is skipped, by the reason given, where the backend encodes nothing at all.
+        """
+        needs_any_encoder(self)
         arguments = {"fps": 30, "preset": "fastest", **arguments}
         return Encoder(codec, width, height, backend=self.name, **arguments)
 
@@ -69,17 +98,29 @@ BACKENDS = (
         is_oracle=True,
         lookahead=_x264_lookahead,
     ),
+    BackendCase(
+        "nvidia", nvidia_faults, present=emulated_drivers, refusal=BackendError, has_device=True
+    ),
+    pytest.param(
+        BackendCase("nvidia", no_faults, id="device", refusal=BackendError, has_device=True),
+        marks=pytest.mark.hardware,
+    ),
 )
 
 
-@pytest.fixture(scope="session", params=BACKENDS, ids=lambda case: case.name)
-def backend(request: pytest.FixtureRequest) -> BackendCase:
+# Tests of what only this backend has.
+on_nvidia = pytest.mark.parametrize("backend", BACKENDS[1:], indirect=True, ids=str)
+
+
+@pytest.fixture(scope="session", params=BACKENDS, ids=str)
+def backend(request: pytest.FixtureRequest) -> Iterator[BackendCase]:
     """Every backend; one that this machine lacks is skipped by the reason it gives."""
     case: BackendCase = request.param
-    status = load(case.name).probe()
-    if not status.available:
-        pytest.skip(f"{case.name}: {status.reason}")
-    return case
+    with case.present():
+        status = load(case.name).probe()
+        if not status.available:
+            pytest.skip(f"{case.name}: {status.reason}")
+        yield case
 
 
 @pytest.fixture
@@ -98,7 +139,28 @@ def encoded(request: pytest.FixtureRequest, backend: BackendCase) -> str:
 
 def needs_encoder(backend: BackendCase, name: str) -> str:
     """The codec ``name``; skips the test when the backend cannot encode it."""
-    (answer,) = [c for c in capabilities(name, backend.name) if c.direction == "encode"]
-    if not answer.supported:
-        pytest.skip(f"{backend.name} cannot encode {name}: {answer.reason}")
+    reason = _why_not(backend.name, name, "encode")
+    if reason is not None:
+        pytest.skip(f"{backend.name} cannot encode {name}: {reason}")
     return name
+
+
+def needs_any_encoder(backend: BackendCase) -> None:
+    """Skips the test when the backend encodes none of the codecs."""
+    if not backend.encodes:
+        reason = _why_not(backend.name, ENCODED[0], "encode")
+        pytest.skip(f"{backend.name} cannot encode: {reason}")
+
+
+def needs_decoder(backend: BackendCase, name: str) -> None:
+    """Skips the test when the backend cannot decode the codec ``name``."""
+    reason = _why_not(backend.name, name, "decode")
+    if reason is not None:
+        pytest.skip(f"{backend.name} cannot decode {name}: {reason}")
+
+
+@cache
+def _why_not(backend: str, codec: str, direction: str) -> str | None:
+    """Why the backend cannot do it, None where it can."""
+    (answer,) = (c for c in capabilities(codec, backend) if c.direction == direction)
+    return None if answer.supported else str(answer.reason)

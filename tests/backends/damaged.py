@@ -23,6 +23,8 @@ FRAMED = ("vp9", "vp8", "jpeg")  # one picture a call, since nothing cuts them
 _STREAMS = {
     "h264": "generated/crop_130x98.h264", "hevc": "generated/main_320x240_b4.h265",
 }  # fmt: skip
+# Each access unit holds one picture, so that picture n of the stream is picture n of the codec.
+_OPTIONS = {"av1": (("svtav1-params", "lookahead=0:rc=2:pred-struct=1"),)}
 CODECS = ("h264", "hevc", "av1", "mpeg2", "vp9", "vp8", "jpeg")
 
 
@@ -53,7 +55,10 @@ def clip(codec: str) -> Clip:
         units = packets(codec, options=(("lag-in-frames", "0"),) if codec == "vp9" else ())
         step = 1 if codec == "jpeg" else 8
         return Clip(codec, units, tuple(range(0, len(units), step)))
-    data = stream(_STREAMS[codec]).read() if codec in _STREAMS else b"".join(packets(codec))
+    if codec in _STREAMS:
+        data = stream(_STREAMS[codec]).read()
+    else:
+        data = b"".join(packets(codec, options=_OPTIONS.get(codec, ())))
     assembler = open_assembler(codec)
     assembler.feed(data)
     assembler.finish()

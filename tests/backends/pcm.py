@@ -59,7 +59,7 @@ class Vui:
 class PcmStream:
     """Makes NAL units of one stream of ``columns`` x ``rows`` macroblocks (rows of a frame)."""
 
-    columns: int = 1
+    columns: int = 3  # hardware decoders take no less
     rows: int = 1
     poc_type: int = 0
     interlaced: bool = False

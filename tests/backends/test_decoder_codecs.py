@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -11,7 +12,8 @@ from tests.backends.conftest import OPTIONS, BackendCase
 from tests.backends.decoding import PATIENCE_SECONDS, assert_account, decode, pieces
 from tests.backends.faults import Faults
 from tests.backends.oracle import canonical_bytes
-from videohw.bitstream.obu import obus
+from videohw.bitstream.av1_sequence import parse_sequence_header, write_sequence_header
+from videohw.bitstream.obu import OBU_SEQUENCE_HEADER, obus
 from videohw.errors import InvalidInput, VideoHwError
 from videohw.types import SoftwareDecoderOptions
 
@@ -68,9 +70,35 @@ def test_low_latency_gives_each_picture_at_once(backend: BackendCase, codec: str
 def test_jpeg_is_full_range_bt601(backend: BackendCase) -> None:
     got = decode(backend.decoder("jpeg"), [{"data": packets("jpeg")[0]}])
     (frame,) = got.frames
-    assert frame.format == "yuv420p"
+    assert frame.format == ("yuv420p" if backend.is_oracle else "nv12")
     assert (frame.color.range, frame.color.matrix) == ("full", "bt470bg")
     assert frame.keyframe
+
+
+@pytest.mark.parametrize(
+    ("codec", "siting"),
+    [("jpeg", "center"), ("mpeg1", "center"), ("mpeg2", None), ("vp8", None), ("vp9", None)],
+)
+def test_where_chroma_lies_by_the_codec(
+    backend: BackendCase, codec: str, siting: str | None
+) -> None:
+    """In JPEG (ITU-T T.871) and MPEG-1 between the luma samples both ways."""
+    got = decode(backend.decoder(codec), [{"data": packets(codec)[0]}])
+    assert [frame.color.siting for frame in got.frames] == [siting]
+
+
+@pytest.mark.parametrize(("position", "siting"), [(0, None), (1, "left"), (2, "topleft")])
+def test_where_chroma_lies_by_the_headers_of_av1(
+    backend: BackendCase, position: int, siting: str | None
+) -> None:
+    """chroma_sample_position, AV1 6.4.2; it is kept for the pictures after the keyframe."""
+    first, *rest = packets("av1")
+    header = next(obu for obu in obus(first) if obu.type == OBU_SEQUENCE_HEADER)
+    stated = replace(parse_sequence_header(header.payload), chroma_sample_position=position)
+    first = first.replace(header.payload, write_sequence_header(stated))
+    calls = [{"data": data, "layout": "frame"} for data in (first, *rest[:2])]
+    got = decode(backend.decoder("av1"), calls)
+    assert [frame.color.siting for frame in got.frames] == [siting] * 3
 
 
 @pytest.mark.parametrize("codec", ["vp8", "vp9", "av1", "mpeg2"])

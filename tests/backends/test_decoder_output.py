@@ -14,6 +14,7 @@ from tests.backends.conftest import BackendCase
 from tests.backends.decoding import decode_bytes, decode_units
 from tests.backends.oracle import canonical_planes, frames_md5
 from tests.backends.pcm import PcmStream, Vui, gray_units
+from tests.backends.supported import why_refused
 from tests.corpus import stream
 from videohw.color import ColorSpec
 from videohw.color.reference import rgb_from_ycbcr
@@ -41,7 +42,7 @@ def as_rgb(frame: Frame) -> npt.NDArray[np.float64]:
 
 
 def one_colour(sample: tuple[int, int, int], vui: Vui | None) -> list[list[bytes]]:
-    stream_of = PcmStream(columns=2, rows=2, vui=vui)
+    stream_of = PcmStream(columns=3, rows=2, vui=vui)
     picture = stream_of.picture(sample[0], sample[1:], idr=True)
     return [[*stream_of.sets, picture]]
 
@@ -55,7 +56,7 @@ def test_known_colours(backend: BackendCase, output: str, matrix: int, full_rang
         units = one_colour(sample, Vui(matrix=matrix, full_range=full_range))
         (frame,) = decode_units(backend.decoder("h264", output=output), units).frames
         rgb = as_rgb(frame)
-        assert rgb.shape == (32, 32, 3)
+        assert rgb.shape == (32, 48, 3)
         expected = 255 * rgb_of(sample, MATRICES[matrix], range_)
         assert np.abs(rgb - expected).max() <= TOLERANCE, (sample, rgb[0, 0], expected)
 
@@ -64,7 +65,7 @@ def test_known_colours(backend: BackendCase, output: str, matrix: int, full_rang
 def test_what_is_not_stated_follows_the_height(backend: BackendCase, rows: int) -> None:
     """BT.601 below 720 lines, BT.709 from there on, limited range."""
     sample = (81, 90, 240)
-    stream_of = PcmStream(columns=1, rows=rows)
+    stream_of = PcmStream(columns=3, rows=rows)
     units = [[*stream_of.sets, stream_of.picture(sample[0], sample[1:], idr=True)]]
     (native,) = decode_units(backend.decoder("h264"), units).frames
     assert (native.color.matrix, native.color.range) == (None, None)
@@ -173,7 +174,11 @@ def test_rgb_outputs_agree_with_each_other(backend: BackendCase, output: str) ->
 def test_every_format_and_odd_size_becomes_rgb(backend: BackendCase, name: str) -> None:
     """Against the formula on the native samples, where chroma is flat enough to compare."""
     each = stream(name)
-    frame = decode_bytes(backend.decoder(each.codec), each.read()).frames[0]
+    got = decode_bytes(backend.decoder(each.codec), each.read())
+    if why_refused(backend.name, each) is not None:
+        assert {type(error) for error in got.errors} == {UnsupportedConfig}
+        return
+    frame = got.frames[0]
     rgb = as_rgb(frame.convert("rgb24"))
     assert rgb.shape == (frame.height, frame.width, 3)
     exact, flat = exact_rgb(frame)
@@ -243,7 +248,10 @@ def test_pixels_are_those_of_the_reference(backend: BackendCase, chroma: str, re
     )
     assert np.abs(as_rgb(frame) - 255 * np.clip(exact, 0, 1)).max() <= TOLERANCE
     converted = native.convert("rgb24", crop=crop, size=size, chroma=chroma, resize=resize)
-    np.testing.assert_array_equal(np.asarray(converted), np.asarray(frame))
+    # On a device other code does it, as exactly.
+    np.testing.assert_allclose(
+        np.asarray(converted).astype(int), np.asarray(frame).astype(int), atol=backend.has_device
+    )
 
 
 @pytest.mark.parametrize("output", ["rgb_float16", "rgb_float32"])
@@ -299,7 +307,7 @@ def test_crop_at_any_pixel_for_rgb_and_on_chroma_samples_else(backend: BackendCa
 
 
 def test_a_crop_outside_the_picture_is_told_for_each_picture(backend: BackendCase) -> None:
-    got = decode_units(backend.decoder("h264", crop=(0, 0, 17, 16)), gray_units(2))
+    got = decode_units(backend.decoder("h264", crop=(0, 0, 49, 16)), gray_units(2))
     assert [type(error) for error in got.errors] == [InvalidInput] * 2
     assert got.summary["reasons"] == {"undecodable": 2}
 

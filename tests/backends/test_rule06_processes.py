@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.backends.conftest import BackendCase
+from tests.backends.conftest import BackendCase, needs_any_encoder
 from tests.backends.pcm import gray_units, joined
 from tests.backends.waiting import PATIENCE_SECONDS, wait_for
 from tests.corpus import stream
@@ -105,6 +105,8 @@ def test_a_forked_child_is_told_of_encoders_too(backend: BackendCase, encoded: s
 def test_an_interpreter_that_ends_with_an_open_session_ends_well(
     backend: BackendCase, kind: str
 ) -> None:
+    if kind == "encoder":
+        needs_any_encoder(backend)
     each = stream("generated/main_cabac_b2.h264")
     program = {
         "decoder": (

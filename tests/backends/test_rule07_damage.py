@@ -203,7 +203,7 @@ def test_limits_of_the_parser_are_errors_in_their_place(
     backend: BackendCase, monkeypatch: pytest.MonkeyPatch, on_error: str
 ) -> None:
     """A NAL unit that is too long is dropped, told once, and the stream goes on."""
-    small = functools.partial(open_assembler, max_nal_bytes=1000)
+    small = functools.partial(open_assembler, max_nal_bytes=3000)
     monkeypatch.setattr("videohw.coded_input.open_assembler", small)
     units = gray(4)
     units[2].append(units[2][-1][:1] + b"\x88" * 5000)

@@ -23,7 +23,7 @@ from tests.backends.damaged import (
 from tests.backends.decoding import PATIENCE_SECONDS, Decoded, decode, outputs
 from tests.backends.faults import Faults
 from tests.backends.oracle import frame_md5
-from videohw.errors import BackendError, InvalidBitstream
+from videohw.errors import BackendError
 from videohw.frame import Frame
 
 IN_ORDER = ("av1", "vp9", "vp8", "jpeg")
@@ -97,7 +97,7 @@ def test_raise_raises_each_dropped_picture_once_in_its_place(
     assert {index for index in before if isinstance(index, int)} >= set(range(bad))
     if each.codec in IN_ORDER:
         assert len(before) == bad
-    assert isinstance(error, InvalidBitstream)
+    assert isinstance(error, backend.refusal)
     assert f"pts {100 * bad}" in str(error)
     assert "on_error" in str(error.hint)
     assert not error.fatal

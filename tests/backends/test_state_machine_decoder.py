@@ -231,6 +231,8 @@ class DecoderMachine(RuleBasedStateMachine):
                 return
             except VideoHwError as error:
                 yield error
+                if error.fatal:
+                    return
 
     def iterated(self) -> Iterator[Frame | VideoHwError]:
         while True:
@@ -239,6 +241,8 @@ class DecoderMachine(RuleBasedStateMachine):
                 return
             except VideoHwError as error:
                 yield error
+                if error.fatal:
+                    return
 
     @rule(seconds=st.sampled_from([0, 0.001]))
     def flush_that_may_run_out(self, seconds: float) -> None:

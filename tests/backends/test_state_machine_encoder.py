@@ -26,7 +26,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.backends.conftest import ENCODED, BackendCase
+from tests.backends.conftest import ENCODED, BackendCase, needs_any_encoder
 from tests.backends.encoding import witness
 from tests.backends.waiting import PATIENCE_SECONDS, Call, together, wait_for
 from videohw.encoder import Encoder
@@ -344,6 +344,7 @@ def merged(outputs: list[list[Packet | VideoHwError]]) -> list[Packet | VideoHwE
 
 
 def test_encoder_keeps_to_the_model(backend: BackendCase) -> None:
+    needs_any_encoder(backend)
     machine: Callable[[], EncoderMachine] = lambda: EncoderMachine(backend)  # noqa: E731
     run_state_machine_as_test(
         machine,

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from videohw.cli import values
 from videohw.errors import InvalidInput
 
+UUID = "GPU-656d756c-6174-6564-2d64-657669636530"
 READ = [
     (values.size, "1920x1080", (1920, 1080)),
     (values.size, " 16X2 ", (16, 2)),
@@ -31,6 +32,8 @@ READ = [
     (values.time, "1:00:01", 3601.0),
     (values.time, "0", 0.0),
     (values.count, "0", 0),
+    (values.device, "1", 1),
+    (values.device, UUID, UUID),
     (values.positive, "12", 12),
     (values.quality, "28", 28.0),
     (values.quality, "0", 0.0),
@@ -45,6 +48,7 @@ WRONG = [
     (values.frame_rate, ["", "0", "-25", "25/0", "1/0", "nan", "25 fps", "20000", "0/5"]),
     (values.time, ["", "-1", "1:60", "1:61:00", "1:2:3:4", "x", "nan", ":30"]),
     (values.count, ["", "-1", "1.5", "x"]),
+    (values.device, ["", "-1", "x", "GPU-0", UUID[:-1], UUID + "0"]),
     (values.positive, ["", "0", "-1", "1.5"]),
     (values.quality, ["", "-1", "nan", "inf", "good"]),
     (values.quantisers, ["", "-1", "1:2:3:4", "1:", "1.5", "a:b"]),

@@ -9,7 +9,6 @@ loaded (tools/asan.py) they are built with it, in a folder of their own.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import importlib.util
 import json
@@ -105,6 +104,8 @@ def digest(*parts: bytes | str | Path) -> str:
 @contextmanager
 def alone() -> Iterator[None]:
     """One process builds at a time."""
+    import fcntl  # Windows, where nothing is built, has none
+
     OUT.mkdir(parents=True, exist_ok=True)
     with (OUT / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -210,13 +210,19 @@ def test_pictures_in_flight_are_bounded(tmp_path: Path) -> None:
 
     source = make(tmp_path / "in.mp4", Recipe(pts=range(200), gop=50))
     most = 0
+    # What other tests left is not looked through again at each step, which takes seconds.
+    gc.collect()
+    gc.freeze()
 
     def count(progress: TranscodeProgress) -> None:
         nonlocal most
         frames = sum(type(each) is videohw.Frame for each in gc.get_objects())
         most = max(most, frames)
 
-    run(source, tmp_path / "out.mp4", progress=count, preset="best")
+    try:
+        run(source, tmp_path / "out.mp4", progress=count, preset="best")
+    finally:
+        gc.unfreeze()
     assert 0 < most < 60
 
 
@@ -238,3 +244,19 @@ def test_sizes_of_the_result_are_those_of_the_pictures(tmp_path: Path) -> None:
     assert (result.width, result.height) == (WIDTH, HEIGHT)
     assert result.container == "mp4"
     assert result.target == str(tmp_path / "out.mp4")
+
+
+def test_who_encodes_is_chosen_apart(tmp_path: Path) -> None:
+    source = make(tmp_path / "in.mp4", Recipe(pts=range(10), gop=5))
+    target = tmp_path / "out.mp4"
+    done = run(source, target, backend="software", encoder_backend="auto", codec="h264")
+    assert done.decoder["requested_backend"] == "software"
+    assert done.encoder["requested_backend"] == "auto"
+    target.unlink()
+    with pytest.raises(InvalidInput, match="backend 'nobody' is not known"):
+        run(source, target, encoder_backend="nobody")
+    # Of two sides the one that cannot is named before a picture is decoded, with the way out.
+    with pytest.raises(ValueError, match="no backend can encode") as caught:
+        run(source, target, backend="nvidia")
+    assert caught.value.hint  # type: ignore[attr-defined]
+    assert left_behind(tmp_path) == {"in.mp4"}

@@ -92,11 +92,12 @@ ALLOWED: dict[str, set[str]] = {
     },
     "": {
         "bitstream", "color", "decoder", "encoder", "errors", "frame", "machine", "metrics",
-        "pipeline", "pixels", "reader", "session_switch", "transcode_file", "types", "writer",
+        "nvidia", "pipeline", "pixels", "reader", "session_switch", "transcode_file", "types",
+        "writer",
     },
     "cli": {
-        "", "backend", "bitstream", "color", "errors", "files", "frame", "machine", "pixel_format",
-        "reader", "selection", "transcode_file", "types", "writer",
+        "", "_cuda", "backend", "bitstream", "color", "errors", "files", "frame", "kernels",
+        "machine", "pixel_format", "reader", "selection", "transcode_file", "types", "writer",
     },
     "__main__": {"cli"},
 }  # fmt: skip

@@ -165,12 +165,12 @@ void readers()
 // What else can give memory back is asked when the device has none left.
 void relief()
 {
-    static int asked = 0;
+    const auto asked = std::make_shared<int>(0);
     Opened device;
     CUresult code;
-    device->memory.on_out_of_memory(&asked, [](void *count) { ++*static_cast<int *>(count); });
+    device->memory.on_out_of_memory(asked, [](void *count) { ++*static_cast<int *>(count); });
     Block *block = device->memory.take(std::size_t{1} << 40, nullptr, &code);
-    EXPECT(!block && code == CUDA_ERROR_OUT_OF_MEMORY && asked == 1);
+    EXPECT(!block && code == CUDA_ERROR_OUT_OF_MEMORY && *asked == 1);
     EXPECT(std::strcmp(Context::last_call(), "cuMemAlloc") == 0);
 }
 

@@ -20,11 +20,16 @@ public:
     {
         CUdevice device = 0;
         CUcontext handle = nullptr;
+        Context::last_call() = "cuInit";
         *code = driver.start();
-        if (*code == CUDA_SUCCESS)
+        if (*code == CUDA_SUCCESS) {
+            Context::last_call() = "cuDeviceGet";
             *code = driver.cuda()->cuDeviceGet(&device, ordinal);
-        if (*code == CUDA_SUCCESS)
+        }
+        if (*code == CUDA_SUCCESS) {
+            Context::last_call() = "cuDevicePrimaryCtxRetain";
             *code = driver.cuda()->cuDevicePrimaryCtxRetain(&handle, device);
+        }
         if (*code != CUDA_SUCCESS)
             return nullptr;
         return new Device(driver, device, handle, true);

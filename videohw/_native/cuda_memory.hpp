@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <new>
 #include <vector>
@@ -72,8 +73,10 @@ public:
     {
         if (code == CUDA_SUCCESS)
             return code;
-        if (is_loss(code))
-            lost_.store(true, std::memory_order_relaxed);
+        if (is_loss(code) && !lost_.exchange(true)) {
+            lost_in_.store(call);
+            lost_by_.store(code);
+        }
         if (call && code != CUDA_ERROR_NOT_READY)
             last_call() = call;
         return code;
@@ -85,6 +88,9 @@ public:
         return call;
     }
     void lose() { lost_.store(true, std::memory_order_relaxed); }
+    // The answer that told that the context is gone, and its call, where they are known.
+    CUresult lost_by() const { return lost_by_.load(); }
+    const char *lost_in() const { return lost_in_.load(); }
 
     // Whether `other` is this very context: an address is used again after a reset, an id is not.
     // A code when the driver does not say.
@@ -178,8 +184,10 @@ private:
         *id = 0;
         if (!api.cuCtxGetId)
             return CUDA_SUCCESS;
+        last_call() = "cuCtxPushCurrent";
         CUresult code = api.cuCtxPushCurrent(handle);
         if (code == CUDA_SUCCESS) {
+            last_call() = "cuCtxGetId";
             code = api.cuCtxGetId(handle, id);
             api.cuCtxPopCurrent(&popped);
         }
@@ -192,6 +200,8 @@ private:
     unsigned long long identity_ = unknown;
     std::atomic<int> references_{1};
     std::atomic<bool> lost_{false};
+    std::atomic<CUresult> lost_by_{CUDA_ERROR_CONTEXT_IS_DESTROYED};
+    std::atomic<const char *> lost_in_{nullptr};
     std::vector<CUevent> events_;
     std::vector<CUstream> streams_;
 };
@@ -357,11 +367,12 @@ public:
         return counters_;
     }
 
-    // What else can give memory back: called when memory ran out, before the last try.
-    void on_out_of_memory(void *owner, void (*relieve)(void *owner))
+    // What else can give memory back, as long as it lives: called when memory ran out, before the
+    // last try.
+    void on_out_of_memory(std::weak_ptr<void> owner, void (*relieve)(void *owner))
     {
         std::lock_guard<std::mutex> held(context.lock);
-        relief_ = owner;
+        relief_ = std::move(owner);
         relieve_ = relieve;
     }
 
@@ -426,16 +437,16 @@ private:
     }
     void relieve()
     {
-        void *owner;
+        std::shared_ptr<void> owner;
         void (*call)(void *);
         {
             std::lock_guard<std::mutex> held(context.lock);
-            owner = relief_;
+            owner = relief_.lock();
             call = relieve_;
         }
         trim();
-        if (call)
-            call(owner);
+        if (owner)
+            call(owner.get());
     }
 
     CUresult wait_for_fences(Block &block, CUstream next_writer)
@@ -557,7 +568,7 @@ private:
     std::deque<Block *> idle_; // the longest unused first
     PoolCounters counters_;
     std::size_t most_idle_bytes_;
-    void *relief_ = nullptr;
+    std::weak_ptr<void> relief_;
     void (*relieve_)(void *) = nullptr;
 };
 

@@ -12,9 +12,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <thread>
-#include <vector>
 
 #include "cuda_memory.hpp"
 
@@ -47,11 +47,16 @@ struct DecoderPoolCounters {
     std::size_t idle = 0, idle_bytes = 0;
 };
 
-class DecoderPool {
+// Shared by those who may give decoders back, and by its own thread as long as that runs.
+class DecoderPool : public std::enable_shared_from_this<DecoderPool> {
 public:
     using Clock = std::chrono::steady_clock;
 
-    DecoderPool(Context &context, const nvidia_cuvid &api) : context(context), api_(api) {}
+    DecoderPool(Context &context, const nvidia_cuvid &api) : context(context), api_(api)
+    {
+        context.retain();
+    }
+    ~DecoderPool() { context.release(); }
     DecoderPool(const DecoderPool &) = delete;
     DecoderPool &operator=(const DecoderPool &) = delete;
 
@@ -104,12 +109,11 @@ public:
     // Destroy what is kept, on this thread, for memory that is needed now. Inside a Scope.
     void empty()
     {
-        std::vector<CUvideodecoder> doomed;
+        std::deque<CUvideodecoder> doomed;
         {
             std::lock_guard<std::mutex> held(lock_);
             shrink(0);
-            doomed.assign(doomed_.begin(), doomed_.end());
-            doomed_.clear();
+            doomed.swap(doomed_);
         }
         for (CUvideodecoder decoder : doomed)
             end(decoder);
@@ -135,13 +139,23 @@ public:
         return counters;
     }
 
+    // Keep nothing from now on. What is there is destroyed by the pool's thread.
+    void retire()
+    {
+        {
+            std::lock_guard<std::mutex> held(lock_);
+            retired_ = true;
+            shrink(0);
+        }
+        wake();
+    }
+
     // Destroy everything and end the thread, in `seconds` at the most: for the end of the process.
     void close(double seconds)
     {
+        retire();
         std::unique_lock<std::mutex> held(lock_);
-        shrink(0);
         closing_ = true;
-        changed_.notify_all();
         if (running_)
             changed_.wait_for(held, std::chrono::duration<double>(seconds),
                               [this] { return !running_; });
@@ -159,7 +173,7 @@ private:
 
     void shrink(std::size_t most)
     {
-        while (!idle_.empty() && counters_.idle_bytes > most)
+        while (!idle_.empty() && (counters_.idle_bytes > most || retired_))
             doom_oldest();
     }
     void doom_oldest()
@@ -172,10 +186,10 @@ private:
     void wake()
     {
         std::lock_guard<std::mutex> held(lock_);
-        if (!running_ && !closing_) {
+        if (!running_ && !closing_ && !(idle_.empty() && doomed_.empty())) {
             try {
                 running_ = true;
-                std::thread(&DecoderPool::run, this).detach();
+                std::thread(&DecoderPool::run, shared_from_this()).detach();
             } catch (...) { // no more threads: what is kept is destroyed when memory is short
                 running_ = false;
             }
@@ -194,8 +208,8 @@ private:
                 doomed_.pop_front();
                 held.unlock();
                 {
-                    Scope scope(context);
-                    end(decoder);
+                    Scope scope(context, 2);
+                    end(decoder, scope.code == CUDA_SUCCESS);
                 }
                 held.lock();
             } else if (idle_.empty()) {
@@ -208,9 +222,9 @@ private:
         changed_.notify_all();
     }
 
-    void end(CUvideodecoder decoder)
+    void end(CUvideodecoder decoder, bool current = true)
     {
-        bool ended = context.usable() &&
+        bool ended = current && context.usable() &&
                      context.noted(api_.cuvidDestroyDecoder(decoder), "cuvidDestroyDecoder") ==
                          CUDA_SUCCESS;
         std::lock_guard<std::mutex> held(lock_);
@@ -225,8 +239,15 @@ private:
     DecoderPoolCounters counters_;
     std::size_t most_idle_bytes_ = std::size_t{1} << 30;
     Clock::duration idle_time_ = std::chrono::seconds(30);
-    bool running_ = false, closing_ = false;
+    bool running_ = false, closing_ = false, retired_ = false;
 };
+
+// Have decoders that nobody uses destroyed when device memory runs out.
+inline void give_up_decoders(Pool &memory, const std::shared_ptr<DecoderPool> &decoders)
+{
+    memory.on_out_of_memory(decoders,
+                            [](void *pool) { static_cast<DecoderPool *>(pool)->empty(); });
+}
 
 } // namespace videohw
 

@@ -11,13 +11,15 @@
 #ifndef VIDEOHW_NVDEC_SESSION_HPP
 #define VIDEOHW_NVDEC_SESSION_HPP
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <cstring>
 #include <deque>
+#include <iterator>
 #include <mutex>
-#include <vector>
+#include <optional>
 
 #include "cuda_kernels.hpp"
 #include "cuda_memory.hpp"
@@ -40,9 +42,12 @@ struct Input {
     enum Kind { picture, mark, drain } kind = picture;
     const unsigned char *data = nullptr;
     std::size_t bytes = 0;
+    const unsigned char *sets = nullptr; // parameter sets in force, where `data` brings none
+    std::size_t sets_bytes = 0;
     long long serial = 0; // of a picture; the number of a drain or mark
     bool random_access = false;
     bool in_order = false; // the sequence shows pictures in the order of their decoding
+    unsigned info = 0;     // what else is known of the sequence; a new number: something changed
 };
 
 struct Event {
@@ -51,23 +56,25 @@ struct Event {
         ended,   // it was parsed, or failed
         shown,   // a picture comes out, in its place in presentation order; or it failed
         mark,    // all that was queued before the mark was parsed
-        drained, // all that was queued before the drain came out
+        drained, // all that was queued before the drain came out, as far as the parser showed it
         lost     // the device is gone
     } kind = begun;
     long long serial = 0;
     Failure failure;
+    static constexpr int nothing = -2; // as a status: the driver refused all of the picture
     // Of `shown`: the number of its sequence, cuvidDecodeStatus_* or -1, fields, pixels.
     unsigned sequence = 0;
     int status = -1;
     bool progressive = true, top_field_first = true, left_out = false;
     Block *block = nullptr; // one reference, for the receiver
-    std::int64_t decoded_ns = 0, converted_ns = 0; // what mapping and converting took
+    // What was spent: in the parser (`ended`, `drained`); on mapping and on converting (`shown`).
+    std::int64_t decoded_ns = 0, converted_ns = 0;
 };
 
 // Pictures from here on; what of CUVIDEOFORMAT matters to what is made of them.
 struct Sequence {
     unsigned number = 0;
-    long long serial = 0; // of the access unit that it began with
+    unsigned info = 0; // of the access unit that it began with
     CUVIDEOFORMAT format{};
     DecoderKind kind;
     CUVIDAREA area{};           // of the coded picture, that the decoder cuts out: even
@@ -121,7 +128,7 @@ public:
     NvdecSession(const NvdecSession &) = delete;
     NvdecSession &operator=(const NvdecSession &) = delete;
     // After `run` answered `closed`, or never: a session whose worker is stuck is not destroyed.
-    ~NvdecSession() { drop_events(events_); }
+    ~NvdecSession() { release(events_); }
 
     // Waiting: `version` changes with everything that happens.
 
@@ -146,7 +153,7 @@ public:
     {
         std::lock_guard<std::mutex> held(lock_);
         input_.push_back(input);
-        tell();
+        tell_worker();
     }
     bool pop(Event *event)
     {
@@ -173,20 +180,18 @@ public:
         if (ready_ == count)
             return;
         ready_ = count;
-        tell();
+        tell_worker();
     }
     // Drop everything queued and under way; `resets_done` is `number` when it is gone.
     void reset(std::uint64_t number)
     {
-        std::deque<Event> dropped;
-        {
-            std::lock_guard<std::mutex> held(lock_);
-            input_.clear();
-            events_.swap(dropped);
-            reset_wanted_ = number;
-            tell();
-        }
-        drop_events(dropped);
+        std::lock_guard<std::mutex> held(lock_);
+        input_.clear();
+        drop_events();
+        ready_ = 0;
+        reset_wanted_ = number;
+        tell();
+        tell_worker();
     }
     std::uint64_t resets_done()
     {
@@ -195,17 +200,14 @@ public:
     }
     void close()
     {
-        std::deque<Event> dropped;
-        {
-            std::lock_guard<std::mutex> held(lock_);
-            closing_ = true;
-            input_.clear();
-            events_.swap(dropped);
-            tell();
-        }
-        drop_events(dropped);
+        std::lock_guard<std::mutex> held(lock_);
+        closing_ = true;
+        input_.clear();
+        drop_events();
+        tell();
+        tell_worker();
     }
-    // How long the worker has been inside one call of the driver; 0 when it is not.
+    // How long the worker has been at one input or one picture; 0 when it has nothing to do.
     double busy_seconds()
     {
         std::lock_guard<std::mutex> held(lock_);
@@ -243,39 +245,53 @@ private:
     struct Mapped {
         CUdeviceptr address = 0; // 0: mapping failed
         int index = -1;
-        CUevent copied = nullptr;
+        CUevent copied = nullptr; // null: no copy is under way
+        bool recorded = false;    // behind the copy
         Event event;      // handed out when the copy is done; for device memory it was before
         bool handed_out = false;
     };
     static constexpr int most_surfaces = 64;
-
-    // Marks the time that the worker spends in a call that may block.
-    class Busy {
-    public:
-        explicit Busy(NvdecSession &session) : session_(session) { set(true); }
-        ~Busy() { set(false); }
-
-    private:
-        void set(bool busy)
-        {
-            std::lock_guard<std::mutex> held(session_.lock_);
-            session_.busy_ = busy;
-            session_.busy_since_ = Clock::now();
-        }
-        NvdecSession &session_;
-    };
+    static constexpr std::size_t most_untold = 16;
 
     void tell()
     {
         ++version_;
         changed_.notify_all();
     }
-    static void drop_events(std::deque<Event> &events)
+    // For the worker alone; those who wait for outputs are not woken.
+    void tell_worker() { work_.notify_all(); }
+    static std::int64_t nanoseconds_since(Clock::time_point began)
+    {
+        return std::chrono::nanoseconds(Clock::now() - began).count();
+    }
+    // Nobody will take them. Releasing calls the driver, which is the worker's to do; the lock is
+    // held here.
+    void drop_events()
+    {
+        dropped_.insert(dropped_.end(), events_.begin(), events_.end());
+        events_.clear();
+    }
+    static void release(std::deque<Event> &events)
     {
         for (Event &event : events)
             if (event.block)
                 event.block->release();
         events.clear();
+    }
+    void release_dropped()
+    {
+        std::deque<Event> dropped;
+        {
+            std::lock_guard<std::mutex> held(lock_);
+            dropped.swap(dropped_);
+        }
+        release(dropped);
+    }
+    // The worker begins something, or has nothing to do; the lock is held.
+    void set_busy(bool busy)
+    {
+        busy_ = busy;
+        busy_since_ = Clock::now();
     }
 
     Need work();
@@ -287,25 +303,30 @@ private:
         return has_room();
     }
     void emit(const Event &event);
-    void fail(Event event, const char *call, CUresult code);
+    void lose(Failure failure);
+    Failure failed(const char *call, CUresult code);
+    Failure last_failure(CUresult code);
     void take_input(const Input &input);
     void decode(const Input &input);
-    CUresult parse(const Input &input);
+    CUresult parse(const Input &input, bool with_sets);
     bool open_parser();
     void close_parser();
-    void end_stream();
+    Failure end_stream();
     void do_reset(std::uint64_t number);
     void leave();
 
     void map_next();
-    void convert(CUdeviceptr address, unsigned pitch, Event *event);
+    int status_of(int index);
+    Block *convert(CUdeviceptr address, unsigned pitch, CUresult *code);
     CUresult copy_planes(CUdeviceptr address, unsigned pitch, Block &block);
     CUresult launch(CUdeviceptr address, unsigned pitch, Block &block);
+    void wait_for_copy(Mapped *mapped);
     void finish_oldest();
     void finish_done();
     void finish_all();
     void map_all();
     void free_index(int index);
+    void finish_index(int index);
 
     int on_sequence(CUVIDEOFORMAT *format);
     int on_decode(CUVIDPICPARAMS *picture);
@@ -340,10 +361,11 @@ private:
     const NvdecSettings settings_;
 
     std::mutex lock_;
-    std::condition_variable changed_;
+    std::condition_variable changed_; // for those who wait on the version
+    std::condition_variable work_;    // for the worker
     std::uint64_t version_ = 0;
     std::deque<Input> input_;
-    std::deque<Event> events_;
+    std::deque<Event> events_, dropped_;
     std::size_t under_way_ = 0, ready_ = 0; // shown pictures not popped; outputs not reaped
     std::uint64_t reset_wanted_ = 0, resets_done_ = 0;
     bool closing_ = false, busy_ = false;
@@ -351,6 +373,7 @@ private:
     NvdecCounters counters_;
 
     // The worker's
+    std::optional<Scope> scope_; // from its first call to its last
     CUstream stream_;
     bool own_stream_;
     CUvideoparser parser_ = nullptr;
@@ -366,13 +389,17 @@ private:
     std::deque<Mapped> mapped_;
     bool draining_ = false;
     long long drain_number_ = 0;
+    std::int64_t drain_ns_ = 0;
+    Failure drain_failure_;
     // Of the input in the parser
     long long serial_ = 0;
+    unsigned info_ = 0;
     bool in_order_ = false, saw_picture_ = false;
     Failure failure_;
     // By picture index
     bool shown_at_decode_[most_surfaces] = {};
-    bool failed_[most_surfaces] = {};
+    bool failed_[most_surfaces] = {};  // the driver refused it, or one of its fields
+    bool nothing_[most_surfaces] = {}; // all of it
     long long index_serial_[most_surfaces] = {}; // of the access unit that it was decoded from
     int open_field_ = -1; // index of a first field whose second one may come
     long long open_field_serial_ = 0;

@@ -11,36 +11,37 @@ inline NvdecSession::Need NvdecSession::run()
     try {
         return work();
     } catch (...) { // memory of the host ran out
-        lost_ = true;
-        Event event;
-        event.kind = Event::lost;
-        event.failure = {"worker", no_memory};
-        emit(event);
     }
-    std::unique_lock<std::mutex> held(lock_);
-    changed_.wait(held, [this] { return closing_; });
-    held.unlock();
-    leave();
+    try {
+        lose({"worker", no_memory});
+    } catch (...) { // of that too: the session tells by its silence
+    }
+    {
+        std::unique_lock<std::mutex> held(lock_);
+        set_busy(false);
+        work_.wait(held, [this] { return closing_; });
+    }
+    try {
+        leave();
+    } catch (...) {
+        scope_.reset();
+    }
     return Need::closed;
 }
 
 inline NvdecSession::Need NvdecSession::work()
 {
-    Scope scope(context_);
-    if (scope.code != CUDA_SUCCESS) {
-        lost_ = true;
-        Event event;
-        event.kind = Event::lost;
-        fail(event, "cuCtxPushCurrent", scope.code);
-    } else if (!stream_) {
-        CUresult code;
-        stream_ = context_.take_stream(&code);
-        if (!stream_) {
-            lost_ = true;
-            Event event;
-            event.kind = Event::lost;
-            fail(event, "cuStreamCreate", code);
+    if (!scope_) {
+        {
+            std::lock_guard<std::mutex> held(lock_);
+            set_busy(true);
         }
+        scope_.emplace(context_);
+        CUresult code = scope_->code;
+        if (code == CUDA_SUCCESS && !stream_)
+            stream_ = context_.take_stream(&code);
+        if (code != CUDA_SUCCESS)
+            lose(last_failure(code));
     }
     while (true) {
         Input input;
@@ -58,6 +59,8 @@ inline NvdecSession::Need NvdecSession::work()
         finish_done();
         while (pending_.size() > settings_.lag && !plan_wanted_ && room())
             map_next();
+        if (!context_.usable())
+            lose({});
         if (plan_wanted_)
             return Need::plan;
     }
@@ -69,6 +72,7 @@ inline bool NvdecSession::next(Input *input, bool *map, bool *finish)
 {
     std::unique_lock<std::mutex> held(lock_);
     while (true) {
+        set_busy(true);
         if (closing_)
             return false;
         if (reset_wanted_ != resets_done_) {
@@ -92,12 +96,15 @@ inline bool NvdecSession::next(Input *input, bool *map, bool *finish)
             Event event;
             event.kind = Event::drained;
             event.serial = drain_number_;
+            event.failure = drain_failure_;
+            event.decoded_ns = drain_ns_;
             held.unlock();
             emit(event);
             held.lock();
             continue;
         }
-        changed_.wait(held);
+        set_busy(false);
+        work_.wait(held);
     }
 }
 
@@ -109,23 +116,26 @@ inline void NvdecSession::emit(const Event &event)
         dropped = closing_ || reset_wanted_ != epoch_;
         if (!dropped)
             events_.push_back(event);
-        tell();
+        // Nobody waits for a picture that went its way, unless for room in the queue.
+        const bool usual = event.kind == Event::begun ||
+                           (event.kind == Event::ended && !event.failure.code);
+        if (!usual || input_.empty() || events_.size() >= most_untold)
+            tell();
     }
     if (dropped && event.block)
         event.block->release();
 }
 
-inline void NvdecSession::fail(Event event, const char *call, CUresult code)
+// The session is of no use any more, for `failure` or by what the context was lost.
+inline void NvdecSession::lose(Failure failure)
 {
-    event.failure = {call, context_.noted(code, call)};
+    if (lost_)
+        return;
+    lost_ = true;
+    Event event;
+    event.kind = Event::lost;
+    event.failure = context_.usable() ? failure : last_failure(failure.code);
     emit(event);
-    if (!context_.usable() && !lost_) {
-        lost_ = true;
-        Event lost;
-        lost.kind = Event::lost;
-        lost.failure = event.failure;
-        emit(lost);
-    }
 }
 
 inline void NvdecSession::do_reset(std::uint64_t number)
@@ -133,6 +143,7 @@ inline void NvdecSession::do_reset(std::uint64_t number)
     pending_.clear();
     finish_all();
     close_parser();
+    release_dropped();
     broken_ = draining_ = false;
     std::lock_guard<std::mutex> held(lock_);
     under_way_ = 0;
@@ -147,9 +158,24 @@ inline void NvdecSession::leave()
     finish_all();
     close_parser();
     give_decoder();
+    release_dropped();
     if (own_stream_)
         context_.give_stream(stream_);
     stream_ = nullptr;
+    scope_.reset();
+}
+
+inline Failure NvdecSession::failed(const char *call, CUresult code)
+{
+    return {call, context_.noted(code, call)};
+}
+
+// Of the call before this: what it answered, or what had the context lost by then.
+inline Failure NvdecSession::last_failure(CUresult code)
+{
+    if (!context_.usable())
+        return {context_.lost_in(), context_.lost_by()};
+    return {Context::last_call(), code};
 }
 
 // Input
@@ -162,7 +188,9 @@ inline void NvdecSession::take_input(const Input &input)
         event.kind = Event::mark;
         emit(event);
     } else if (input.kind == Input::drain) {
-        end_stream();
+        const Clock::time_point began = Clock::now();
+        drain_failure_ = end_stream();
+        drain_ns_ = nanoseconds_since(began);
         draining_ = true;
         drain_number_ = input.serial;
     } else {
@@ -174,9 +202,17 @@ inline void NvdecSession::decode(const Input &input)
 {
     Event event;
     event.serial = input.serial;
+    bool needs_sets = false;
     if (broken_ && input.random_access && !lost_) {
         broken_ = false;
         close_parser();
+        needs_sets = true;
+    }
+    // What the driver does not know of a sequence may change without a callback of its parser's.
+    if (input.random_access && parser_ && !broken_ && sequence_.number &&
+        input.info != sequence_.info) {
+        end_stream();
+        needs_sets = true;
     }
     event.left_out = broken_ || lost_;
     emit(event);
@@ -184,18 +220,22 @@ inline void NvdecSession::decode(const Input &input)
     if (event.left_out)
         return emit(event);
     serial_ = input.serial;
+    info_ = input.info;
     in_order_ = input.in_order;
     saw_picture_ = false;
     failure_ = {};
-    CUresult code = parser_ || open_parser() ? parse(input) : CUDA_SUCCESS;
+    const Clock::time_point began = Clock::now();
+    CUresult code = parser_ || open_parser() ? parse(input, needs_sets) : CUDA_SUCCESS;
+    event.decoded_ns = nanoseconds_since(began);
     if (code != CUDA_SUCCESS && !failure_.code) {
-        failure_ = {"cuvidParseVideoData", code};
+        const Failure failure = failed("cuvidParseVideoData", code);
+        end_stream(); // what it holds is whole
+        failure_ = failure;
         broken_ = true;
     }
     if (!failure_.code && !saw_picture_)
         failure_ = {"cuvidParseVideoData", no_picture};
-    if (failure_.code)
-        return fail(event, failure_.call, failure_.code);
+    event.failure = failure_;
     emit(event);
 }
 
@@ -214,7 +254,7 @@ inline bool NvdecSession::open_parser()
     CUresult code = api_.cuvidCreateVideoParser(&parser_, &parameters);
     if (code != CUDA_SUCCESS) {
         parser_ = nullptr;
-        failure_ = {"cuvidCreateVideoParser", code};
+        failure_ = failed("cuvidCreateVideoParser", code);
         broken_ = true;
         return false;
     }
@@ -223,35 +263,45 @@ inline bool NvdecSession::open_parser()
     return true;
 }
 
-inline CUresult NvdecSession::parse(const Input &input)
+// A parser that follows a broken one does not know the parameter sets of before.
+inline CUresult NvdecSession::parse(const Input &input, bool with_sets)
 {
     CUVIDSOURCEDATAPACKET packet{};
     packet.flags = CUVID_PKT_TIMESTAMP | CUVID_PKT_ENDOFPICTURE;
     packet.payload = input.data;
     packet.payload_size = static_cast<unsigned long>(input.bytes);
+    std::vector<unsigned char> joined;
+    if (with_sets && input.sets_bytes) {
+        joined.assign(input.sets, input.sets + input.sets_bytes);
+        joined.insert(joined.end(), input.data, input.data + input.bytes);
+        packet.payload = joined.data();
+        packet.payload_size = static_cast<unsigned long>(joined.size());
+    }
     packet.timestamp = input.serial;
-    Busy busy(*this);
     return api_.cuvidParseVideoData(parser_, &packet);
 }
 
 // Have the parser show all it holds; the next picture gets a parser that knows nothing.
-inline void NvdecSession::end_stream()
+inline Failure NvdecSession::end_stream()
 {
-    if (parser_ && !broken_) {
+    failure_ = {};
+    if (parser_ && !broken_ && !lost_) {
         CUVIDSOURCEDATAPACKET packet{};
         packet.flags = CUVID_PKT_ENDOFSTREAM;
-        Busy busy(*this);
-        api_.cuvidParseVideoData(parser_, &packet);
+        const CUresult code = api_.cuvidParseVideoData(parser_, &packet);
+        if (code != CUDA_SUCCESS && !failure_.code)
+            failure_ = failed("cuvidParseVideoData", code);
     }
     if (open_field_ >= 0)
         show_at_decode({});
     close_parser();
     broken_ = false;
+    return failure_;
 }
 
 inline void NvdecSession::close_parser()
 {
-    if (parser_ && context_.usable())
+    if (parser_ && !context_.driver.forked()) // it is no part of the context
         context_.noted(api_.cuvidDestroyVideoParser(parser_), "cuvidDestroyVideoParser");
     parser_ = nullptr;
     open_field_ = -1;
@@ -274,16 +324,29 @@ inline void NvdecSession::map_next()
         std::lock_guard<std::mutex> held(lock_);
         ++under_way_;
     }
-    if (plan_.sequence != sequence_.number) {
-        event.failure = {"plan", no_plan};
+    if (plan_.kind == Plan::nothing && plan_.sequence == sequence_.number) {
+        if (nothing_[shown.index])
+            event.status = Event::nothing;
         return emit(event);
     }
-    if (plan_.kind == Plan::nothing)
-        return emit(event);
     while (mapped_.size() >= settings_.mapped)
         finish_oldest();
+    finish_index(shown.index); // AV1 and VP9 show one more than once
     Mapped mapped;
     mapped.index = shown.index;
+    if (nothing_[shown.index] || plan_.sequence != sequence_.number || !context_.usable()) {
+        if (nothing_[shown.index])
+            event.status = Event::nothing;
+        else if (plan_.sequence != sequence_.number)
+            event.failure = {"plan", no_plan};
+        else
+            event.failure = last_failure(CUDA_SUCCESS);
+        if (mapped_.empty() || mapped_.back().handed_out)
+            return emit(event);
+        mapped.event = event; // it takes its turn behind those that are mapped
+        mapped_.push_back(mapped);
+        return;
+    }
     CUVIDPROCPARAMS processing{};
     processing.progressive_frame = shown.progressive;
     processing.top_field_first = shown.top_field_first;
@@ -291,31 +354,30 @@ inline void NvdecSession::map_next()
     processing.output_stream = stream_;
     unsigned pitch = 0;
     const Clock::time_point began = Clock::now();
-    {
-        Busy busy(*this);
-        CUresult code = api_.cuvidMapVideoFrame(decoder_.decoder, shown.index, &mapped.address,
-                                                &pitch, &processing);
-        if (code != CUDA_SUCCESS) {
-            event.failure = {"cuvidMapVideoFrame64", context_.noted(code, "cuvidMapVideoFrame64")};
-            mapped.address = 0;
-            decoder_failed_ = true;
-        }
+    CUresult code = api_.cuvidMapVideoFrame(decoder_.decoder, shown.index, &mapped.address, &pitch,
+                                            &processing);
+    if (code != CUDA_SUCCESS) {
+        event.failure = failed("cuvidMapVideoFrame64", code);
+        mapped.address = 0;
+        decoder_failed_ = true;
     }
     const Clock::time_point decoded = Clock::now();
-    event.decoded_ns = std::chrono::nanoseconds(decoded - began).count();
+    event.decoded_ns = nanoseconds_since(began);
     if (mapped.address) {
-        CUVIDGETDECODESTATUS status{};
-        const int codec = settings_.codec;
-        if ((codec == cudaVideoCodec_H264 || codec == cudaVideoCodec_HEVC ||
-             codec == cudaVideoCodec_JPEG) &&
-            api_.cuvidGetDecodeStatus(decoder_.decoder, shown.index, &status) == CUDA_SUCCESS)
-            event.status = failed_[shown.index] ? cuvidDecodeStatus_Error : status.decodeStatus;
-        convert(mapped.address, pitch, &event);
-        CUresult code;
+        event.status = status_of(shown.index);
+        event.block = convert(mapped.address, pitch, &code);
+        if (!event.block)
+            event.failure = last_failure(code);
         mapped.copied = context_.take_event(&code);
         if (mapped.copied)
-            context_.noted(context_.api.cuEventRecord(mapped.copied, stream_), "cuEventRecord");
-        event.converted_ns = std::chrono::nanoseconds(Clock::now() - decoded).count();
+            code = context_.noted(context_.api.cuEventRecord(mapped.copied, stream_),
+                                  "cuEventRecord");
+        mapped.recorded = code == CUDA_SUCCESS;
+        mapped.event = event;
+        if (code != CUDA_SUCCESS) // nothing would tell when the copy is done
+            wait_for_copy(&mapped);
+        event = mapped.event;
+        event.converted_ns = nanoseconds_since(decoded);
     }
     // Device memory is handed out before its copy is done: readers wait on their own streams.
     mapped.handed_out = !plan_.to_host;
@@ -325,47 +387,50 @@ inline void NvdecSession::map_next()
         emit(event);
 }
 
-inline void NvdecSession::convert(CUdeviceptr address, unsigned pitch, Event *event)
+// What became of a picture, as far as it is known: cuvidDecodeStatus_* or -1.
+inline int NvdecSession::status_of(int index)
 {
-    CUresult code = CUDA_SUCCESS;
-    Block *result = nullptr;
-    const char *call = "cuMemAlloc";
-    if (plan_.kind == Plan::kernel) {
-        result = device_pool_.take(plan_.bytes, stream_, &code);
-        if (result) {
-            call = "cuLaunchKernel";
-            code = launch(address, pitch, *result);
-            result->written(stream_);
-        }
-        if (result && plan_.to_host && code == CUDA_SUCCESS) {
-            call = "cuMemHostAlloc";
-            Block *host = host_pool_.take(plan_.bytes, stream_, &code);
-            if (host) {
-                call = "cuMemcpyDtoHAsync";
-                code = context_.api.cuMemcpyDtoHAsync(host->host, result->device, plan_.bytes,
-                                                      stream_);
-                host->written(stream_);
-            }
-            result->release(); // its next writer waits for this copy
-            result = host;
-        }
-    } else {
-        Pool &pool = plan_.to_host ? host_pool_ : device_pool_;
-        call = plan_.to_host ? "cuMemHostAlloc" : call;
-        result = pool.take(plan_.bytes, stream_, &code);
-        if (result) {
-            call = "cuMemcpy2DAsync";
-            code = copy_planes(address, pitch, *result);
-            result->written(stream_);
-        }
+    CUVIDGETDECODESTATUS status{};
+    const int codec = settings_.codec;
+    if (failed_[index])
+        return cuvidDecodeStatus_Error;
+    if (codec != cudaVideoCodec_H264 && codec != cudaVideoCodec_HEVC &&
+        codec != cudaVideoCodec_JPEG)
+        return -1;
+    const CUresult code = context_.noted(
+        api_.cuvidGetDecodeStatus(decoder_.decoder, index, &status), "cuvidGetDecodeStatus");
+    return code == CUDA_SUCCESS ? static_cast<int>(status.decodeStatus) : -1;
+}
+
+// A new block with what is made of the surface, which is queued; null with a code.
+inline Block *NvdecSession::convert(CUdeviceptr address, unsigned pitch, CUresult *code)
+{
+    const bool by_kernel = plan_.kind == Plan::kernel;
+    Pool &pool = plan_.to_host && !by_kernel ? host_pool_ : device_pool_;
+    Block *result = pool.take(plan_.bytes, stream_, code);
+    if (!result)
+        return nullptr;
+    if (by_kernel)
+        *code = context_.noted(launch(address, pitch, *result), "cuLaunchKernel");
+    else
+        *code = copy_planes(address, pitch, *result);
+    if (by_kernel && plan_.to_host && *code == CUDA_SUCCESS) {
+        Block *host = host_pool_.take(plan_.bytes, stream_, code);
+        if (host)
+            *code = context_.noted(context_.api.cuMemcpyDtoHAsync(host->host, result->device,
+                                                                  plan_.bytes, stream_),
+                                   "cuMemcpyDtoHAsync");
+        // Not `written`: so its next writer waits for all that is queued, this copy too.
+        result->release();
+        result = host;
     }
-    if (code != CUDA_SUCCESS) {
-        event->failure = {call, context_.noted(code, call)};
-        if (result)
-            result->release();
+    if (result && *code == CUDA_SUCCESS)
+        *code = result->written(stream_);
+    if (result && *code != CUDA_SUCCESS) {
+        result->release();
         result = nullptr;
     }
-    event->block = result;
+    return result;
 }
 
 inline CUresult NvdecSession::copy_planes(CUdeviceptr address, unsigned pitch, Block &block)
@@ -386,7 +451,8 @@ inline CUresult NvdecSession::copy_planes(CUdeviceptr address, unsigned pitch, B
         copy.dstPitch = from.pitch;
         copy.WidthInBytes = from.row_bytes;
         copy.Height = from.rows;
-        CUresult code = context_.api.cuMemcpy2DAsync(&copy, stream_);
+        CUresult code =
+            context_.noted(context_.api.cuMemcpy2DAsync(&copy, stream_), "cuMemcpy2DAsync");
         if (code != CUDA_SUCCESS)
             return code;
     }
@@ -405,40 +471,43 @@ inline CUresult NvdecSession::launch(CUdeviceptr address, unsigned pitch, Block 
     return videohw::convert(context_.api, plan_.conversion, source, target, stream_);
 }
 
-// Wait until the longest mapped surface is copied, and unmap it.
+// Wait until nothing reads a mapped surface any more. When the driver can tell neither by the event
+// nor by the stream, nothing that it did before is known, and the context is given up.
+inline void NvdecSession::wait_for_copy(Mapped *mapped)
+{
+    CUresult code = CUDA_ERROR_NOT_READY;
+    if (mapped->copied && mapped->recorded)
+        code = context_.noted(context_.api.cuEventSynchronize(mapped->copied),
+                              "cuEventSynchronize");
+    if (code != CUDA_SUCCESS && context_.usable())
+        code = context_.noted(context_.api.cuStreamSynchronize(stream_), "cuStreamSynchronize");
+    context_.give_event(mapped->copied);
+    mapped->copied = nullptr;
+    if (code == CUDA_SUCCESS)
+        return;
+    context_.lose();
+    Event &event = mapped->event;
+    if (!event.failure.code)
+        event.failure = last_failure(code);
+    if (event.block && !mapped->handed_out) {
+        event.block->release();
+        event.block = nullptr;
+    }
+}
+
+// Unmap the longest mapped surface when it is copied.
 inline void NvdecSession::finish_oldest()
 {
     Mapped mapped = mapped_.front();
     mapped_.pop_front();
-    if (mapped.copied) {
-        CUresult code;
-        {
-            Busy busy(*this);
-            code = context_.noted(context_.api.cuEventSynchronize(mapped.copied),
-                                  "cuEventSynchronize");
-        }
-        if (code != CUDA_SUCCESS && !mapped.event.failure.code) {
-            mapped.event.failure = {"cuEventSynchronize", code};
-            if (mapped.event.block && !mapped.handed_out) {
-                mapped.event.block->release();
-                mapped.event.block = nullptr;
-            }
-        }
-        context_.give_event(mapped.copied);
-    }
+    if (mapped.copied)
+        wait_for_copy(&mapped);
     if (mapped.address && context_.usable() &&
         context_.noted(api_.cuvidUnmapVideoFrame(decoder_.decoder, mapped.address),
                        "cuvidUnmapVideoFrame64") != CUDA_SUCCESS)
         decoder_failed_ = true;
     if (!mapped.handed_out)
         emit(mapped.event);
-    if (!context_.usable() && !lost_) {
-        Event lost;
-        lost.kind = Event::lost;
-        lost_ = true;
-        lost.failure = mapped.event.failure;
-        emit(lost);
-    }
 }
 
 // Unmap what is copied already, so that host pictures do not wait for the next ones.
@@ -476,13 +545,18 @@ inline void NvdecSession::free_index(int index)
     }
     while (wanted--)
         map_next();
-    bool is_mapped = false;
-    for (const Mapped &mapped : mapped_)
-        is_mapped = is_mapped || mapped.index == index;
-    while (is_mapped && !mapped_.empty()) {
-        is_mapped = mapped_.front().index != index;
+    finish_index(index);
+}
+
+// Unmap an index, and what was mapped before it.
+inline void NvdecSession::finish_index(int index)
+{
+    std::size_t wanted = 0;
+    for (std::size_t place = 0; place < mapped_.size(); ++place)
+        if (mapped_[place].index == index)
+            wanted = place + 1;
+    while (wanted--)
         finish_oldest();
-    }
 }
 
 // Callbacks of the parser. They answer 0 for "failed"; what failed is kept in failure_.
@@ -496,18 +570,19 @@ inline int NvdecSession::on_sequence(CUVIDEOFORMAT *format)
         broken_ = true;
         return 0;
     }
-    const bool same = sequence_.number &&
+    const bool same = sequence_.number && sequence_.info == info_ &&
                       !std::memcmp(&sequence_.format, &sequence.format, sizeof *format);
+    if (!same)
+        map_all();
     CUresult code = use(sequence);
     if (code != CUDA_SUCCESS) {
         broken_ = true;
         return 0;
     }
     sequence.number = same ? sequence_.number : sequence_.number + 1;
-    sequence.serial = serial_;
+    sequence.info = info_;
     plan_wanted_ = plan_wanted_ || !same;
     sequence_ = sequence;
-    std::memset(failed_, 0, sizeof failed_);
     return static_cast<int>(sequence.surfaces);
 }
 
@@ -523,7 +598,7 @@ inline bool NvdecSession::describe(const CUVIDEOFORMAT &format, Sequence *sequen
     caps.nBitDepthMinus8 = format.bit_depth_luma_minus8;
     CUresult code = api_.cuvidGetDecoderCaps(&caps);
     if (code != CUDA_SUCCESS) {
-        failure_ = {"cuvidGetDecoderCaps", context_.noted(code, "cuvidGetDecoderCaps")};
+        failure_ = failed("cuvidGetDecoderCaps", code);
         return false;
     }
     const unsigned width = format.coded_width, height = format.coded_height;
@@ -566,6 +641,7 @@ inline CUresult NvdecSession::use(const Sequence &sequence)
     if (fits && reconfigure(sequence) == CUDA_SUCCESS)
         return CUDA_SUCCESS;
     give_decoder();
+    failure_ = {};
     if (decoders_.take(sequence.kind, format.coded_width, format.coded_height, &decoder_)) {
         if (reconfigure(sequence) == CUDA_SUCCESS) {
             std::lock_guard<std::mutex> held(lock_);
@@ -589,12 +665,10 @@ inline CUresult NvdecSession::reconfigure(const Sequence &sequence)
     const CUVIDAREA &area = sequence.area;
     info.display_area = {static_cast<short>(area.left), static_cast<short>(area.top),
                          static_cast<short>(area.right), static_cast<short>(area.bottom)};
-    Busy busy(*this);
-    CUresult code = context_.noted(api_.cuvidReconfigureDecoder(decoder_.decoder, &info),
-                                   "cuvidReconfigureDecoder");
+    CUresult code = api_.cuvidReconfigureDecoder(decoder_.decoder, &info);
     if (code != CUDA_SUCCESS) {
         decoder_failed_ = true;
-        failure_ = {"cuvidReconfigureDecoder", code};
+        failure_ = failed("cuvidReconfigureDecoder", code);
         return code;
     }
     std::lock_guard<std::mutex> held(lock_);
@@ -622,7 +696,6 @@ inline CUresult NvdecSession::create(const Sequence &sequence)
     info.display_area = {static_cast<short>(area.left), static_cast<short>(area.top),
                          static_cast<short>(area.right), static_cast<short>(area.bottom)};
     CUvideodecoder decoder = nullptr;
-    Busy busy(*this);
     CUresult code = api_.cuvidCreateDecoder(&decoder, &info);
     if (code == CUDA_ERROR_OUT_OF_MEMORY) { // what is kept for later may be all that is lacking
         decoders_.empty();
@@ -630,7 +703,7 @@ inline CUresult NvdecSession::create(const Sequence &sequence)
         code = api_.cuvidCreateDecoder(&decoder, &info);
     }
     if (code != CUDA_SUCCESS) {
-        failure_ = {"cuvidCreateDecoder", context_.noted(code, "cuvidCreateDecoder")};
+        failure_ = failed("cuvidCreateDecoder", code);
         return code;
     }
     const std::size_t samples = std::size_t{format.coded_width} * format.coded_height;
@@ -668,11 +741,16 @@ inline int NvdecSession::on_decode(CUVIDPICPARAMS *picture)
         free_index(index);
         index_serial_[index] = serial_;
     }
-    CUresult code = context_.noted(api_.cuvidDecodePicture(decoder_.decoder, picture),
-                                   "cuvidDecodePicture");
-    failed_[index] = (second && failed_[index]) || code != CUDA_SUCCESS;
+    if (!context_.usable()) {
+        failure_ = last_failure(CUDA_SUCCESS);
+        return 0;
+    }
+    const CUresult code = api_.cuvidDecodePicture(decoder_.decoder, picture);
+    const bool refused = code != CUDA_SUCCESS;
+    failed_[index] = refused || (second && failed_[index]);
+    nothing_[index] = refused && (!second || nothing_[index]);
     if (code != CUDA_SUCCESS) {
-        failure_ = {"cuvidDecodePicture", code};
+        failure_ = failed("cuvidDecodePicture", code);
         decoder_failed_ = true;
     }
     // H.264 and HEVC code one picture in one access unit; elsewhere a picture may not be shown.
@@ -714,16 +792,17 @@ inline int NvdecSession::on_display(CUVIDPARSERDISPINFO *info)
     const int index = info->picture_index;
     if (index < 0 || index >= most_surfaces)
         return 0;
+    // AV1, VP9 and VP8 may show what an earlier access unit brought; the others show their own.
+    const bool shows_others = settings_.codec == cudaVideoCodec_AV1 ||
+                              settings_.codec == cudaVideoCodec_VP9 ||
+                              settings_.codec == cudaVideoCodec_VP8;
+    saw_picture_ = saw_picture_ || shows_others;
     if (shown_at_decode_[index]) {
         shown_at_decode_[index] = false;
         return 1;
     }
     Shown shown;
     shown.index = index;
-    // AV1, VP9 and VP8 may show what an earlier access unit brought; the others show their own.
-    const bool shows_others = settings_.codec == cudaVideoCodec_AV1 ||
-                              settings_.codec == cudaVideoCodec_VP9 ||
-                              settings_.codec == cudaVideoCodec_VP8;
     shown.serial = shows_others ? info->timestamp : index_serial_[index];
     shown.progressive = info->progressive_frame;
     shown.top_field_first = info->top_field_first;

@@ -10,17 +10,26 @@ import importlib
 import os
 import platform
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from .. import __version__
+from ..backend import BACKENDS
 from ..errors import VideoHwError
 from ..types import DECODER_CODECS, ENCODER_CODECS, BackendStatus, Capability
+from . import devices
 from .console import Column, Console
 from .errors import ExitCode
 from .options import SubParsers, command
 
 PIP_AV = "pip install 'videohw[av]'"
+CHOSEN_BY = "VIDEO_HW_BACKENDS"
+# Variables that change what is found or taken: ours, and those of CUDA and of containers.
+OURS = "VIDEO_HW_"
+OTHERS = (
+    "VIDEOHW_LIBCUDA", "VIDEOHW_LIBNVCUVID", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES",
+    "NVIDIA_DRIVER_CAPABILITIES",
+)  # fmt: skip
 
 
 def add_parser(commands: SubParsers) -> None:
@@ -41,10 +50,16 @@ def run(args: argparse.Namespace) -> int:
     console = Console(json=args.json)
     report = collect()
     console.object(report)
-    _show_versions(console, report["versions"])
+    _show_versions(console, report["versions"], report["environment"])
     _show_backends(console, report["backends"], shown={"av", *report["versions"]["libav"]})
+    devices.show(console, report["devices"])
     _show_choice(console, report["auto"])
-    _show_capabilities(console, report["capabilities"])
+    refused = {status.name for status in report["backends"] if not status.available}
+    able = [each for each in report["capabilities"] if each.backend not in refused]
+    title = "Capabilities" if len(report["devices"]) < 2 else "Capabilities (of device 0)"
+    _show_capabilities(console, title, able)
+    for title, of_device in devices.others(report["devices"]):
+        _show_capabilities(console, title, of_device)
     for problem in report["problems"]:
         console.line(f"\nproblem: {problem}")
     return ExitCode.DONE
@@ -56,17 +71,23 @@ def collect() -> dict[str, Any]:
     statuses: Sequence[BackendStatus] = ()
     able: Sequence[Capability] = ()
     auto: Sequence[dict[str, Any]] = ()
+    found: Sequence[dict[str, Any]] = ()
     try:
         from ..machine import backends, capabilities
 
         statuses, able, auto = backends(), capabilities(), choices()
+        if any(status.name == "nvidia" and status.available for status in statuses):
+            found = devices.collect()
     except Exception as error:  # a broken installation is what this report is for
         problems.append(f"the backends cannot be asked: {type(error).__name__}: {error}")
+    problems += _unknown_names()
     if (broken := _bitstream_problem()) is not None:
         problems.append(broken)
     return {
         "versions": _versions(),
+        "environment": _environment(),
         "backends": statuses,
+        "devices": found,
         "auto": auto,
         "capabilities": able,
         "problems": problems,
@@ -97,6 +118,23 @@ def choices() -> list[dict[str, Any]]:
                 }
             found.append(choice)
     return found
+
+
+def _environment() -> dict[str, str]:
+    """What is set of the variables that change what this report finds."""
+    return {
+        name: value
+        for name, value in sorted(os.environ.items())
+        if name.startswith(OURS) or name in OTHERS
+    }
+
+
+def _unknown_names() -> Iterator[str]:
+    listed = [name.strip() for name in os.environ.get(CHOSEN_BY, "").split(",")]
+    for name in filter(None, listed):
+        if name not in BACKENDS:
+            known = ", ".join(BACKENDS)
+            yield f"{CHOSEN_BY} names {name!r}, which is no backend of this version ({known})"
 
 
 def _versions() -> dict[str, Any]:
@@ -147,7 +185,7 @@ def _bitstream_problem() -> str | None:
     return None
 
 
-def _show_versions(console: Console, versions: dict[str, Any]) -> None:
+def _show_versions(console: Console, versions: dict[str, Any], environment: dict[str, str]) -> None:
     console.line(f"videohw {versions['videohw']}")
     av = versions["pyav"]
     codec_library = versions["libav"].get("libavcodec")
@@ -159,6 +197,7 @@ def _show_versions(console: Console, versions: dict[str, Any]) -> None:
             ("PyAV", av or f"not installed ({PIP_AV})"),
             ("libavcodec", codec_library or ""),
             ("rich", versions["rich"] or "not installed (pip install 'videohw[cli]')"),
+            ("Environment", " ".join(f"{name}={value}" for name, value in environment.items())),
         )
     )
 
@@ -168,7 +207,11 @@ def _show_backends(
 ) -> None:
     console.heading("Backends")
     for status in statuses:
-        versions = {k: v for k, v in status.versions.items() if k not in shown}
+        versions = {
+            k: v
+            for k, v in status.versions.items()
+            if k not in shown and not k.startswith("device ")  # they have a table
+        }
         kind = "hardware" if status.hardware else "software"
         verdict = "available" if status.available else "refused"
         console.line(f"  {status.name}: {verdict} ({kind})")
@@ -206,8 +249,10 @@ def _show_choice(console: Console, auto: Sequence[dict[str, Any]]) -> None:
     )
 
 
-def _show_capabilities(console: Console, capabilities: Sequence[Capability]) -> None:
-    console.heading("Capabilities")
+def _show_capabilities(console: Console, title: str, capabilities: Sequence[Capability]) -> None:
+    console.heading(title)
+    if not capabilities:
+        console.line("  No backend is available.")
     rows = [
         (
             each.codec,

@@ -103,8 +103,8 @@ def add_source(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def add_backend(parser: argparse.ArgumentParser) -> None:
-    """``--backend``, ``--device`` and ``--require-hardware``."""
+def add_backend(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """``--backend``, ``--device`` and ``--require-hardware``; the group that they are in."""
     group = parser.add_argument_group("backend")
     group.add_argument(
         "--backend",
@@ -114,14 +114,15 @@ def add_backend(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--device",
-        type=argument(values.count),
+        type=argument(values.device),
         default=0,
         metavar="N",
-        help="which device of the backend (default: 0)",
+        help="which device of the backend, by its number or UUID (default: 0)",
     )
     group.add_argument(
         "--require-hardware", action="store_true", help="fail rather than use software"
     )
+    return group
 
 
 def add_encoding(parser: argparse.ArgumentParser, preferred: str) -> None:

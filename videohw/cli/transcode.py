@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
+from ..backend import AUTO, BACKENDS
 from ..files.containers import CONTAINERS
 from ..types import ON_ERROR
 from . import outcome, values
@@ -78,7 +79,10 @@ def add_parser(commands: SubParsers) -> None:
     parser.add_argument(
         "--container", choices=tuple(CONTAINERS), help="file format (default: by the ending of OUT)"
     )
-    add_backend(parser)
+    add_backend(parser).add_argument(
+        "--encoder-backend", choices=(AUTO, *BACKENDS), metavar="NAME",
+        help="who encodes, if not --backend (which may only decode)",
+    )  # fmt: skip
     add_overwrite(parser)
     add_quiet(parser)
 
@@ -94,7 +98,8 @@ def run(args: argparse.Namespace) -> int:
     options = {
         "start": args.start, "end": args.end, "size": args.size, "crop": args.crop,
         "on_error": args.on_error, "strict": args.strict,
-        "streams": "video" if args.video_only else "all", **source_arguments(args),
+        "streams": "video" if args.video_only else "all",
+        "encoder_backend": args.encoder_backend, **source_arguments(args),
     }  # fmt: skip
     return _run(args, console, options, preferred=PREFERRED_CODEC)
 

@@ -96,6 +96,13 @@ def count(text: str) -> int:
     return int(text)
 
 
+def device(text: str) -> int | str:
+    """The number of a device, or its UUID as nvidia-smi writes it."""
+    if re.fullmatch(r"(GPU-|MIG-)?[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", text):
+        return text
+    return count(text)
+
+
 def positive(text: str) -> int:
     """An integer of 1 or more."""
     if not re.fullmatch(r"\d{1,15}", text.strip()) or int(text) == 0:

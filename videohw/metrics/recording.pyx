@@ -368,9 +368,17 @@ cdef class Meter:
         if stage == "drain" and not self._in_work:
             self._coding.clear()  # what is left there had no output
 
+    def spent(self, str stage, int64_t nanoseconds):
+        """The same for a worker that took the time itself; "convert" is one more stage."""
+        self.worked(stage).put(nanoseconds)
+        if stage == "drain":
+            self._coding.clear()
+
     cdef Histogram worked(self, str stage):
         if stage == "code":
             return self._code
+        if stage == "convert":
+            return self._convert
         return self._drain if stage == "drain" else self._reset
 
     # What it all comes to

@@ -43,9 +43,12 @@ _NO_MODULE: Final = "this build of videohw has no NVIDIA support: it is for Linu
 def missing() -> tuple[str, str | None] | None:
     """(reason, hint) why no NVIDIA device can be used here, or None when one can."""
     try:
-        from .. import _cuda, _nv  # noqa: F401
+        from .. import _cuda, _nv
     except ImportError as error:
         return f"{_NO_MODULE} ({error})", None
+    if _nv.forked():
+        refused = _cuda.forked_error()
+        return str(refused.args[0]), refused.hint
     found: tuple[str, str | None] | None = _cuda.problem()
     return found
 
@@ -94,6 +97,11 @@ def capabilities(
         return _asked(codec, opened.ordinal, opened.context)
     except VideoHwError as error:
         return _refusal(codec, direction, str(error.args[0]))
+
+
+def forget() -> None:
+    """Ask the devices again from here on."""
+    _asked.cache_clear()
 
 
 def _refusal(codec: str, direction: Literal["decode", "encode"], reason: str) -> Capability:

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import threading
 from types import TracebackType
+from typing import Final
 
 from .. import _nv
+
+# How often who waits looks at what changes nothing: a worker that is stuck in the driver.
+_LOOK_SECONDS: Final = 0.25
 
 
 class CoreChanged:
@@ -39,8 +43,9 @@ class CoreChanged:
         self._seen = self._core.version()
 
     def wait(self, timeout: float | None = None) -> None:
-        """Give the lock away until something changes, or for ``timeout`` seconds."""
+        """Give the lock away until something changes, or for ``timeout`` seconds, or a while."""
         seen = self._seen
+        timeout = _LOOK_SECONDS if timeout is None else min(timeout, _LOOK_SECONDS)
         self._lock.release()
         try:
             self._core.wait(seen, timeout)

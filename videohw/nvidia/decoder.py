@@ -23,7 +23,7 @@ from ..session import Control, Drain, Session
 from ..types import DecoderConfig
 from .capabilities import CODECS
 from .core_changed import CoreChanged
-from .failures import lost, no_memory, no_tool, refusal, repeated, stuck
+from .failures import lost, no_memory, no_plan, no_tool, refusal, repeated, stuck
 from .frames import FrameMaker, stated_color
 from .options import NvidiaDecoderOptions
 from .sequences import PictureForm, native_format, plan
@@ -33,8 +33,10 @@ _MAPPED_SURFACES: Final = 2
 # a word, and the oldest is given up.
 _MOST_HELD: Final = 64
 # No call of the driver takes so long on one picture; a worker inside one is not waited for.
-STUCK_SECONDS: Final = 30.0
+STUCK_SECONDS = 30.0
 _IN_ORDER_CODECS: Final = ("h264", "hevc")
+# Decoding may begin with pictures that lack references, and the driver decodes them to something.
+_REORDERING_CODECS: Final = ("h264", "hevc", "mpeg1", "mpeg2")
 _STATUS_BAD: Final = (8, 9)  # cuvidDecodeStatus_Error, _Error_Concealed
 _STATUS_GOOD: Final = 2
 _EXIT_SECONDS: Final = 2.0
@@ -85,6 +87,8 @@ class NvidiaDecoderSession(Session[_Item, Frame]):
         self.account = Account()
         self._config = config
         self._device = device
+        self._information = device.information  # a lost device cannot be asked
+        self._driver_version = _cuda.driver_version() or (0, 0)
         self._decoders = _limited(_nv.decoders_of(device), options)
         self._core = _nv.Core(
             device, self._decoders, CODECS[config.codec], lag=options.surfaces,
@@ -92,13 +96,18 @@ class NvidiaDecoderSession(Session[_Item, Frame]):
             maps=config.output != "metadata", to_host=config.memory == "host",
             stream=options.stream or 0,
         )  # fmt: skip
-        self._ledger = PictureLedger(config.on_error, self.account)
+        self._ledger = PictureLedger(
+            config.on_error, self.account, sees_lack=config.codec not in _REORDERING_CODECS
+        )
         self._maker = FrameMaker(config, device)
         self._under_way: dict[int, CodedPicture] = {}  # the worker reads their data
         self._dropped: list[dict[int, CodedPicture]] = []  # the same, until a reset is done
         self._marks: deque[_Item] = deque()
         self._forms: dict[int, PictureForm | Callable[[], VideoHwError]] = {}
         self._refused_tool: str | None = None
+        # What the parser said of each sequence, by the number that goes with its pictures.
+        self._infos: dict[int, SequenceInfo] = {0: SequenceInfo()}
+        self._newest_info = 0
         super().__init__(
             CoreChanged(self._core), max_ready=config.max_in_flight,
             max_queued_bytes=config.max_pending_bytes,
@@ -121,8 +130,8 @@ class NvidiaDecoderSession(Session[_Item, Frame]):
         """What decodes: the device, its driver, what was done with decoders so far."""
         if self.closed:
             return {"device": self._config.device}
-        device = self._device.information
-        major, minor = _cuda.driver_version() or (0, 0)
+        device = self._information
+        major, minor = self._driver_version
         return {
             "device": device.ordinal,
             "device_name": device.name,
@@ -149,8 +158,9 @@ class NvidiaDecoderSession(Session[_Item, Frame]):
     def _planned(self) -> PictureForm:
         sequence = self._core.sequence()
         name = native_format(sequence)
-        begun_with = self._under_way.get(sequence["serial"])
-        info = SequenceInfo() if begun_with is None else begun_with.info.sequence
+        info = self._infos[sequence["info"]]
+        for old in [number for number in list(self._infos) if number < sequence["info"]]:
+            del self._infos[old]
         stated = stated_color(sequence, info, self._config.codec, name)
         return plan(self._core, self._device, self._config, sequence, stated)
 
@@ -180,10 +190,13 @@ class NvidiaDecoderSession(Session[_Item, Frame]):
             self._mark(item)
             return
         self._under_way[item.serial] = item
+        if item.info.sequence != self._infos[self._newest_info]:
+            self._infos[self._newest_info + 1] = item.info.sequence
+            self._newest_info += 1
         in_order = self._config.low_latency and not item.info.sequence.reorders
         self._core.push_picture(
-            item.data, item.serial, item.keyframe,
-            in_order and self._config.codec in _IN_ORDER_CODECS,
+            item.data, item.sets, item.serial, item.keyframe,
+            in_order and self._config.codec in _IN_ORDER_CODECS, self._newest_info,
         )  # fmt: skip
 
     def _mark(self, item: _Item) -> None:
@@ -202,6 +215,8 @@ class NvidiaDecoderSession(Session[_Item, Frame]):
         return int(self._core.queued())
 
     def _join(self, seconds: float) -> None:
+        if self._core.busy_seconds() > STUCK_SECONDS:
+            return  # it ends by itself when the driver comes back
         if self._worker is not threading.current_thread() and self._worker.is_alive():
             self._worker.join(seconds)
         if not self._worker.is_alive():
@@ -213,18 +228,17 @@ class NvidiaDecoderSession(Session[_Item, Frame]):
     # What the worker has ready; the lock is held
 
     def _collect(self) -> None:
-        assert isinstance(self._changed, CoreChanged)
         if self._closed_reason is not None:
             return
+        assert isinstance(self._changed, CoreChanged)
         self._changed.look()
-        before = self._ready.count
         while (event := self._core.pop()) is not None:
             self._handle(*event)
         if self._dropped and self._core.resets_done() == self._epoch:
             self._dropped.clear()
         self._resets_done = self._core.resets_done()
-        if self._ready.count != before:
-            self._core.set_ready(self._ready.count)
+        # The core counts every picture that it showed, this is how many of them became outputs.
+        self._core.set_ready(self._ready.count)
         if not self._failed and self._core.busy_seconds() > STUCK_SECONDS:
             self._append(stuck(STUCK_SECONDS))
 
@@ -238,9 +252,15 @@ class NvidiaDecoderSession(Session[_Item, Frame]):
             self._begun(self._under_way[serial], left_out)
         elif kind == _nv.ENDED:
             self._ended(serial, call, code)
+            self._spent("code", nanoseconds[0])
         elif kind == _nv.SHOWN:
+            self._spent("convert", sum(nanoseconds))
             ledger.give_up_before(serial)
             self._release_errors()
+            if status == _nv.NOTHING_DECODED:
+                ledger.give_up(serial)
+                self._release_errors()
+                return
             verdict = ledger.shown(serial, corrupt=status in _STATUS_BAD)
             if isinstance(verdict, Verdict):
                 if verdict.corrupt is False and status != _STATUS_GOOD:
@@ -253,6 +273,9 @@ class NvidiaDecoderSession(Session[_Item, Frame]):
         elif kind == _nv.MARK:
             self._marked(self._marks.popleft())
         elif kind == _nv.DRAINED:
+            self._spent("drain", nanoseconds[0])
+            if code:
+                ledger.refused(None, _cuda.error(code, call or "a call", "cuvid"))
             ledger.end()
             self._release_errors()
             self._ready.append_drained(serial)
@@ -261,6 +284,10 @@ class NvidiaDecoderSession(Session[_Item, Frame]):
             self._append(lost(call, code))
             return
         self._release_errors()
+
+    def _spent(self, stage: str, nanoseconds: int) -> None:
+        if self.meter is not None and nanoseconds:
+            self.meter.spent(stage, nanoseconds)
 
     def _begun(self, item: CodedPicture, left_out: bool) -> None:
         if self.meter is not None:
@@ -297,10 +324,10 @@ class NvidiaDecoderSession(Session[_Item, Frame]):
         progressive: bool, top_field_first: bool,
     ) -> Frame | VideoHwError:  # fmt: skip
         """The frame, or the error in its place."""
-        form = self._forms[sequence]
-        for old in [number for number in self._forms if number < sequence]:
+        for old in [number for number in list(self._forms) if number < sequence]:
             del self._forms[old]
         try:
+            form = self._forms.get(sequence, no_plan(verdict.item))
             if not isinstance(form, PictureForm):
                 raise form()
             if code:
@@ -320,6 +347,8 @@ class NvidiaDecoderSession(Session[_Item, Frame]):
             return unexpected(error)
 
     def _append(self, output: Frame | VideoHwError) -> None:
+        if self._failed:  # what ended the session is told once, and is the last
+            return
         self._ready.append(output)
         if self.meter is not None:
             self.meter.delivered(output)

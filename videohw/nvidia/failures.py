@@ -28,6 +28,8 @@ def refusal(
         return no_memory(item, MemoryError())
     error: VideoHwError = _cuda.error(code, call or "a call", "cuvid")
     error.args = (f"{error.args[0]}: {described(item)}",)
+    if call == "cuvidDecodePicture" and not error.fatal:
+        error.hint = HINT
     return error
 
 
@@ -81,13 +83,27 @@ def no_memory(item: CodedPicture, cause: MemoryError) -> BackendError:
     return error
 
 
+def no_plan(item: CodedPicture) -> Callable[[], VideoHwError]:
+    """The error for a picture of a sequence that ended where it began."""
+
+    def error() -> VideoHwError:
+        return InvalidBitstream(
+            f"{described(item)} is of a sequence that another one follows in one access unit",
+            offset=item.offset,
+            hint=HINT,
+        )
+
+    return error
+
+
 def lost(call: str | None, code: int) -> DeviceLost:
     """The context, and with it the session, is of no use any more."""
     error = _cuda.error(code, call or "a call", "cuvid")
     if isinstance(error, DeviceLost):
         return error
     return DeviceLost(
-        str(error.args[0]), domain="cuvid", call=call, code=code, hint="open a new session"
+        str(error.args[0]), domain="cuvid", call=call, code=code, name=error.name,
+        hint="open a new session",
     )
 
 

@@ -17,6 +17,7 @@ from ..types import DecoderConfig
 from .sequences import PictureForm, aspect
 
 _FIELD_ORDERS: Final = {True: "tff", False: "bff", None: None}
+_BT601: Final = 5  # matrix_coefficients of H.273
 _PARSED: Final = ("h264", "hevc")  # codecs whose sequences our parser describes
 
 
@@ -27,6 +28,8 @@ def stated_color(sequence: dict[str, Any], info: SequenceInfo, codec: str, name:
     if codec in _PARSED:
         full_range = info.full_range
     matrix = sequence["matrix"]
+    if codec == "jpeg":  # whatever the size (ITU-T T.871)
+        full_range, matrix = True, _BT601
     subsampled = any(plane.shift_x or plane.shift_y for plane in layout.planes)
     spec = ColorSpec.from_code_points(
         matrix=matrix if matrix or layout.rgb else None,

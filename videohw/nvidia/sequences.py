@@ -53,7 +53,7 @@ class PictureForm:
     height: int
     color: ColorSpec
     layout: Layout
-    sample_aspect: Fraction  # by which scaling changes the shape of a pixel
+    sample_aspect: Fraction | None  # by which scaling changes the shape of a pixel; None: it stays
     later: Conversion | None = None
 
 
@@ -82,7 +82,7 @@ def plan(
     name = native_format(sequence)
     width, height = sequence["size"]
     color = stated.overridden_by(config.color) if config.color else stated
-    native = PictureForm(name, width, height, color, (), Fraction(1))
+    native = PictureForm(name, width, height, color, (), None)
     request = Conversion(
         config.output, config.size, config.crop, None, config.chroma, config.resize, config.mean,
         config.std,
@@ -156,7 +156,7 @@ def _converted(
     planes = 3 if FORMATS[request.output].channels_first else 1
     places = [offset + index * strides[0] for index in range(planes)]
     core.plan_kernel(total, device.plan(made), rows, places)
-    shape = Fraction(crop[2] * height, crop[3] * width)
+    shape = None if request.size is None else Fraction(crop[2] * height, crop[3] * width)
     final = color_in(FORMATS[request.output], replace(picture, color=color))
     return PictureForm(request.output, width, height, final, layout, shape)
 
@@ -190,4 +190,6 @@ def _pitches(layout: PixelFormat, places: Layout) -> tuple[int, ...]:
 
 def aspect(form: PictureForm, sample_aspect: Fraction | None) -> Fraction | None:
     """The shape of a pixel of the frame, where the stream says ``sample_aspect``."""
-    return None if sample_aspect is None else sample_aspect * form.sample_aspect
+    if sample_aspect is None or form.sample_aspect is None:
+        return sample_aspect
+    return sample_aspect * form.sample_aspect

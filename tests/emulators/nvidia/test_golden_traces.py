@@ -83,6 +83,5 @@ def test_a_misuse_is_answered_as_the_driver_does(driver_paths: None, name: str) 
     wanted = MISUSES[name]
     if isinstance(wanted, str):  # a crash, which a sanitizer turns into another exit
         assert str(answer).startswith("exit ")
-        assert "the real one crashes here" in answer
     else:
         assert answer == wanted

@@ -1,0 +1,137 @@
+"""The NVIDIA backend under test: on the emulated drivers, with faults, or on a real device."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from tests.backends.faults import Faults, Kind, PlantedBug
+from tests.emulators import build
+from tests.emulators.control import Emulator
+
+_CALL = "cuvidDecodePicture"
+_REFUSAL, _ILLEGAL_ADDRESS = 1, 700  # CUDA_ERROR_INVALID_VALUE and one that sticks
+
+
+@contextmanager
+def emulated_drivers() -> Iterator[None]:
+    """Have this process load the emulated drivers; skips where they cannot be built.
+
+    The device is a newer one than that of the traces, so that every codec has its turn.
+    """
+    reason = build.missing()
+    if reason:
+        pytest.skip(reason)
+    folder = _folder()
+    names = {
+        "VIDEOHW_LIBCUDA": str(folder / "libcuda.so.1"),
+        "VIDEOHW_LIBNVCUVID": str(folder / "libnvcuvid.so.1"),
+        "VIDEOHW_EMULATOR_NVDEC": "newer",
+    }
+    from videohw.nvidia.capabilities import forget
+
+    with patch.dict(os.environ, names):
+        forget()
+        yield
+    forget()
+
+
+_folder = cache(build.built)
+
+
+def calls_of(name: str) -> int:
+    """How often the emulated driver's function was called so far; 0 of a real driver."""
+    if "VIDEOHW_EMULATOR_NVDEC" not in os.environ:
+        return 0
+    return int(Emulator(_folder()).report()["calls"].get(name, 0))
+
+
+class EmulatedFaults(Faults):
+    """Faults in the emulated decoder, picture by picture."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        super().__init__()
+        self._emulator = emulator
+        self._kinds: list[tuple[Kind, int]] = []
+        self._bugs: list[int] = []
+        self._before: list[tuple[Kind, int]] = []
+        self._made = 0
+
+    @property
+    def hits(self) -> list[tuple[Kind, int]]:  # type: ignore[override]
+        now = [
+            planned
+            for planned, times in zip(self._kinds, self._emulator.hits(), strict=True)
+            if times
+        ]
+        return [*self._before, *now]
+
+    @hits.setter
+    def hits(self, value: list[tuple[Kind, int]]) -> None:
+        self._before = list(value)
+
+    def arm(self, kind: Kind, after: int = 0) -> None:
+        if kind == "bug":
+            self._bugs.append(self._made + after)
+            return
+        how = {"refuse": ("fail", _REFUSAL), "lost": ("sticky", _ILLEGAL_ADDRESS)}
+        self._kinds.append((kind, after))
+        self._emulator.fault(_CALL, *how.get(kind, ("stall", 0)), first=after + 1)
+
+    def disarm(self) -> None:
+        self._before = self.hits
+        self._kinds.clear()
+        self._bugs.clear()
+        self._emulator.clear_faults()
+
+    def release(self) -> None:
+        self.disarm()
+
+    def wait_until_stalled(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while not self._emulator.stalled():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.002)
+        return True
+
+    def frame_made(self) -> None:
+        """A frame is made of a picture that was decoded: a planted bug hits here."""
+        number = self._made
+        self._made += 1
+        if number in self._bugs:
+            self._before.append(("bug", number))
+            raise PlantedBug("a planted bug")
+
+
+@contextmanager
+def nvidia_faults() -> Iterator[Faults]:
+    """Faults in the sessions on the emulated drivers, while the context lasts."""
+    from videohw.nvidia.frames import FrameMaker
+
+    faults = EmulatedFaults(Emulator(_folder()))
+    real = FrameMaker.make
+
+    def make(maker: FrameMaker, *arguments: Any, **named: Any) -> Any:
+        faults.frame_made()
+        return real(maker, *arguments, **named)
+
+    with patch.object(FrameMaker, "make", make):
+        try:
+            yield faults
+        finally:
+            faults.disarm()
+
+
+@contextmanager
+def no_faults() -> Iterator[Faults]:
+    """None can be put into a real driver."""
+    pytest.skip("faults are put into emulated drivers only")
+    yield Faults()

@@ -1,0 +1,146 @@
+"""NVIDIA: every output, held to the conversions on the CPU of what software decodes."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from tests.backends.conftest import BackendCase, on_nvidia
+from tests.backends.decoding import assert_account, decode_bytes
+from tests.backends.nvidia import calls_of
+from tests.backends.oracle import frames_md5
+from tests.corpus import stream
+from videohw.decoder import Decoder
+from videohw.errors import UnsupportedConfig
+from videohw.frame import Frame
+
+STREAMS = (
+    "generated/main_cabac_b2.h264", "generated/crop_130x98.h264", "generated/mbaff_tff.h264",
+    "generated/crop_322x182.h265", "generated/main10_320x240.h265", "generated/main12_420.h265",
+    "generated/main444_8_odd.h265", "generated/res_change_ABA.h265",
+)  # fmt: skip
+RGB = ("rgb24", "bgra", "rgb_planar", "rgb_float32", "rgb_float16")
+CODE = 1 / 255  # one code value of 8 bits, of floats from 0 to 1
+EVERY = 5  # so many pictures are decoded for one that is compared
+pytestmark = on_nvidia
+
+
+@functools.cache
+def by_software(name: str) -> tuple[Frame, ...]:
+    each = stream(name)
+    return tuple(decode_bytes(Decoder(each.codec, backend="software"), each.read()).frames)
+
+
+def decoded(backend: BackendCase, name: str, **arguments: Any) -> list[Frame]:
+    each = stream(name)
+    got = decode_bytes(backend.decoder(each.codec, **arguments), each.read())
+    assert got.errors == []
+    assert_account(got.summary)
+    assert len(got.frames) == each.frames
+    return got.frames
+
+
+def pixels(frame: Frame) -> npt.NDArray[np.float64]:
+    """As floats in which 1.0 is white; alpha too."""
+    scale = 1.0 if "float" in frame.format else 255.0
+    return np.stack([np.asarray(plane, np.float64) / scale for plane in frame.planes])
+
+
+def assert_alike(frames: list[Frame], name: str, output: str, **request: Any) -> None:
+    for frame, native in list(zip(frames, by_software(name), strict=True))[::EVERY]:
+        right = native.convert(output, **request)
+        assert (frame.format, frame.width, frame.height) == (output, right.width, right.height)
+        assert (frame.pts, frame.color.matrix) == (native.pts, right.color.matrix)
+        assert frame.sample_aspect_ratio == right.sample_aspect_ratio
+        bound = CODE * 1.01 + (1e-3 if output == "rgb_float16" else 0)
+        assert np.abs(pixels(frame) - pixels(right)).max() <= bound
+
+
+@pytest.mark.parametrize("output", RGB)
+@pytest.mark.parametrize("name", STREAMS)
+def test_rgb_is_that_of_the_cpu(backend: BackendCase, name: str, output: str) -> None:
+    assert_alike(decoded(backend, name, output=output), name, output)
+
+
+@pytest.mark.parametrize("output", ["rgb24", "rgb_planar"])
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"size": (97, 61)}, {"crop": (7, 3, 101, 75)}, {"crop": (7, 3, 101, 75), "size": (40, 90)},
+        {"size": (64, 48), "resize": "area"}, {"size": (500, 300), "chroma": "nearest"},
+    ],
+    ids=lambda each: "-".join(each),
+)  # fmt: skip
+@pytest.mark.parametrize("name", STREAMS[:5:2])
+def test_size_and_crop_are_those_of_the_cpu(
+    backend: BackendCase, name: str, request_: dict[str, Any], output: str
+) -> None:
+    assert_alike(decoded(backend, name, output=output, **request_), name, output, **request_)
+
+
+@pytest.mark.parametrize("output", ["native", "bgra", "rgb_planar", "rgb_float16"])
+@pytest.mark.parametrize("name", STREAMS[1:8:2])
+def test_device_memory_holds_what_host_memory_gets(
+    backend: BackendCase, name: str, output: str
+) -> None:
+    on_device = decoded(backend, name, output=output, memory="device", max_in_flight=4)
+    on_host = decoded(backend, name, output=output)
+    for frame, right in zip(on_device, on_host, strict=True):
+        assert (frame.memory, frame.format) == ("device", right.format)
+        for plane, exact in zip(frame.planes, right.planes, strict=True):
+            assert plane.__dlpack_device__() == (2, 0)  # kDLCUDA, the first device
+            assert tuple(plane.shape) == exact.shape
+            assert plane.__cuda_array_interface__["typestr"] == exact.dtype.str
+        brought = frame.to_host()
+        assert brought.memory == "host"
+        for plane, exact in zip(brought.planes, right.planes, strict=True):
+            np.testing.assert_array_equal(plane, exact)
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_metadata_maps_nothing(backend: BackendCase, name: str) -> None:
+    before = calls_of("cuvidMapVideoFrame64")
+    frames = decoded(backend, name, output="metadata")
+    assert calls_of("cuvidMapVideoFrame64") == before
+    for frame, right in zip(frames, by_software(name), strict=True):
+        assert frame.planes == ()
+        assert frame.corrupt is None
+        assert (frame.decode_index, frame.width, frame.height, frame.keyframe) == (
+            right.decode_index, right.width, right.height, right.keyframe,
+        )  # fmt: skip
+
+
+def test_times_of_metadata_are_those_of_the_pictures(backend: BackendCase) -> None:
+    each = stream(STREAMS[0])
+    with backend.decoder(each.codec, output="metadata", max_in_flight=100) as decoder:
+        decoder.submit(each.read(), pts=-7)
+        frames = decoder.flush()
+    assert [frame.pts for frame in frames if frame.pts is not None] == [-7]
+    assert len(frames) == each.frames
+
+
+@pytest.mark.parametrize("output", ["i420", "p010"])
+def test_what_no_kernel_makes_on_the_device_is_refused(backend: BackendCase, output: str) -> None:
+    """For each picture, and in host memory it is made."""
+    each = stream(STREAMS[0])
+    got = decode_bytes(backend.decoder(each.codec, output=output, memory="device"), each.read())
+    assert got.frames == []
+    assert [type(error) for error in got.errors] == [UnsupportedConfig] * each.frames
+    assert_account(got.summary)
+    made = decoded(backend, STREAMS[0], output=output)
+    if output == "i420":
+        assert frames_md5(made) == each.yuv_md5
+
+
+def test_frames_outlive_the_session_and_its_blocks_are_not_written_again(
+    backend: BackendCase,
+) -> None:
+    each = stream(STREAMS[0])
+    for memory in ("host", "device"):
+        kept = decoded(backend, each.name, memory=memory)
+        decoded(backend, each.name, memory=memory)
+        assert frames_md5(frame.to_host() for frame in kept) == each.yuv_md5

@@ -1,0 +1,95 @@
+"""What ``videohw info`` says of NVIDIA devices: which there are, and what each can do by trying it.
+
+Never fails: what cannot be asked is said in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..color import ColorSpec
+from ..errors import VideoHwError
+from ..kernels import Surface, plan_to_rgb
+from ..machine import capabilities
+from ..types import Capability
+from .console import Column, Console
+
+_GIB = 1 << 30
+
+
+def collect() -> list[dict[str, Any]]:
+    """One dict for each device, in the driver's order; for a backend that is available.
+
+    ``conversion`` is None where the kernels that convert pixels run, else why they do not, with
+    ``hint``. ``engines`` counts the device's decoders, None where the driver does not say.
+    """
+    from .. import _cuda
+
+    return [_asked(_cuda, information) for information in _cuda.devices()]
+
+
+def _asked(cuda: Any, information: Any) -> dict[str, Any]:
+    found = {"backend": "nvidia", **information._asdict(), "conversion": None, "hint": None}
+    small, color = Surface("nv12", 16, 16), ColorSpec().resolved(16)
+    try:
+        cuda.device(information.ordinal).plan(plan_to_rgb(small, Surface("rgb24", 16, 16), color))
+    except VideoHwError as error:
+        found |= {"conversion": str(error.args[0]), "hint": error.hint}
+    answers = capabilities(backend="nvidia", device=information.ordinal)
+    counts = [answer["decoders"] for each in answers for answer in each.details.values() if answer]
+    return found | {"engines": max(counts, default=None), "capabilities": answers}
+
+
+def show(console: Console, devices: Sequence[dict[str, Any]]) -> None:
+    """The table of devices, their UUIDs, and why one makes no RGB."""
+    if not devices:
+        return
+    console.heading("NVIDIA devices")
+    columns = (
+        Column("device", right=True), Column("compute"), Column("memory", right=True),
+        Column("decoders", right=True), Column("RGB"), Column("name"),
+    )  # fmt: skip
+    rows = [
+        (
+            str(each["ordinal"]),
+            ".".join(map(str, each["compute_capability"])),
+            f"{each['memory_bytes'] / _GIB:.0f} GiB",
+            str(each["engines"] or "?"),
+            "no" if each["conversion"] else "yes",
+            each["name"],
+        )
+        for each in devices
+    ]
+    console.table(columns, rows)
+    for each in devices:
+        console.labels(_words(each))
+
+
+def _words(device: dict[str, Any]) -> list[tuple[str, str]]:
+    said = [(f"device {device['ordinal']}", device["uuid"])]
+    if device["conversion"]:
+        said += [
+            ("no RGB", device["conversion"]),
+            ("try", device["hint"] or ""),
+            ("until then", 'output="native", and Frame.convert() of frames in host memory'),
+        ]
+    return said
+
+
+def others(devices: Sequence[dict[str, Any]]) -> list[tuple[str, Sequence[Capability]]]:
+    """(title, capabilities) of the devices after the first, which are not the first's."""
+    if not devices:
+        return []
+    first = devices[0]["capabilities"]
+    return [
+        (f"Capabilities of NVIDIA device {each['ordinal']}", each["capabilities"])
+        for each in devices[1:]
+        if not _alike(first, each["capabilities"])
+    ]
+
+
+def _alike(first: Sequence[Capability], other: Sequence[Capability]) -> bool:
+    return [(each.supported, each.details) for each in first] == [
+        (each.supported, each.details) for each in other
+    ]
