@@ -22,7 +22,8 @@ WORKFLOWS := $(wildcard .github/workflows/*.yml)
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 .PHONY: help build demo emulators test test-unit test-contract test-nvidia test-interop coverage \
-	asan leaks fuzz lint format types kernels emulator-report bench wheel wheel-test check fresh clean
+	asan leaks fuzz mutants lint format types kernels emulator-report bench wheel wheel-test check \
+	fresh clean
 
 help:
 	@sh tools/preflight.sh $(PYTHON)
@@ -68,14 +69,14 @@ test-contract: build $(VENV)/group-test ## what every backend keeps, in software
 	$(PYTEST) tests/backends -k 'not nvidia' $(PYTEST_ARGS)
 
 test-nvidia: emulators $(VENV)/group-test ## the same on emulated NVIDIA drivers, and those themselves
-	$(PYTEST) tests/nvidia tests/emulators $(PYTEST_ARGS)
+	$(PYTEST) tests/emulators tests/nvidia $(PYTEST_ARGS)
 	$(PYTEST) tests/backends -k nvidia $(PYTEST_ARGS)
 
 $(VENV)/group-interop: $(VENV)/base
 	@$(PIP) install --retries 1 $(addprefix --extra-index-url ,$(TORCH_INDEX)) --group interop
 	@touch $@
 
-test-interop: emulators $(VENV)/group-interop ## frames to and from PyTorch, OpenCV, PyAV
+test-interop: emulators $(VENV)/group-interop ## frames to and from PyTorch, OpenCV, PyAV; PyNvVideoCodec
 	VIDEOHW_INTEROP=1 $(PYTEST) tests/interop tests/examples/test_processes.py \
 		tests/emulators/nvidia/test_witness_pynvvideocodec.py $(PYTEST_ARGS)
 
@@ -91,6 +92,9 @@ leaks: build $(VENV)/group-test ## memory over LEAK_CYCLES open/close cycles of 
 
 fuzz: build $(VENV)/group-test ## FUZZ_SECONDS of damaged streams: nothing but a VideoHwError may come out
 	$(PY) -m fuzz.decoder --seconds $(FUZZ_SECONDS)
+
+mutants: build $(VENV)/group-test ## one-line bugs in the NVIDIA backend, each of which the tests must notice
+	$(PY) tools/mutants.py $(MUTANTS)
 
 lint: $(VENV)/group-lint ## style, shell scripts, workflows, pyproject.toml
 	$(VENV)/bin/ruff check .

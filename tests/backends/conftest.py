@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.backends.faults import FaultPlan, Faults, software_faults
@@ -21,6 +22,7 @@ from videohw.types import SoftwareDecoderOptions, SoftwareEncoderOptions
 
 ENCODED = ("h264", "hevc", "av1")
 DECODED = ("h264", "hevc", "av1", "vp9", "vp8", "mpeg2", "mpeg1", "jpeg")
+INEXACT = ("mpeg1", "mpeg2", "jpeg")  # how exact their inverse transform is, is left open
 OPTIONS = ("exact", "default", "late")  # names for :meth:`BackendCase.options`
 
 
@@ -37,6 +39,9 @@ class BackendCase:
     among the tests where that is not ``name``. ``refusal`` is the error for a picture that the
     codec refuses without saying more. ``has_device``: its sessions share a device, which is lost
     to all of them at once with what is on it, and which a forked child cannot use.
+    ``exact_idct``: its inverse transform of MPEG and JPEG, which the standards leave open within
+    bounds, is libavcodec's to the bit. ``shows_existing_vp9``: it shows a VP9 frame that was
+    hidden, which the driver of the recorded device does not.
     """
 
     name: str
@@ -47,6 +52,8 @@ class BackendCase:
     lookahead: Callable[[int], dict[str, Any]] = lambda pictures: {}
     present: Callable[[], AbstractContextManager[None]] = nullcontext
     id: str = ""
+    exact_idct: bool = True
+    shows_existing_vp9: bool = True
     refusal: type[VideoHwError] = InvalidBitstream
     has_device: bool = False
 
@@ -102,7 +109,15 @@ BACKENDS = (
         "nvidia", nvidia_faults, present=emulated_drivers, refusal=BackendError, has_device=True
     ),
     pytest.param(
-        BackendCase("nvidia", no_faults, id="device", refusal=BackendError, has_device=True),
+        BackendCase(
+            "nvidia",
+            no_faults,
+            id="device",
+            exact_idct=False,
+            shows_existing_vp9=False,
+            refusal=BackendError,
+            has_device=True,
+        ),
         marks=pytest.mark.hardware,
     ),
 )
@@ -150,6 +165,24 @@ def needs_any_encoder(backend: BackendCase) -> None:
     if not backend.encodes:
         reason = _why_not(backend.name, ENCODED[0], "encode")
         pytest.skip(f"{backend.name} cannot encode: {reason}")
+
+
+def assert_pictures(
+    backend: BackendCase, codec: str, found: Sequence[bytes], expected: Sequence[bytes]
+) -> None:
+    """The pictures are those of libavcodec: to the bit, or as close as another IDCT comes."""
+    if backend.exact_idct or codec not in INEXACT:
+        assert list(found) == list(expected)
+        return
+    assert [len(each) for each in found] == [len(each) for each in expected]
+    for one, other in zip(found, expected, strict=True):
+        difference = np.frombuffer(one, np.uint8).astype(int) - np.frombuffer(other, np.uint8)
+        assert np.mean(difference**2) < 1  # 48 dB
+
+
+def decodes(backend: BackendCase, name: str) -> bool:
+    """Whether the backend decodes this codec at all."""
+    return _why_not(backend.name, name, "decode") is None
 
 
 def needs_decoder(backend: BackendCase, name: str) -> None:

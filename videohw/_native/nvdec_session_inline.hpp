@@ -792,7 +792,8 @@ inline int NvdecSession::on_display(CUVIDPARSERDISPINFO *info)
     const int index = info->picture_index;
     if (index < 0 || index >= most_surfaces)
         return 0;
-    // AV1, VP9 and VP8 may show what an earlier access unit brought; the others show their own.
+    // AV1, VP9 and VP8 may show what an earlier access unit brought, and show it at once; the others
+    // show their own.
     const bool shows_others = settings_.codec == cudaVideoCodec_AV1 ||
                               settings_.codec == cudaVideoCodec_VP9 ||
                               settings_.codec == cudaVideoCodec_VP8;
@@ -803,7 +804,8 @@ inline int NvdecSession::on_display(CUVIDPARSERDISPINFO *info)
     }
     Shown shown;
     shown.index = index;
-    shown.serial = shows_others ? info->timestamp : index_serial_[index];
+    // Not the time that the parser tells: that is the smallest left, or the last one again. [H100]
+    shown.serial = shows_others ? serial_ : index_serial_[index];
     shown.progressive = info->progressive_frame;
     shown.top_field_first = info->top_field_first;
     shown.unpaired = info->repeat_first_field < 0;

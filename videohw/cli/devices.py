@@ -8,10 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..color import ColorSpec
 from ..errors import VideoHwError
-from ..kernels import Surface, plan_to_rgb
-from ..machine import capabilities
 from ..types import Capability
 from .console import Column, Console
 
@@ -30,6 +27,10 @@ def collect() -> list[dict[str, Any]]:
 
 
 def _asked(cuda: Any, information: Any) -> dict[str, Any]:
+    from ..color import ColorSpec
+    from ..kernels import Surface, plan_to_rgb
+    from ..machine import capabilities
+
     found = {"backend": "nvidia", **information._asdict(), "conversion": None, "hint": None}
     small, color = Surface("nv12", 16, 16), ColorSpec().resolved(16)
     try:

@@ -102,7 +102,11 @@ def lost(call: str | None, code: int) -> DeviceLost:
     if isinstance(error, DeviceLost):
         return error
     return DeviceLost(
-        str(error.args[0]), domain="cuvid", call=call, code=code, name=error.name,
+        str(error.args[0]),
+        domain="cuvid",
+        call=call,
+        code=code,
+        name=error.name,
         hint="open a new session",
     )
 
