@@ -106,8 +106,10 @@ def environment(folder: Path, **settings: object) -> dict[str, str]:
     with ``;`` between), ``CRASHES``, ``REPORT`` and ``CRASH_LOG`` (files), ``VERBOSE``.
     """
     paths = [str(folder), os.environ.get("LD_LIBRARY_PATH", "")]
+    # Settings of this process, which another test may have left, are not those of the other.
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     return {
-        **os.environ,
+        **kept,
         "LD_LIBRARY_PATH": ":".join(filter(None, paths)),
         "VIDEOHW_LIBCUDA": str(folder / "libcuda.so.1"),
         "VIDEOHW_LIBNVCUVID": str(folder / "libnvcuvid.so.1"),
