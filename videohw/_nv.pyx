@@ -8,6 +8,7 @@ know: what becomes of pictures, arguments of the API.
 
 from time import monotonic
 
+cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int64_t, uint64_t
@@ -220,6 +221,7 @@ cdef dict _caps(const CUVIDDECODECAPS &caps):
 _pools = weakref.WeakKeyDictionary()
 
 
+@cython.final
 cdef class Decoders:
     """The decoders of a device that are kept between sessions."""
 
@@ -269,6 +271,7 @@ def close_pools(double seconds):
         pool.close(seconds)
 
 
+@cython.final
 cdef class Pixels:
     """The block of one picture; gives it back when nobody looks any more."""
 
@@ -302,6 +305,7 @@ cdef class Pixels:
 from numpy import ndarray as _ndarray  # noqa: E402
 
 
+@cython.final
 cdef class Core:
     """The C++ session: what is queued for it and what comes out; see ``nvdec_session.hpp``.
 
