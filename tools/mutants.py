@@ -50,6 +50,8 @@ class Mutant:
         """Which modules are compiled of it."""
         if self.path.endswith(".py"):
             return ()
+        if self.path.endswith("_cuda.pyx"):
+            return ("_cuda",)
         return MODULES if "/cuda_" in self.path else ("_nv",)
 
 

@@ -693,6 +693,26 @@ cdef class DeviceArray:
         region.plane_pitch = self.steps[0] if last > 0 else 0
         return 0
 
+    def __getitem__(self, parts):
+        """The part that slices of the first dimensions cut out, without steps: the same memory."""
+        cdef int index
+        cut = parts if isinstance(parts, tuple) else (parts,)
+        lengths, offset = list(self.shape), self.offset
+        for index, each in enumerate(cut):
+            if index >= self.dimensions or not isinstance(each, slice) or each.step is not None:
+                raise InvalidInput(
+                    f"part is {parts!r}", argument="part", hint="slices without steps"
+                )
+            begin, end, _ = each.indices(self.lengths[index])
+            if begin >= end:
+                raise InvalidInput(f"part {parts!r} of {self.shape} is empty", argument="part")
+            lengths[index] = end - begin
+            offset += begin * self.steps[index]
+        return device_array(
+            self.device, self.block, offset, tuple(lengths), self.strides, self.typestr,
+            self.read_only,
+        )
+
     def joined(self, planes):
         """This and the ``planes`` after it as one array, None where they do not lie like one.
 

@@ -249,9 +249,7 @@ class Frame:
                 f"the planes of {self.format} cannot be seen as one array without a copy",
                 argument="copy",
             )
-        planes = self.planes
-        if layout.rgb:  # planes lie in the order G, B, R
-            planes = (planes[2], planes[0], planes[1])
+        planes = self._joinable()
         flat = np.concatenate([plane.reshape(-1) for plane in planes])
         if all(plane.shape == planes[0].shape for plane in planes):
             return flat.reshape(3, self.height, self.width), True
@@ -259,11 +257,19 @@ class Frame:
 
     def _on_device(self) -> _DeviceArray:
         """The picture in device memory as one array."""
-        planes = cast("tuple[_DeviceArray, ...]", self.planes)
+        planes = cast("tuple[_DeviceArray, ...]", self._joinable())
         array = planes[0].joined(planes[1:]) if planes else None
         if array is None:
             raise self._not_one_array()
         return array
+
+    def _joinable(self) -> tuple[npt.NDArray[Any], ...]:
+        """The planes in the order in which they make one array."""
+        layout = FORMATS.get(self.format)
+        if layout is None or not layout.rgb or len(self.planes) != 3:
+            return self.planes
+        green, blue, red = self.planes
+        return red, green, blue
 
     def _not_one_array(self) -> InvalidInput:
         return InvalidInput(

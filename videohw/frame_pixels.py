@@ -5,7 +5,7 @@ Owns: which colour, crop and shape of a pixel a converted frame has. Must not kn
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,31 +32,74 @@ def converted(frame: Frame, request: Conversion) -> Frame:
     a caller made is looked at too: :class:`InvalidInput` names "planes" that are not its picture.
     """
     _check_planes(frame)
-    target = frame.format if request.output == "native" else request.output
-    whole = frame.width, frame.height
-    crop = checked_crop(request.crop, whole) or (0, 0, *whole)
-    size = request.size or crop[2:]
-    frame = replace(frame, color=resolved(frame, request.color))
-    if size == crop[2:]:
-        if not FORMATS[target].rgb:
-            _check_begins_on_chroma(frame, crop)
-        if _SAME_LAYOUT.get(target, target) == _SAME_LAYOUT.get(frame.format, frame.format):
-            return replace(_cut(frame, crop), format=target)
-    layout = FORMATS[target]
+    task = Task.of(frame, request)
+    views = task.views()
+    if views is not None:
+        return views
     planes = convert(
-        frame.planes, frame.format, target,
-        color=frame.color, size=size, crop=crop, chroma=request.chroma, resize=request.resize,
-        mean=request.mean, std=request.std,
+        frame.planes, frame.format, task.target,
+        color=task.frame.color, size=task.size, crop=task.crop, chroma=request.chroma,
+        resize=request.resize, mean=request.mean, std=request.std,
     )  # fmt: skip
-    return replace(
-        frame,
-        planes=tuple(_for_good(plane) for plane in planes),
-        format=target,
-        width=size[0],
-        height=size[1],
-        color=color_in(layout, frame),
-        sample_aspect_ratio=_scaled_aspect(frame, crop, size),
-    )
+    return task.result(tuple(_for_good(plane) for plane in planes))
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A conversion with nothing left open, wherever the pixels of ``frame`` are.
+
+    ``frame`` has its colour resolved; ``target`` is the format to be made of ``crop``, in
+    ``size``.
+    """
+
+    frame: Frame
+    target: str
+    crop: Crop
+    size: Size
+
+    @classmethod
+    def of(cls, frame: Frame, request: Conversion) -> Task:
+        """What ``request`` asks of ``frame``; :class:`InvalidInput` for a crop outside of it."""
+        whole = frame.width, frame.height
+        crop = checked_crop(request.crop, whole) or (0, 0, *whole)
+        target = frame.format if request.output == "native" else request.output
+        frame = replace(frame, color=resolved(frame, request.color))
+        return cls(frame, target, crop, request.size or crop[2:])
+
+    @property
+    def scales(self) -> bool:
+        """Whether the size changes."""
+        return self.size != self.crop[2:]
+
+    def views(self) -> Frame | None:
+        """The result as views of the frame's planes; None where something is to be computed.
+
+        :class:`InvalidInput` for a crop that would begin between two samples of chroma.
+        """
+        if self.scales:
+            return None
+        if not FORMATS[self.target].rgb:
+            _check_begins_on_chroma(self.frame, self.crop)
+        formats = self.target, self.frame.format
+        one, other = (_SAME_LAYOUT.get(name, name) for name in formats)
+        return replace(self.cut(), format=self.target) if one == other else None
+
+    def cut(self) -> Frame:
+        """The part of the frame, as views of its planes."""
+        return _cut(self.frame, self.crop)
+
+    def result(self, planes: tuple[Any, ...]) -> Frame:
+        """The frame of ``planes`` that were computed."""
+        frame = self.frame
+        return replace(
+            frame,
+            planes=planes,
+            format=self.target,
+            width=self.size[0],
+            height=self.size[1],
+            color=color_in(FORMATS[self.target], frame),
+            sample_aspect_ratio=_scaled_aspect(frame, self.crop, self.size),
+        )
 
 
 def _check_planes(frame: Frame) -> None:

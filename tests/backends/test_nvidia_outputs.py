@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import functools
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
+from tests.backends.compared import assert_alike, by_software, decoded
 from tests.backends.conftest import BackendCase, on_nvidia
 from tests.backends.decoding import assert_account, decode_bytes
 from tests.backends.nvidia import calls_of
 from tests.backends.oracle import frames_md5
 from tests.corpus import stream
-from videohw.decoder import Decoder
 from videohw.errors import UnsupportedConfig
-from videohw.frame import Frame
 
 STREAMS = (
     "generated/main_cabac_b2.h264", "generated/crop_130x98.h264", "generated/mbaff_tff.h264",
@@ -24,40 +22,7 @@ STREAMS = (
     "generated/main444_8_odd.h265", "generated/res_change_ABA.h265",
 )  # fmt: skip
 RGB = ("rgb24", "bgra", "rgb_planar", "rgb_float32", "rgb_float16")
-CODE = 1 / 255  # one code value of 8 bits, of floats from 0 to 1
-EVERY = 5  # so many pictures are decoded for one that is compared
 pytestmark = on_nvidia
-
-
-@functools.cache
-def by_software(name: str) -> tuple[Frame, ...]:
-    each = stream(name)
-    return tuple(decode_bytes(Decoder(each.codec, backend="software"), each.read()).frames)
-
-
-def decoded(backend: BackendCase, name: str, **arguments: Any) -> list[Frame]:
-    each = stream(name)
-    got = decode_bytes(backend.decoder(each.codec, **arguments), each.read())
-    assert got.errors == []
-    assert_account(got.summary)
-    assert len(got.frames) == each.frames
-    return got.frames
-
-
-def pixels(frame: Frame) -> npt.NDArray[np.float64]:
-    """As floats in which 1.0 is white; alpha too."""
-    scale = 1.0 if "float" in frame.format else 255.0
-    return np.stack([np.asarray(plane, np.float64) / scale for plane in frame.planes])
-
-
-def assert_alike(frames: list[Frame], name: str, output: str, **request: Any) -> None:
-    for frame, native in list(zip(frames, by_software(name), strict=True))[::EVERY]:
-        right = native.convert(output, **request)
-        assert (frame.format, frame.width, frame.height) == (output, right.width, right.height)
-        assert (frame.pts, frame.color.matrix) == (native.pts, right.color.matrix)
-        assert frame.sample_aspect_ratio == right.sample_aspect_ratio
-        bound = CODE * 1.01 + (1e-3 if output == "rgb_float16" else 0)
-        assert np.abs(pixels(frame) - pixels(right)).max() <= bound
 
 
 @pytest.mark.parametrize("output", RGB)
@@ -99,6 +64,26 @@ def test_device_memory_holds_what_host_memory_gets(
         assert brought.memory == "host"
         for plane, exact in zip(brought.planes, right.planes, strict=True):
             np.testing.assert_array_equal(plane, exact)
+
+
+def test_planar_rgb_is_one_array_in_the_order_r_g_b(backend: BackendCase) -> None:
+    """4:4:4 with the identity matrix; its planes are G, B, R in either memory."""
+    av = pytest.importorskip("av", reason="PyAV is not installed")
+    context = av.CodecContext.create("libx265", "w")
+    context.width, context.height, context.pix_fmt = 160, 144, "gbrp"
+    context.time_base = Fraction(1, 25)
+    context.options = {"x265-params": "lossless=1:log-level=none:pools=none:frame-threads=1"}
+    levels = np.array([40, 90, 200], np.uint8)  # of red, green and blue
+    picture = av.VideoFrame.from_ndarray(np.full((144, 160, 3), levels), format="rgb24")
+    packets = context.encode(picture.reformat(format="gbrp")) + context.encode(None)
+    got = decode_bytes(
+        backend.decoder("hevc", memory="device"), b"".join(bytes(each) for each in packets)
+    )
+    (frame,) = got.frames
+    assert frame.format == "gbrp"
+    for seen in (np.from_dlpack(frame, device="cpu"), np.asarray(frame.to_host())):
+        assert seen.shape == (3, 144, 160)
+        assert [np.unique(plane).tolist() for plane in seen] == [[40], [90], [200]]
 
 
 @pytest.mark.parametrize("name", STREAMS)

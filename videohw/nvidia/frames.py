@@ -1,4 +1,4 @@
-"""Frames made of the pictures of NVDEC, and their conversion where they are.
+"""Frames made of the pictures of NVDEC.
 
 Must not know: which pictures are delivered, sessions.
 """
@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from ..backend import CodedPicture, SequenceInfo
 from ..color import ColorSpec
-from ..errors import UnsupportedConfig
-from ..frame import Conversion, Converter, Frame
+from ..frame import Converter, Frame
 from ..frame_pixels import converted
 from ..pixel_format import FORMATS
 from ..types import DecoderConfig
+from .conversions import DeviceConverter
 from .sequences import PictureForm, aspect
 
 _FIELD_ORDERS: Final = {True: "tff", False: "bff", None: None}
@@ -85,18 +85,3 @@ class FrameMaker:
             converter=self._converter,
         )
         return frame if form.later is None else converted(frame, form.later)
-
-
-class DeviceConverter:
-    """Converts frames in device memory; what no kernel does is refused."""
-
-    def __init__(self, device: Any) -> None:
-        self._device = device
-
-    def __call__(self, frame: Frame, request: Conversion) -> Frame:
-        """``frame`` as ``request`` says, in device memory."""
-        raise UnsupportedConfig(
-            f"no kernel makes {request.output} of {frame.format} in device memory",
-            argument="output",
-            hint="frame.to_host().convert(...), or ask the decoder for that output",
-        )

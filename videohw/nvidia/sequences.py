@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
 
@@ -16,27 +16,15 @@ from ..color import ColorSpec
 from ..errors import UnsupportedConfig
 from ..frame import Conversion, Frame
 from ..frame_pixels import color_in, resolved
-from ..kernels import Surface, plan_to_rgb
-from ..pixel_format import FORMATS, PixelFormat
+from ..kernels import Surface
+from ..pixel_format import FORMATS
 from ..pixels.checks import checked_crop
 from ..types import DecoderConfig
 from .capabilities import sample_format
+from .layouts import Layout, block_layout, kernel_source, plan_rgb
 
-# (offset in bytes, shape, strides in bytes, typestr) of a plane.
-Layout: TypeAlias = "tuple[tuple[int, tuple[int, ...], tuple[int, ...], str], ...]"
-
-# Rows of our blocks begin at multiples of this, where they do not fill a multiple of 4 bytes.
-_ROW_ALIGNMENT: Final = 64
-_WORD: Final = 4
-_PLANE_ALIGNMENT: Final = 256
 # In place of the pitch of the surface, which is known when one is mapped.
 _ANY_PITCH: Final = 1 << 17
-# What the kernels call a surface, and its depth: gray ones have neutral chroma, too.
-_KERNEL_SOURCES: Final = {
-    "gray": ("nv12", None), "gray10msb": ("p010", None), "gray12msb": ("p012", None),
-    "yuv444p10msb": ("yuv444p16", 10), "yuv444p12msb": ("yuv444p16", 12),
-    "gbrp": ("yuv444p", None), "gbrp10msb": ("yuv444p16", 10), "gbrp12msb": ("yuv444p16", 12),
-}  # fmt: skip
 _IDENTITY: Final = 0  # matrix_coefficients of H.273
 
 
@@ -116,7 +104,7 @@ def _picture(form: PictureForm) -> Frame:
 
 
 def _copied(core: Any, sequence: dict[str, Any], native: PictureForm) -> PictureForm:
-    layout, total = _layout(FORMATS[native.format], native.width, native.height)
+    layout, total = block_layout(FORMATS[native.format], native.width, native.height)
     item = np.dtype(FORMATS[native.format].dtype).itemsize
     copies = []
     for index, plane in enumerate(FORMATS[native.format].planes):
@@ -133,59 +121,24 @@ def _converted(
     core: Any, device: Any, sequence: dict[str, Any], native: PictureForm, request: Conversion
 ) -> PictureForm | None:
     """By a kernel; None when there is none for the format."""
-    source_name, depth = _KERNEL_SOURCES.get(native.format, (native.format, None))
+    source_name, depth = kernel_source(native.format)
     picture = _picture(native)
     color = resolved(picture, None)
     whole = native.width, native.height
     crop = checked_crop(request.crop, whole) or (0, 0, *whole)
     width, height = request.size or crop[2:]
-    layout, total = _layout(FORMATS[request.output], width, height)
-    target = Surface(request.output, width, height, _pitches(FORMATS[request.output], layout))
     columns, lines = sequence["target_size"]
     source = Surface(source_name, columns, lines, (_ANY_PITCH,), depth)
+    on_surface = (crop[0] + sequence["left"], crop[1] + sequence["top"], crop[2], crop[3])
     try:
-        made = plan_to_rgb(
-            source, target, color, chroma=request.chroma, resize=request.resize,
-            crop=(crop[0] + sequence["left"], crop[1] + sequence["top"], crop[2], crop[3]),
-            mean=request.mean or (0.0, 0.0, 0.0), std=request.std or (1.0, 1.0, 1.0),
-        )  # fmt: skip
+        made = plan_rgb(source, request, color, on_surface, (width, height))
     except UnsupportedConfig:
         return None
     rows = [index * lines for index in range(len(FORMATS[source_name].planes))]
-    offset, _, strides, _ = layout[0]
-    planes = 3 if FORMATS[request.output].channels_first else 1
-    places = [offset + index * strides[0] for index in range(planes)]
-    core.plan_kernel(total, device.plan(made), rows, places)
+    core.plan_kernel(made.bytes, device.plan(made.plan), rows, made.offsets)
     shape = None if request.size is None else Fraction(crop[2] * height, crop[3] * width)
     final = color_in(FORMATS[request.output], replace(picture, color=color))
-    return PictureForm(request.output, width, height, final, layout, shape)
-
-
-def _layout(layout: PixelFormat, width: int, height: int) -> tuple[Layout, int]:
-    """Where the planes of a picture lie in a block of ours, and the bytes of the block."""
-    dtype = np.dtype(layout.dtype)
-    planes, offset = [], 0
-    for index in range(len(layout.planes)):
-        shape = layout.plane_shape(index, width, height)
-        inner = dtype.itemsize * (shape[2] if len(shape) == 3 and not layout.channels_first else 1)
-        columns, rows = (shape[2], shape[1]) if layout.channels_first else (shape[1], shape[0])
-        pitch = columns * inner
-        if pitch % _WORD:
-            pitch += -pitch % _ROW_ALIGNMENT
-        strides: tuple[int, ...] = (pitch, inner)
-        if layout.channels_first:
-            strides = (pitch * rows, pitch, inner)
-        elif len(shape) == 3:
-            strides = (pitch, inner, dtype.itemsize)
-        planes.append((offset, shape, strides, dtype.str))
-        offset += pitch * rows * (shape[0] if layout.channels_first else 1)
-        if index + 1 < len(layout.planes) and pitch % _ROW_ALIGNMENT:
-            offset += -offset % _PLANE_ALIGNMENT
-    return tuple(planes), offset
-
-
-def _pitches(layout: PixelFormat, places: Layout) -> tuple[int, ...]:
-    return (places[0][2][1] if layout.channels_first else places[0][2][0],)
+    return PictureForm(request.output, width, height, final, made.layout, shape)
 
 
 def aspect(form: PictureForm, sample_aspect: Fraction | None) -> Fraction | None:
