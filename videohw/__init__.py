@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from .frame import Frame
     from .machine import backends, capabilities
+    from .nvidia.encoder_options import NvidiaEncoderOptions, NvidiaPictureOptions
     from .nvidia.options import NvidiaDecoderOptions
     from .reader import VideoReader, open
     from .session_switch import SwitchMode, SwitchRequest
@@ -70,6 +71,8 @@ __all__ = [
     "InvalidInput",
     "MasteringDisplay",
     "NvidiaDecoderOptions",
+    "NvidiaEncoderOptions",
+    "NvidiaPictureOptions",
     "Packet",
     "SessionClosed",
     "SoftwareDecoderOptions",
@@ -107,6 +110,7 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "frame": ("Frame",),
     "machine": ("backends", "capabilities"),
+    "nvidia.encoder_options": ("NvidiaEncoderOptions", "NvidiaPictureOptions"),
     "nvidia.options": ("NvidiaDecoderOptions",),
     "reader": ("VideoReader", "open"),
     "session_switch": ("SwitchMode", "SwitchRequest"),

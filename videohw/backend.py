@@ -235,7 +235,8 @@ class EncoderSession(Protocol):
     """An encoder of one backend. All methods may be called from any thread.
 
     ``stage`` copies or registers the caller's pixels, so that the caller may change them as soon
-    as it returns; they must fit the settings of ``switch``. Packets come in decode order.
+    as it returns; they must fit the settings of ``switch``. ``options`` are the backend's own for
+    this picture, None without. Packets come in decode order.
 
     ``stream`` counts the ends of stream asked for so far, and ``push_into`` queues nothing and
     answers False when it is no longer ``stream``: so the caller knows of each picture whether it
@@ -251,7 +252,9 @@ class EncoderSession(Protocol):
     meter: Meter | None
 
     def admit(self, timeout: float | None = 0) -> None: ...
-    def stage(self, frame: object, switch: SessionSwitch) -> tuple[Any, int]: ...
+    def stage(
+        self, frame: object, switch: SessionSwitch, options: object | None = None
+    ) -> tuple[Any, int]: ...
     def push(self, items: Sequence[EncoderItem]) -> None: ...
     def push_into(self, stream: int, items: Sequence[EncoderItem]) -> bool: ...
     def prepare(

@@ -93,6 +93,8 @@ class Encoder(SessionOwner):
     ) -> None:
         codec = canonical_codec(codec, "encode")
         require_hardware = arguments.boolean("require_hardware", require_hardware)
+        if metrics is None:  # an option of the predecessor has another name for it
+            metrics = getattr(options, "report_metrics", None)
         measured = None if metrics is None else arguments.boolean("metrics", metrics)
         self._config = encoder_config(
             codec, width, height, fps=fps, input=input, device=device, rate_control=rate_control,
@@ -118,6 +120,7 @@ class Encoder(SessionOwner):
         pts: int | None = None,
         *,
         force_keyframe: bool = False,
+        options: object | None = None,
         timeout: float | None = 0,
     ) -> None:
         """Queue one picture; its pixels are copied, so the caller may change them at once.
@@ -133,6 +136,7 @@ class Encoder(SessionOwner):
         ``pts`` in ``time_base``, above the last one. None takes the frame's own pts when it has
         one with a time base, else the previous one plus one frame (0 for the first).
         ``force_keyframe`` makes this picture a keyframe that decoding may start at.
+        ``options``: the backend's own for this picture, such as :class:`NvidiaPictureOptions`.
         ``timeout``: seconds to wait while a limit is reached, None for ever. The thread that
         reaped last does not wait for itself: with ``max_in_flight`` packets ready it gets
         Backpressure at once, whatever the timeout.
@@ -144,13 +148,14 @@ class Encoder(SessionOwner):
         deadline = deadline_after(arguments.seconds("timeout", timeout))
         meter = self._session.meter
         if meter is None:
-            self._submit_in_time(deadline, frame, pts, force_keyframe, self._session.stage)
+            self._submit_in_time(deadline, frame, pts, force_keyframe, options, self._session.stage)
             return
         began = meter.now()
         try:
             byte_count = self._submit_in_time(
-                deadline, frame, pts, force_keyframe, partial(self._measured_stage, meter, began)
-            )
+                deadline, frame, pts, force_keyframe, options,
+                partial(self._measured_stage, meter, began),
+            )  # fmt: skip
         except Backpressure:
             meter.refused()
             raise
@@ -172,10 +177,10 @@ class Encoder(SessionOwner):
                 return byte_count
 
     def _measured_stage(
-        self, meter: Meter, began: int, frame: Any, switch: SessionSwitch
+        self, meter: Meter, began: int, frame: Any, switch: SessionSwitch, options: object
     ) -> tuple[Any, int]:
         since = meter.now()
-        staged = self._session.stage(frame, switch)
+        staged = self._session.stage(frame, switch, options)
         meter.prepared(began, since)
         return staged
 
@@ -184,7 +189,8 @@ class Encoder(SessionOwner):
         frame: Any,
         given_pts: int | None,
         force_keyframe: bool,
-        stage: Callable[[Any, SessionSwitch], tuple[Any, int]],
+        options: object | None,
+        stage: Callable[[Any, SessionSwitch, object], tuple[Any, int]],
     ) -> int | None:
         """Queue the picture; its bytes, or None and nothing done when a flush came between."""
         plan, stream = self._plan, self._session.stream
@@ -192,7 +198,7 @@ class Encoder(SessionOwner):
         switch = starting or plan.in_force
         frame_duration = 1 / (switch.config.fps * switch.config.time_base)  # 1 or more
         exact, pts = self._times.of(frame, given_pts)
-        pixels, queued_bytes = stage(frame, switch)
+        pixels, queued_bytes = stage(frame, switch, options)
         picture = InputPicture(
             serial=self._serial,
             pixels=pixels,

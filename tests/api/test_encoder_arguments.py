@@ -12,6 +12,7 @@ from videohw.color import ColorSpec
 from videohw.encoder import Encoder
 from videohw.encoder_config import encoder_config, frame_rate
 from videohw.errors import InvalidInput, UnsupportedCodec, UnsupportedConfig, VideoHwError
+from videohw.nvidia.encoder_options import NvidiaPictureOptions
 from videohw.types import ConstantQuality, SoftwareEncoderOptions
 
 GIVEN: dict[str, Any] = {
@@ -230,3 +231,21 @@ def test_defaults_are_those_of_the_contract() -> None:
         assert encoder.time_base == config.time_base
     assert summary["max_in_flight"] == 6
     assert (summary["input"], summary["layout"]) == ("nv12", "annexb")
+
+
+def test_options_of_a_picture_are_the_backends() -> None:
+    picture = np.zeros((72, 64), np.uint8)
+    with Encoder(**GIVEN) as encoder:
+        with pytest.raises(InvalidInput) as caught:
+            encoder.submit(picture, options=NvidiaPictureOptions())
+        assert caught.value.argument == "options"
+        encoder.submit(picture)
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_the_predecessors_name_for_metrics(asked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SoftwareEncoderOptions, "report_metrics", asked, raising=False)
+    given = {**GIVEN, "options": SoftwareEncoderOptions()}
+    for metrics, expected in ((None, asked), (not asked, not asked)):
+        with Encoder(**given, metrics=metrics) as encoder:
+            assert encoder.metrics().enabled is expected

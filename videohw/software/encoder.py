@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..backend import Account, EncoderItem, InputPicture, PreparedSwitch, SessionSwitch
-from ..errors import UnsupportedCodec, UnsupportedConfig
+from ..errors import InvalidInput, UnsupportedCodec, UnsupportedConfig
 from ..packet_layout import PacketLayout
 from ..pixel_format import FORMATS
 from ..types import Capability, EncoderConfig, Packet
@@ -98,8 +98,17 @@ class SoftwareEncoderSession(WorkerSession[EncoderItem, Packet]):
             name=f"videohw-encode-{config.codec}",
         )
 
-    def stage(self, frame: object, switch: SessionSwitch) -> tuple[StagedPicture, int]:
+    def stage(
+        self, frame: object, switch: SessionSwitch, options: object | None = None
+    ) -> tuple[StagedPicture, int]:
         """A copy of ``frame``'s pixels and the bytes it holds; InvalidInput for a wrong one."""
+        if options is not None:
+            raise InvalidInput(
+                f"options of the picture is {type(options).__name__}, the software backend takes "
+                "none",
+                argument="options",
+                hint="None",
+            )
         stage = self._made_for(switch).stage
         staged = stage.copy(frame)
         return stage.begin(staged), staged.memory_bytes

@@ -1,0 +1,105 @@
+"""What goes into the stream beside the pictures: SEI messages, and metadata OBUs of AV1.
+
+Payloads are as the driver takes them: without their type and size, and without emulation
+prevention, which it adds. Must not know: sessions, the driver.
+"""
+
+from __future__ import annotations
+
+import struct
+from fractions import Fraction
+from typing import Final, TypeAlias
+
+from ..errors import InvalidInput
+from ..types import ContentLight, MasteringDisplay, SideData
+from .encoder_options import NvidiaEncoderOptions, NvidiaPictureOptions
+
+# (payload type, bytes): of H.264 and H.265 annex D; AV1's metadata_type (5.8.1, 6.7.1).
+Payload: TypeAlias = tuple[int, bytes]
+
+_ITU_T_T35, _UNREGISTERED, _MASTERING, _LIGHT = 4, 5, 137, 144
+_AV1_LIGHT, _AV1_MASTERING, _AV1_T35 = 1, 2, 4
+# itu_t_t35_country_code and provider_code of ATSC, its identifier, cc_data (A/53 part 4, 6.2.3).
+_ATSC_CAPTIONS: Final = b"\xb5\x00\x31GA94\x03"
+_PROCESS_CC_DATA: Final = 0x40
+_MOST_CAPTIONS: Final = 31
+_CHROMATICITY, _LUMINANCE = 50_000, 10_000  # units of the SEI message: 0.00002 and 0.0001 cd/m2
+# AV1 (6.7.4) has binary fractions: 0.16, 24.8 and 18.14 bits.
+_AV1_CHROMATICITY, _AV1_MAX_LUMINANCE, _AV1_MIN_LUMINANCE = 1 << 16, 1 << 8, 1 << 14
+
+
+def captions(constructs: bytes) -> bytes:
+    """cc_data of ``constructs``, three bytes each, as user data registered by ITU-T T.35."""
+    count, odd = divmod(len(constructs), 3)
+    if odd or count > _MOST_CAPTIONS:
+        raise InvalidInput(
+            f"captions are {len(constructs)} bytes",
+            argument="options.captions",
+            hint=f"three bytes for each construct, {_MOST_CAPTIONS} constructs at most",
+        )
+    head = bytes((_PROCESS_CC_DATA | count, 0xFF))
+    return _ATSC_CAPTIONS + head + constructs + b"\xff"
+
+
+def mastering_display(display: MasteringDisplay) -> bytes:
+    """mastering_display_colour_volume (H.265 D.2.28): primaries in the order G, B, R."""
+    points = (display.green, display.blue, display.red, display.white_point)
+    words = [_units(value, _CHROMATICITY, 16) for point in points for value in point]
+    luminances = (
+        _units(display.max_luminance, _LUMINANCE, 32),
+        _units(display.min_luminance, _LUMINANCE, 32),
+    )
+    return struct.pack(">8H2I", *words, *luminances)
+
+
+def content_light(light: ContentLight) -> bytes:
+    """content_light_level_info (H.265 D.2.35), and AV1's metadata_hdr_cll: the same bytes."""
+    words = (light.max_content, light.max_frame_average)
+    return struct.pack(">2H", *(min(value, 0xFFFF) for value in words))
+
+
+def av1_mastering_display(display: MasteringDisplay) -> bytes:
+    """metadata_hdr_mdcv (AV1 5.8.4): primaries in the order R, G, B."""
+    points = (display.red, display.green, display.blue, display.white_point)
+    words = [_units(value, _AV1_CHROMATICITY, 16) for point in points for value in point]
+    luminances = (
+        _units(display.max_luminance, _AV1_MAX_LUMINANCE, 32),
+        _units(display.min_luminance, _AV1_MIN_LUMINANCE, 32),
+    )
+    return struct.pack(">8H2I", *words, *luminances)
+
+
+def payloads(
+    codec: str, options: NvidiaEncoderOptions, picture: NvidiaPictureOptions, brought: SideData
+) -> tuple[Payload, ...]:
+    """All payloads of one picture; ``brought`` is what the caller's frame has of its own.
+
+    What the options of the picture say goes before those of the session, these before the
+    frame's. :class:`InvalidInput` for what the codec has no place for.
+    """
+    own = brought if options.side_data else SideData()
+    found: list[Payload] = []
+    av1 = codec == "av1"
+    constructs = own.captions if picture.captions is None else picture.captions
+    if constructs:
+        found.append((_AV1_T35 if av1 else _ITU_T_T35, captions(constructs)))
+    display = options.mastering_display or own.mastering_display
+    if display is not None:
+        made = av1_mastering_display(display) if av1 else mastering_display(display)
+        found.append((_AV1_MASTERING if av1 else _MASTERING, made))
+    light = options.content_light or own.content_light
+    if light is not None:
+        found.append((_AV1_LIGHT if av1 else _LIGHT, content_light(light)))
+    if picture.user_data and av1:
+        raise InvalidInput(
+            "options.user_data is given, and AV1 has no such messages",
+            argument="options.user_data",
+            hint="options.sei with metadata type 4 (ITU-T T.35) or one above 5",
+        )
+    found += [(_UNREGISTERED, each) for each in picture.user_data]
+    found += picture.sei
+    return tuple(found)
+
+
+def _units(value: Fraction, unit: int, bits: int) -> int:
+    return min(max(round(value * unit), 0), (1 << bits) - 1)
