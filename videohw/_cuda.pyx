@@ -51,6 +51,8 @@ VIDEO_HINT = "in a container set NVIDIA_DRIVER_CAPABILITIES=video,compute,utilit
 _DRIVERS = {11040: "470", 11080: "520", 12000: "525", 12010: "530", 12050: "555", 13000: "580"}
 _DTYPES = {"|u1": (dlpack_unsigned, 8), "<u2": (dlpack_unsigned, 16), "<f2": (dlpack_float, 16),
            "<f4": (dlpack_float, 32)}
+# CUDA_ERROR_NO_BINARY_FOR_GPU, _INVALID_PTX, _UNSUPPORTED_PTX_VERSION
+_NOT_FOR_THIS_DRIVER = (209, 218, 222)
 _OURS = object()  # whoever has it may make the objects below
 
 cdef Driver _driver
@@ -466,6 +468,11 @@ cdef class Device:
                 code = self.native.kernels.load(image)
             if not code:
                 return 0
+        if code in _NOT_FOR_THIS_DRIVER:
+            raise UnsupportedConfig(
+                f"the driver does not take the kernels: {failure(code).args[0]}",
+                hint="install a newer driver",
+            )
         raise failure(code)
 
     cdef const Kernel *_kernel(self, str name) except NULL:

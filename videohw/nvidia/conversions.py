@@ -70,8 +70,7 @@ class DeviceConverter:
                 raise
         raise UnsupportedConfig(
             f"no kernel makes {task.target} of {frame.format}"
-            + (" in another size" if task.scales else "")
-            + " in device memory",
+            + (" in another size" if task.scales else ""),
             argument="output",
             hint="frame.to_host().convert(...), or ask the decoder for that output",
         )

@@ -105,6 +105,8 @@ class NvidiaDecoderSession(Session[_Item, Frame]):
         self._marks: deque[_Item] = deque()
         self._forms: dict[int, PictureForm | Callable[[], VideoHwError]] = {}
         self._refused_tool: str | None = None
+        self._on_host = 0
+        self._why_on_host: str | None = None
         # What the parser said of each sequence, by the number that goes with its pictures.
         self._infos: dict[int, SequenceInfo] = {0: SequenceInfo()}
         self._newest_info = 0
@@ -139,6 +141,8 @@ class NvidiaDecoderSession(Session[_Item, Frame]):
             "safe_lifetime": True,  # there is no other mode
             **self._core.counters(),
             "decoders_idle": self._decoders.counters()["idle"],
+            "converted_on_host": self._on_host,
+            "why_on_host": self._why_on_host,
         }
 
     # The worker
@@ -332,6 +336,9 @@ class NvidiaDecoderSession(Session[_Item, Frame]):
                 raise form()
             if code:
                 raise _cuda.error(code, call or "a call", "cuvid")
+            if form.later is not None:
+                self._on_host += 1
+                self._why_on_host = form.why_later
             return self._maker.make(
                 form, verdict.item, verdict.corrupt, pixels, progressive=progressive,
                 top_field_first=top_field_first,

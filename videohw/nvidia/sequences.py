@@ -33,7 +33,7 @@ class PictureForm:
     """The form of the frames of one sequence.
 
     ``layout`` is where planes lie in a block, empty without pixels. ``later``: what is still to be
-    done to a frame in host memory; None as a rule.
+    done to a frame in host memory; None as a rule. ``why_later``: why no kernel does it.
     """
 
     format: str
@@ -43,6 +43,7 @@ class PictureForm:
     layout: Layout
     sample_aspect: Fraction | None  # by which scaling changes the shape of a pixel; None: it stays
     later: Conversion | None = None
+    why_later: str | None = None
 
 
 def native_format(sequence: dict[str, Any]) -> str:
@@ -83,19 +84,13 @@ def plan(
         if config.output == name:  # as every output that was asked for by name
             native = replace(native, color=resolved(_picture(native), None))
         return _copied(core, sequence, native)
-    if FORMATS.get(config.output) is not None and FORMATS[config.output].rgb:
-        form = _converted(core, device, sequence, native, request)
-        if form is not None:
-            return form
-    if config.memory == "device":
-        raise UnsupportedConfig(
-            f"no kernel makes {config.output} of {name}"
-            + ("" if whole else " in another size")
-            + " in device memory",
-            argument="output",
-            hint='output="native" or an RGB output, or memory="host"',
-        )
-    return replace(_copied(core, sequence, native), later=request)
+    try:
+        return _converted(core, device, sequence, native, request)
+    except UnsupportedConfig as error:  # of the format, or the driver is too old for kernels
+        if config.memory == "device":
+            raise
+        copied = _copied(core, sequence, native)
+        return replace(copied, later=request, why_later=str(error.args[0]))
 
 
 def _picture(form: PictureForm) -> Frame:
@@ -119,26 +114,40 @@ def _copied(core: Any, sequence: dict[str, Any], native: PictureForm) -> Picture
 
 def _converted(
     core: Any, device: Any, sequence: dict[str, Any], native: PictureForm, request: Conversion
-) -> PictureForm | None:
-    """By a kernel; None when there is none for the format."""
+) -> PictureForm:
+    """By a kernel; UnsupportedConfig when there is none for the formats, or none that runs."""
+    whole = native.width, native.height
+    crop = checked_crop(request.crop, whole) or (0, 0, *whole)
+    output = FORMATS.get(request.output)
+    if output is None or not output.rgb:
+        raise _no_kernel(native, request)
     source_name, depth = kernel_source(native.format)
     picture = _picture(native)
     color = resolved(picture, None)
-    whole = native.width, native.height
-    crop = checked_crop(request.crop, whole) or (0, 0, *whole)
     width, height = request.size or crop[2:]
     columns, lines = sequence["target_size"]
     source = Surface(source_name, columns, lines, (_ANY_PITCH,), depth)
     on_surface = (crop[0] + sequence["left"], crop[1] + sequence["top"], crop[2], crop[3])
     try:
         made = plan_rgb(source, request, color, on_surface, (width, height))
-    except UnsupportedConfig:
-        return None
+    except UnsupportedConfig as error:
+        if error.argument not in ("source", "target"):
+            raise
+        raise _no_kernel(native, request) from None
     rows = [index * lines for index in range(len(FORMATS[source_name].planes))]
     core.plan_kernel(made.bytes, device.plan(made.plan), rows, made.offsets)
     shape = None if request.size is None else Fraction(crop[2] * height, crop[3] * width)
     final = color_in(FORMATS[request.output], replace(picture, color=color))
     return PictureForm(request.output, width, height, final, made.layout, shape)
+
+
+def _no_kernel(native: PictureForm, request: Conversion) -> UnsupportedConfig:
+    scaled = " in another size" if request.size or request.crop else ""
+    return UnsupportedConfig(
+        f"no kernel makes {request.output} of {native.format}{scaled}",
+        argument="output",
+        hint='output="native" or an RGB output, or memory="host"',
+    )
 
 
 def aspect(form: PictureForm, sample_aspect: Fraction | None) -> Fraction | None:
