@@ -8,6 +8,7 @@ from site-packages, not from a source tree).
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import sysconfig
 import threading
@@ -32,6 +33,10 @@ hypothesis.settings.register_profile(
 # Tests that name no backend are about what all have in common: a device here, or an emulated one
 # of other tests in this process, must not change what they see.
 os.environ["VIDEO_HW_BACKENDS"] = "software"
+# A shell starts what is to run in the background with interrupts ignored, and every program that
+# a test starts would ignore them, too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 PROFILE = os.environ.get("VIDEOHW_HYPOTHESIS", "quick")
 hypothesis.settings.load_profile(PROFILE)
 if PROFILE == "deep":

@@ -144,7 +144,7 @@ def child():
         encoding.summary()
         encoding.close()
 
-for _ in range(5):
+for _ in range(30):
     in_a_child(child)
 for session in filter(None, (flushing, resetting, waiting, encoding)):
     session.close()

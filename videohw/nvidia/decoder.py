@@ -219,10 +219,12 @@ class NvidiaDecoderSession(Session[_Item, Frame]):
         return int(self._core.queued())
 
     def _join(self, seconds: float) -> None:
-        if self._core.busy_seconds() > STUCK_SECONDS:
-            return  # it ends by itself when the driver comes back
-        if self._worker is not threading.current_thread() and self._worker.is_alive():
-            self._worker.join(seconds)
+        # In a forked child it is not alive, and the lock of the core may be held for ever.
+        if self._worker.is_alive():
+            if self._core.busy_seconds() > STUCK_SECONDS:
+                return  # it ends by itself when the driver comes back
+            if self._worker is not threading.current_thread():
+                self._worker.join(seconds)
         if not self._worker.is_alive():
             self._dropped.clear()
 
