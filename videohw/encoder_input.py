@@ -22,7 +22,7 @@ from .pixel_format import FORMATS, PixelFormat
 
 _DLPACK_CPU: Final = 1  # kDLCPU of dlpack.h
 # How each plane of an input is called in messages.
-_PLANE_NAMES: Final = {1: ("picture",), 2: ("Y", "UV"), 3: ("Y", "U", "V")}
+PLANE_NAMES: Final = {1: ("picture",), 2: ("Y", "UV"), 3: ("Y", "U", "V")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +79,9 @@ def host_picture(frame: Any, input_format: str, width: int, height: int) -> Pict
         return Picture(layout, _flat_planes(array, layout, width, height))
     if len(layout.planes) == 1:
         expected = layout.plane_shape(0, width, height)
-        _check_shape(array, (expected,), "frame", layout)
+        check_shape(array.shape, (expected,), "frame", layout)
         return Picture(layout, (array,))
-    _check_shape(array, ((height * 3 // 2, width),), "frame", layout)
+    check_shape(array.shape, ((height * 3 // 2, width),), "frame", layout)
     chroma = array[height:].reshape(-1)
     return Picture(layout, (array[:height], *_cut(chroma, layout, width, height, first=1)))
 
@@ -234,7 +234,7 @@ def _wrong_device(where: str) -> InvalidInput:
 def _separate_planes(
     planes: tuple[Any, ...] | list[Any], layout: PixelFormat, width: int, height: int
 ) -> tuple[npt.NDArray[Any], ...]:
-    names = _PLANE_NAMES[len(layout.planes)]
+    names = PLANE_NAMES[len(layout.planes)]
     if len(planes) != len(names):
         raise InvalidInput(
             f"frame has {len(planes)} planes, {layout.name} has {len(names)} ({', '.join(names)})",
@@ -248,7 +248,9 @@ def _separate_planes(
         shape = layout.plane_shape(index, width, height)
         # The UV plane of nv12 is often kept as rows of interleaved samples.
         interleaved = (shape[0], int(np.prod(shape[1:])))
-        _check_shape(array, (shape, interleaved) if len(shape) == 3 else (shape,), name, layout)
+        check_shape(
+            array.shape, (shape, interleaved) if len(shape) == 3 else (shape,), name, layout
+        )
         views.append(array.reshape(shape))
     return tuple(views)
 
@@ -285,25 +287,27 @@ def _check_dtype(array: npt.NDArray[Any], name: str, layout: PixelFormat) -> Non
     wanted = np.dtype(layout.dtype)
     # Either byte order will do: copying turns it.
     if array.dtype.kind != "u" or array.dtype.itemsize != wanted.itemsize:
-        raise InvalidInput(
-            f"{name} has dtype {array.dtype}, {layout.name} needs {wanted.newbyteorder('=')}",
-            argument="frame",
-            hint="P010 has its ten bits at the top of each word"
-            if layout.shift
-            else "scale to 0..255 and convert with .astype(numpy.uint8)",
-        )
+        raise wrong_dtype(array.dtype, name, layout)
 
 
-def _check_shape(
-    array: npt.NDArray[Any],
-    expected: tuple[tuple[int, ...], ...],
-    name: str,
-    layout: PixelFormat,
+def wrong_dtype(found: object, name: str, layout: PixelFormat) -> InvalidInput:
+    """The error for samples of another type than those of the format."""
+    return InvalidInput(
+        f"{name} has dtype {found}, {layout.name} needs {np.dtype(layout.dtype).newbyteorder('=')}",
+        argument="frame",
+        hint="P010 has its ten bits at the top of each word"
+        if layout.shift
+        else "scale to 0..255 and convert with .astype(numpy.uint8)",
+    )
+
+
+def check_shape(
+    shape: tuple[int, ...], expected: tuple[tuple[int, ...], ...], name: str, layout: PixelFormat
 ) -> None:
-    if array.shape not in expected:
+    """Refuse an array that has none of the shapes ``expected``."""
+    if shape not in expected:
         raise InvalidInput(
-            f"{name} has shape {array.shape}, {layout.name} needs "
-            f"{' or '.join(map(str, expected))}",
+            f"{name} has shape {shape}, {layout.name} needs {' or '.join(map(str, expected))}",
             argument="frame",
             hint="rows first: (height, width, channels)",
         )

@@ -51,10 +51,12 @@ ALLOWED: dict[str, set[str]] = {
     },
     "encoder_config": {"arguments", "color", "errors", "types"},
     "encoder_input": {"color", "errors", "frame", "pixel_format"},
+    "device_input": {"color", "encoder_input", "errors", "frame", "pixel_format"},
+    "coded_color": {"color", "errors", "pixel_format"},
     "input_times": {"arguments", "encoder_config", "encoder_input", "errors"},
     "session_switch": {"backend", "errors", "types"},
     "software": {
-        "backend", "bitstream", "color", "encoder_input", "environment", "errors",
+        "backend", "bitstream", "coded_color", "color", "encoder_input", "environment", "errors",
         "fault_policy", "frame", "frame_pixels", "packet_layout", "picture_info", "pipeline",
         "pixel_format", "pixels", "pyav", "ready_outputs", "status", "types", "worker_session",
     },
@@ -62,8 +64,9 @@ ALLOWED: dict[str, set[str]] = {
     "_cuda": {"_native", "errors", "kernels", "status"},
     "_nv": {"_cuda", "_native"},
     "nvidia": {
-        "_cuda", "_nv", "backend", "color", "errors", "fault_policy", "frame", "frame_pixels",
-        "kernels", "open_sessions", "pixel_format", "pixels", "ready_outputs", "session", "types",
+        "_cuda", "_nv", "backend", "coded_color", "color", "device_input", "encoder_input",
+        "errors", "fault_policy", "frame", "frame_pixels", "kernels", "open_sessions",
+        "pixel_format", "pixels", "ready_outputs", "session", "types",
     },
     "decoder": {
         "arguments", "backend", "bitstream", "coded_input", "color", "deadline", "errors", "frame",

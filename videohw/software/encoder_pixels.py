@@ -10,7 +10,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from ..color import COMPUTED_MATRICES, RANGES, ColorSpec
+from ..coded_color import CodedColor
+from ..color import RANGES, ColorSpec
 from ..encoder_input import (
     av_color,
     av_format,
@@ -18,7 +19,7 @@ from ..encoder_input import (
     host_picture,
     is_av_frame,
 )
-from ..errors import InvalidInput, UnsupportedConfig
+from ..errors import InvalidInput
 from ..pixel_format import FORMATS
 from ..pixels import convert
 from ..types import EncoderConfig
@@ -28,7 +29,6 @@ from .pixel_workers import PixelWorkers
 
 # swscale's own threads would keep a forked child from exiting, and the worker is one already.
 _THREADS: Final = 1
-_FROM_RGB: Final = f"one of {', '.join(COMPUTED_MATRICES)} (identity with 4:4:4 only)"
 # A picture of which chroma is a whole part in every format.
 _WHOLE_SAMPLES: Final = (16, 16)
 # Chroma's size as parts of luma's -> how planar formats are called.
@@ -72,15 +72,10 @@ class PixelStage:
     ) -> None:
         self._config = config
         self._pixel_format = pixel_format
-        self._color = _placed(color)
+        self._coded = CodedColor(format_name(pixel_format), color)
+        self._coded.check_input(config.input)
+        self._color = self._coded.color
         self.workers = workers
-        if FORMATS[config.input].rgb and not self._can_be_made_of_rgb():
-            raise UnsupportedConfig(
-                f"color.matrix is {color.matrix!r}, which cannot be computed from {config.input} "
-                f"for {pixel_format}",
-                argument="color",
-                hint=f"{_FROM_RGB}, or give YCbCr input",
-            )
 
     def copy(self, frame: Any) -> StagedPicture:
         """``frame``, anything that ``Encoder.submit`` takes, as a copy; else InvalidInput."""
@@ -130,37 +125,7 @@ class PixelStage:
         return made
 
     def _staged(self, frame: Any, rgb: bool, stated: ColorSpec | None) -> StagedPicture:
-        if rgb:
-            if not self._can_be_made_of_rgb():
-                raise InvalidInput(
-                    f"frame is RGB, from which {self._color.matrix} cannot be computed for "
-                    f"{self._pixel_format}",
-                    argument="frame",
-                    hint=f"open the encoder with color.matrix {_FROM_RGB}",
-                )
-            return StagedPicture(frame, ColorSpec(matrix="identity", range="full"))
-        color = self._color.overridden_by(_placed(stated or ColorSpec()))
-        matrices = {color.matrix, self._color.matrix}
-        if len(matrices) > 1 and not matrices <= set(COMPUTED_MATRICES):
-            raise InvalidInput(
-                f"frame has the matrix {color.matrix}, the encoder {self._color.matrix}, and one "
-                "cannot be computed from the other",
-                argument="frame",
-                hint="open the encoder with color=frame.color",
-            )
-        return StagedPicture(frame, color)
-
-    def _can_be_made_of_rgb(self) -> bool:
-        planes = FORMATS[format_name(self._pixel_format)].planes
-        subsampled = any(plane.shift_x or plane.shift_y for plane in planes)
-        return self._color.matrix in COMPUTED_MATRICES and not (
-            self._color.matrix == "identity" and subsampled
-        )
-
-
-def _placed(color: ColorSpec) -> ColorSpec:
-    """What of a colour decides on the values of samples."""
-    return ColorSpec(matrix=color.matrix, range=color.range, siting=color.siting)
+        return StagedPicture(frame, self._coded.source(rgb, stated))
 
 
 def _in_listed_format(frame: Any) -> Any:
