@@ -42,7 +42,7 @@ class Inputs:
         self.waited: list[int] = []
 
     def host_buffer(self) -> Any:
-        return np.full(2 * PITCH * ROWS, 0xA5, np.uint8).view(Buffer)
+        return np.full(3 * PITCH * ROWS, 0xA5, np.uint8).view(Buffer)
 
     def wait_for_stream(self, stream: int) -> None:
         self.waited.append(stream)
