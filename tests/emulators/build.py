@@ -1,10 +1,11 @@
 """Builds the emulated drivers from source, what changed only, into build/emulators.
 
-usage: python tests/emulators/build.py [libcuda.so.1] [--check]
+usage: python tests/emulators/build.py [libcuda.so.1 | libvideohw_apple.so] [--check]
 
-``libcuda.so.1`` alone needs a C++ compiler; ``libnvcuvid.so.1`` needs libavcodec's headers too,
-found by pkg-config. ``--check`` only says what is missing. In a process that has AddressSanitizer
-loaded (tools/asan.py) they are built with it, in a folder of their own.
+Without a name all of them. ``libcuda.so.1`` alone needs a C++ compiler; ``libnvcuvid.so.1`` and
+``libvideohw_apple.so`` need libavcodec's headers too, found by pkg-config. ``--check`` only says
+what is missing. In a process that has AddressSanitizer loaded (tools/asan.py) they are built with
+it, in a folder of their own.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 NVIDIA, CODEC, KERNELS = HERE / "nvidia", HERE / "codec", ROOT / "tests" / "kernels"
+APPLE = HERE / "apple"
+APPLE_LIBRARY = "libvideohw_apple.so"
 NATIVE, DEVICE_SOURCE = ROOT / "videohw" / "_native", ROOT / "kernels" / "nv12_rgb.cu"
 TRACES = HERE / "traces" / "h100-580" / "caps.json"
 SANITIZED = "libasan" in os.environ.get("LD_PRELOAD", "")
@@ -85,11 +88,22 @@ def sources_of_cuvid() -> list[Path]:
     return [*sorted(NVIDIA.glob("cuvid*.cpp")), *sorted(CODEC.glob("*.cpp"))]
 
 
-def headers(*, of_cuvid: bool) -> list[Path]:
-    """What sources of a library may include."""
+def sources_of_apple() -> list[Path]:
+    return [*sorted(APPLE.glob("*.cpp")), *sorted(CODEC.glob("*.cpp"))]
+
+
+def headers(source: Path) -> list[Path]:
+    """What a source may include."""
+    codec = sorted(CODEC.glob("*.hpp"))
+    if source.parent == CODEC:
+        return codec
+    if source.parent == APPLE:
+        shared = [NATIVE / "apple.h", NVIDIA / "cuvid_bits.hpp"]
+        return [*sorted(APPLE.glob("*.hpp")), *codec, *shared]
+    of_cuvid = source.name.startswith("cuvid")
     own = [path for path in NVIDIA.glob("*.hpp") if of_cuvid or not path.name.startswith("cuvid")]
-    native = [NATIVE / "nvidia.h", NATIVE / "dynlib.h"]
-    return sorted([*own, *native, *(CODEC.glob("*.hpp") if of_cuvid else ())])
+    native = [NATIVE / "nvidia.h", NATIVE / "dynlib.h", *sorted(OUT.glob("*.inc"))]
+    return [*sorted(own), *native, *(codec if of_cuvid else ())]
 
 
 def digest(*parts: bytes | str | Path) -> str:
@@ -141,20 +155,21 @@ class Builder:
         fresh.replace(target)
         stamp.write_text(key)
 
-    def compiled(self, source: Path, flags: Sequence[str], *, of_cuvid: bool) -> Path:
+    def compiled(self, source: Path, flags: Sequence[str]) -> Path:
         target = OUT / (source.parent.name + "-" + source.name + ".o")
         include = [f"-I{NATIVE}", f"-I{HERE}", f"-I{OUT}"]
         command = [self.program, *self.common, *flags, *include, "-c", source]
-        tables = sorted(OUT.glob("*.inc"))
-        self.step(target, command, [source, *headers(of_cuvid=of_cuvid), *tables])
+        self.step(target, command, [source, *headers(source)])
         return target
 
-    def linked(self, name: str, objects: Sequence[Path], flags: Sequence[str]) -> None:
+    def linked(
+        self, name: str, objects: Sequence[Path], flags: Sequence[str], exports: Path = EXPORTS
+    ) -> None:
         command = [
             self.program, *self.common, "-shared", f"-Wl,-soname,{name}", "-Wl,-z,defs",
-            "-Wl,-rpath,$ORIGIN", f"-Wl,--version-script={EXPORTS}", *objects, *flags, "-ldl",
+            "-Wl,-rpath,$ORIGIN", f"-Wl,--version-script={exports}", *objects, *flags, "-ldl",
         ]  # fmt: skip
-        self.step(OUT / name, command, [*objects, EXPORTS])
+        self.step(OUT / name, command, [*objects, exports])
 
     def kernels(self) -> None:
         """The device's kernels as host code, beside the libraries."""
@@ -187,9 +202,7 @@ class Builder:
     def cuda(self, workers: ThreadPoolExecutor) -> None:
         self.tables()
         kernels = workers.submit(self.kernels)
-        objects = list(
-            workers.map(lambda each: self.compiled(each, (), of_cuvid=False), sources_of_cuda())
-        )
+        objects = list(workers.map(lambda each: self.compiled(each, ()), sources_of_cuda()))
         kernels.result()
         self.linked("libcuda.so.1", objects, ())
 
@@ -197,10 +210,15 @@ class Builder:
         flags, libraries = codec_flags("--cflags"), codec_flags("--libs")
         assert flags is not None, "libavcodec-dev is not here"
         assert libraries is not None, "libavcodec-dev is not here"
-        objects = list(
-            workers.map(lambda each: self.compiled(each, flags, of_cuvid=True), sources_of_cuvid())
-        )
+        objects = list(workers.map(lambda each: self.compiled(each, flags), sources_of_cuvid()))
         self.linked("libnvcuvid.so.1", objects, [f"-L{OUT}", "-l:libcuda.so.1", *libraries])
+
+    def apple(self, workers: ThreadPoolExecutor) -> None:
+        flags, libraries = codec_flags("--cflags"), codec_flags("--libs")
+        assert flags is not None, "libavcodec-dev is not here"
+        assert libraries is not None, "libavcodec-dev is not here"
+        compiled = workers.map(lambda each: self.compiled(each, flags), sources_of_apple())
+        self.linked(APPLE_LIBRARY, list(compiled), libraries, APPLE / "exports.map")
 
 
 def built(library: str = "libnvcuvid.so.1") -> Path:
@@ -212,6 +230,9 @@ def built(library: str = "libnvcuvid.so.1") -> Path:
         return OUT
     with alone(), ThreadPoolExecutor(2) as workers:
         builder = Builder()
+        if library == APPLE_LIBRARY:
+            builder.apple(workers)
+            return OUT
         builder.cuda(workers)
         if library != "libcuda.so.1" and sources_of_cuvid():
             builder.cuvid(workers)
@@ -219,13 +240,14 @@ def built(library: str = "libnvcuvid.so.1") -> Path:
 
 
 def main(arguments: list[str]) -> int:
-    names = [each for each in arguments if not each.startswith("-")] or ["libnvcuvid.so.1"]
-    reason = missing(names[0])
-    if reason:
-        print(reason, file=sys.stderr)
-        return 1
-    if "--check" not in arguments:
-        print(built(names[0]).relative_to(ROOT))
+    names = [each for each in arguments if not each.startswith("-")]
+    for name in names or ["libnvcuvid.so.1", APPLE_LIBRARY]:
+        reason = missing(name)
+        if reason:
+            print(reason, file=sys.stderr)
+            return 1
+        if "--check" not in arguments:
+            print(built(name).relative_to(ROOT) / name)
     return 0
 
 

@@ -17,16 +17,15 @@ from typing import Any
 PREFIX = "VIDEOHW_EMULATOR_"
 
 
-class Emulator:
-    """The controls of a loaded ``libcuda.so.1``."""
+class Controls:
+    """What every emulated library has, by the name of its file."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, library: str) -> None:
         self.folder = folder
-        self._library = c.CDLL(str(folder / "libcuda.so.1"))
+        self._library = c.CDLL(str(folder / library))
         for name in ("report", "misuses", "log"):
             getattr(self._library, f"videohw_emulator_{name}").restype = c.c_char_p
-        for name in ("fault", "streams"):
-            getattr(self._library, f"videohw_emulator_{name}").restype = c.c_bool
+        self._library.videohw_emulator_fault.restype = c.c_bool
         self._library.videohw_emulator_clear_faults.restype = c.c_long
 
     def fault(self, call: str, kind: str, value: int, first: int = 1, count: int = 1) -> None:
@@ -51,15 +50,6 @@ class Emulator:
     def stalled(self) -> int:
         """Calls that are stalled now."""
         return int(self._library.videohw_emulator_stalled())
-
-    def streams(self, how: str) -> None:
-        """When work of streams runs: ``early``, ``late`` or ``seed:NUMBER``."""
-        if not self._library.videohw_emulator_streams(how.encode()):
-            raise ValueError(how)
-
-    def crashes(self, does: bool) -> None:
-        """Whether the process ends where the real driver crashes."""
-        self._library.videohw_emulator_crashes(int(does))
 
     def report(self) -> dict[str, Any]:
         """The ledger (``open``, ``handles``, ``lost``), ``misuses``, ``calls`` and more."""
@@ -96,6 +86,50 @@ class Emulator:
         found = {name: report[name] for name in ("misuses", "lost", "open")}
         if found != {"misuses": [], "lost": {}, "open": before}:
             raise AssertionError(f"{found}, before: {before}, now: {report['handles']}")
+
+
+class Emulator(Controls):
+    """The controls of a loaded ``libcuda.so.1``."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "libcuda.so.1")
+        self._library.videohw_emulator_streams.restype = c.c_bool
+
+    def streams(self, how: str) -> None:
+        """When work of streams runs: ``early``, ``late`` or ``seed:NUMBER``."""
+        if not self._library.videohw_emulator_streams(how.encode()):
+            raise ValueError(how)
+
+    def crashes(self, does: bool) -> None:
+        """Whether the process ends where the real driver crashes."""
+        self._library.videohw_emulator_crashes(int(does))
+
+
+class AppleEmulator(Controls):
+    """The controls of the emulated frameworks.
+
+    Kinds of faults: ``fail`` with a code, ``lost`` with the code that the session then answers
+    to every call, ``drop`` (of ``decode`` and ``encode``, the work on one frame, only),
+    ``stall``. What a frame of asynchronous work meets comes with its callback.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "libvideohw_apple.so")
+
+    def set(self, name: str, value: str | None) -> None:
+        """A setting (emulator.cpp lists them); None: as it is from the start."""
+        self._library.videohw_emulator_set(name.encode(), value and value.encode())
+
+    @contextmanager
+    def having(self, **settings: str) -> Iterator[None]:
+        """Settings for what runs within."""
+        for name, value in settings.items():
+            self.set(name, value)
+        try:
+            yield
+        finally:
+            for name in settings:
+                self.set(name, None)
 
 
 def environment(folder: Path, **settings: object) -> dict[str, str]:
