@@ -14,6 +14,7 @@ REFUSED_BY_CAPS: Final[int]
 NO_PICTURE: Final[int]
 NO_MEMORY: Final[int]
 NO_PLAN: Final[int]
+NEVER_DECODED: Final[int]
 
 _Event: TypeAlias = tuple[
     int, int, str | None, int, int, int, bool, bool, bool, Pixels | None, tuple[int, int]
@@ -52,6 +53,7 @@ class Core:
         max_ready: int,
         maps: bool,
         to_host: bool,
+        decoding_seconds: float,
         stream: int = 0,
     ) -> Core: ...
     def version(self) -> int: ...

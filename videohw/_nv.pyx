@@ -141,6 +141,7 @@ cdef extern from "_native/nvdec_session.hpp" nogil:
         unsigned lag, mapped
         size_t max_ready
         cbool maps
+        double decoding_seconds
 
     cppclass NvdecCounters "videohw::NvdecCounters":
         uint64_t created, reconfigured, adopted, parsers, early_maps
@@ -170,7 +171,7 @@ cdef extern from "_native/nvdec_session.hpp" nogil:
 
 BEGUN, ENDED, SHOWN, MARK, DRAINED, LOST = range(6)
 NOTHING_DECODED = -2  # as a status
-REFUSED_BY_CAPS, NO_PICTURE, NO_MEMORY, NO_PLAN = -1, -2, -3, -4
+REFUSED_BY_CAPS, NO_PICTURE, NO_MEMORY, NO_PLAN, NEVER_DECODED = -1, -2, -3, -4, -5
 # How long a wait lasts before signals are looked at.
 cdef double _SLICE_SECONDS = 0.1
 
@@ -321,11 +322,13 @@ cdef class Core:
 
     def __cinit__(
         self, Device device not None, Decoders decoders not None, int codec, *, unsigned lag,
-        unsigned mapped, size_t max_ready, bint maps, bint to_host, size_t stream=0,
+        unsigned mapped, size_t max_ready, bint maps, bint to_host, double decoding_seconds,
+        size_t stream=0,
     ):
         cdef NvdecSettings settings
         settings.codec, settings.lag, settings.mapped = codec, lag, mapped
         settings.max_ready, settings.maps = max_ready, maps
+        settings.decoding_seconds = decoding_seconds
         self.device = device
         self.decoders = decoders
         self.to_host = to_host

@@ -24,7 +24,8 @@ _REFUSAL, _ILLEGAL_ADDRESS = 1, 700  # CUDA_ERROR_INVALID_VALUE and one that sti
 def emulated_drivers() -> Iterator[None]:
     """Have this process load the emulated drivers; skips where they cannot be built.
 
-    The device is a newer one than that of the traces, so that every codec has its turn.
+    The device is a newer one than that of the traces, so that every codec has its turn; JPEG has
+    it too, and its decoder takes a while.
     """
     reason = build.missing()
     if reason:
@@ -34,13 +35,24 @@ def emulated_drivers() -> Iterator[None]:
         "VIDEOHW_LIBCUDA": str(folder / "libcuda.so.1"),
         "VIDEOHW_LIBNVCUVID": str(folder / "libnvcuvid.so.1"),
         "VIDEOHW_EMULATOR_NVDEC": "newer",
+        "VIDEOHW_EMULATOR_JPEG_POLLS": "3",
     }
     from videohw.nvidia.capabilities import forget
 
-    with patch.dict(os.environ, names):
+    with patch.dict(os.environ, names), jpeg_offered():
         forget()
         yield
     forget()
+
+
+@contextmanager
+def jpeg_offered() -> Iterator[None]:
+    """The NVIDIA backend offers JPEG, though it has not been seen to be right on a device yet."""
+    from videohw.nvidia.capabilities import _WITHHELD
+
+    with patch.dict(_WITHHELD):
+        _WITHHELD.pop("jpeg", None)
+        yield
 
 
 _folder = cache(build.built)

@@ -136,8 +136,9 @@ def environment(folder: Path, **settings: object) -> dict[str, str]:
     """The environment of a process that uses the emulated drivers by name and by path.
 
     ``settings``: ``DEVICES``, ``DRIVER_VERSION``, ``COMPUTE_CAPABILITY``, ``MEMORY_BYTES``,
-    ``MEMORY_POOLS``, ``DEVICE_NAME``, ``STREAMS``, ``FAULTS`` (of ``CALL@FIRSTxCOUNT=KIND:VALUE``,
-    with ``;`` between), ``CRASHES``, ``REPORT`` and ``CRASH_LOG`` (files), ``VERBOSE``.
+    ``MEMORY_POOLS``, ``DEVICE_NAME``, ``NVDEC``, ``JPEG_POLLS``, ``STREAMS``, ``FAULTS`` (of
+    ``CALL@FIRSTxCOUNT=KIND:VALUE``, with ``;`` between), ``CRASHES``, ``REPORT`` and ``CRASH_LOG``
+    (files), ``VERBOSE``.
     """
     paths = [str(folder), os.environ.get("LD_LIBRARY_PATH", "")]
     # Settings of this process, which another test may have left, are not those of the other.

@@ -33,8 +33,10 @@ struct Failure {
     CUresult code = CUDA_SUCCESS;
 };
 // Our own codes in a Failure: the caps refuse the sequence, no picture came of the data, memory of
-// the host ran out, two sequences began within one access unit.
-enum : CUresult { refused_by_caps = -1, no_picture = -2, no_memory = -3, no_plan = -4 };
+// the host ran out, two sequences began within one access unit, the decoder works on for ever.
+enum : CUresult {
+    refused_by_caps = -1, no_picture = -2, no_memory = -3, no_plan = -4, never_decoded = -5
+};
 
 // What is queued for the worker. The bytes stay the caller's until the event `ended` or `dropped`
 // by a reset that is done.
@@ -109,6 +111,7 @@ struct NvdecSettings {
     unsigned mapped = 2; // surfaces mapped at a time
     std::size_t max_ready = 8;
     bool maps = true; // false: nothing is mapped
+    double decoding_seconds = 20; // how long a picture that is in work is waited for
 };
 
 struct NvdecCounters {
@@ -317,6 +320,7 @@ private:
 
     void map_next();
     int status_of(int index);
+    Failure wait_until_decoded(int index);
     Block *convert(CUdeviceptr address, unsigned pitch, CUresult *code);
     CUresult copy_planes(CUdeviceptr address, unsigned pitch, Block &block);
     CUresult launch(CUdeviceptr address, unsigned pitch, Block &block);

@@ -354,12 +354,16 @@ inline void NvdecSession::map_next()
     processing.output_stream = stream_;
     unsigned pitch = 0;
     const Clock::time_point began = Clock::now();
-    CUresult code = api_.cuvidMapVideoFrame(decoder_.decoder, shown.index, &mapped.address, &pitch,
-                                            &processing);
-    if (code != CUDA_SUCCESS) {
-        event.failure = failed("cuvidMapVideoFrame64", code);
-        mapped.address = 0;
-        decoder_failed_ = true;
+    event.failure = wait_until_decoded(shown.index);
+    CUresult code = event.failure.code;
+    if (code == CUDA_SUCCESS) {
+        code = api_.cuvidMapVideoFrame(decoder_.decoder, shown.index, &mapped.address, &pitch,
+                                       &processing);
+        if (code != CUDA_SUCCESS) {
+            event.failure = failed("cuvidMapVideoFrame64", code);
+            mapped.address = 0;
+            decoder_failed_ = true;
+        }
     }
     const Clock::time_point decoded = Clock::now();
     event.decoded_ns = nanoseconds_since(began);
@@ -385,6 +389,31 @@ inline void NvdecSession::map_next()
     mapped_.push_back(mapped);
     if (mapped.handed_out)
         emit(event);
+}
+
+// Mapping waits for the decoder, but for that of JPEG: its surface may still hold what was in it
+// before. [H100]
+inline Failure NvdecSession::wait_until_decoded(int index)
+{
+    constexpr std::chrono::microseconds pause(30);
+    const Clock::time_point began = Clock::now();
+    while (settings_.codec == cudaVideoCodec_JPEG && context_.usable()) {
+        CUVIDGETDECODESTATUS status{};
+        const CUresult code = api_.cuvidGetDecodeStatus(decoder_.decoder, index, &status);
+        if (code == CUDA_SUCCESS && status.decodeStatus != cuvidDecodeStatus_InProgress)
+            break;
+        const std::chrono::duration<double> spent = Clock::now() - began;
+        if (code != CUDA_SUCCESS || spent.count() > settings_.decoding_seconds) {
+            decoder_failed_ = broken_ = true; // the next one gets another decoder
+            const char *call = "cuvidGetDecodeStatus";
+            return code != CUDA_SUCCESS ? failed(call, code) : Failure{call, never_decoded};
+        }
+        std::unique_lock<std::mutex> held(lock_);
+        if (work_.wait_for(held, pause,
+                           [this] { return closing_ || reset_wanted_ != resets_done_; }))
+            return {"cuvidGetDecodeStatus", never_decoded}; // nobody takes the picture
+    }
+    return {};
 }
 
 // What became of a picture, as far as it is known: cuvidDecodeStatus_* or -1.

@@ -23,7 +23,7 @@ from ..session import Control, Drain, Session
 from ..types import DecoderConfig
 from .capabilities import CODECS
 from .core_changed import CoreChanged
-from .failures import lost, no_memory, no_plan, no_tool, refusal, repeated, stuck
+from .failures import lost, never_decoded, no_memory, no_plan, no_tool, refusal, repeated, stuck
 from .frames import FrameMaker, stated_color
 from .options import NvidiaDecoderOptions
 from .sequences import PictureForm, native_format, plan
@@ -34,6 +34,8 @@ _MAPPED_SURFACES: Final = 2
 _MOST_HELD: Final = 64
 # No call of the driver takes so long on one picture; a worker inside one is not waited for.
 STUCK_SECONDS = 30.0
+# Nor does a decoder work so long on a picture; the session goes on with another one.
+DECODING_SECONDS = 20.0
 _IN_ORDER_CODECS: Final = ("h264", "hevc")
 # Decoding may begin with pictures that lack references, and the driver decodes them to something.
 _REORDERING_CODECS: Final = ("h264", "hevc", "mpeg1", "mpeg2")
@@ -94,7 +96,7 @@ class NvidiaDecoderSession(Session[_Item, Frame]):
             device, self._decoders, CODECS[config.codec], lag=options.surfaces,
             mapped=_MAPPED_SURFACES, max_ready=config.max_in_flight,
             maps=config.output != "metadata", to_host=config.memory == "host",
-            stream=options.stream or 0,
+            decoding_seconds=DECODING_SECONDS, stream=options.stream or 0,
         )  # fmt: skip
         self._ledger = PictureLedger(
             config.on_error, self.account, sees_lack=config.codec not in _REORDERING_CODECS
@@ -336,6 +338,8 @@ class NvidiaDecoderSession(Session[_Item, Frame]):
             form = self._forms.get(sequence, no_plan(verdict.item))
             if not isinstance(form, PictureForm):
                 raise form()
+            if code == _nv.NEVER_DECODED:
+                raise never_decoded(verdict.item)
             if code:
                 raise _cuda.error(code, call or "a call", "cuvid")
             if form.later is not None:

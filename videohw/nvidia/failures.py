@@ -111,6 +111,16 @@ def lost(call: str | None, code: int) -> DeviceLost:
     )
 
 
+def never_decoded(item: CodedPicture) -> BackendError:
+    """The decoder took a picture, and says for too long that it is working on it."""
+    return BackendError(
+        f"{described(item)} is not decoded: the driver says for too long that it is in work",
+        domain="cuvid",
+        call="cuvidGetDecodeStatus",
+        hint="see nvidia-smi and the system's log",
+    )
+
+
 def stuck(seconds: float) -> DeviceLost:
     """The worker is inside one call of the driver for so long."""
     return DeviceLost(

@@ -139,6 +139,10 @@ CUresult Decoder::decode(const CUVIDPICPARAMS &given)
          surface.displays->serial[given.CurrPicIdx] == surface.serial))
         misuse("cuvidDecodePicture into index %d, whose picture was displayed and not mapped",
                given.CurrPicIdx);
+    // Rule (trace): the JPEG decoder of an H100 works on when cuvidDecodePicture is back, and mapping
+    // does not wait for it. How long is VIDEOHW_EMULATOR_JPEG_POLLS, in questions for its status.
+    surface.polls = info.CodecType == cudaVideoCodec_JPEG ? emulator::setting("JPEG_POLLS", 0LL) : 0;
+    surface.before = surface.polls ? surface.picture : nullptr;
     bool first_damaged = job->second_field && surface.serial == job->serial &&
                          surface.status != cuvidDecodeStatus_Success;
     surface.picture = made;
@@ -199,7 +203,8 @@ CUresult Decoder::map(int index, CUdeviceptr *address, unsigned *pitch, const CU
     emulator::set_usable(free->address, true);
     // Rule (header): the picture is put into the mapped memory by work on the output stream.
     emulator::Address place = free->address;
-    emulator::enqueue(stream, [picture = surface.picture, target = target, place, bytes] {
+    emulator::enqueue(stream, [picture = surface.polls ? surface.before : surface.picture,
+                               target = target, place, bytes] {
         std::vector<unsigned char> made = converted(picture.get(), target);
         if (void *memory = emulator::device_memory(place, bytes))
             std::memcpy(memory, made.data(), bytes);
@@ -258,17 +263,19 @@ CUresult Decoder::reconfigure(const CUVIDRECONFIGUREDECODERINFO &given)
     return CUDA_SUCCESS;
 }
 
-CUresult Decoder::status(int index, CUVIDGETDECODESTATUS *status) const
+CUresult Decoder::status(int index, CUVIDGETDECODESTATUS *status)
 {
     if (index < 0 || index >= static_cast<int>(surfaces.size()))
         return CUDA_ERROR_INVALID_VALUE;
-    const Surface &surface = surfaces[index];
+    Surface &surface = surfaces[index];
     int answer = surface.status;
     // Rule (trace): before it is mapped a picture may still be in work.
     bool late = emulator::laziness() == emulator::Laziness::late ||
                 (emulator::laziness() == emulator::Laziness::seeded && emulator::chance(2));
-    if (answer != cuvidDecodeStatus_Invalid && !surface.asked && late)
+    late = late && !surface.asked && info.CodecType != cudaVideoCodec_JPEG;
+    if (answer != cuvidDecodeStatus_Invalid && (late || surface.polls))
         answer = cuvidDecodeStatus_InProgress;
+    surface.polls -= surface.polls > 0;
     std::memset(status, 0, sizeof *status);
     status->decodeStatus = answer;
     return CUDA_SUCCESS;

@@ -12,6 +12,10 @@ struct Surface {
     codec::PicturePointer picture;
     int status = cuvidDecodeStatus_Invalid;
     bool asked = false; // its status is known for certain: it was mapped
+    // In work as many times as its status is still to be asked for; until then the surface holds
+    // the picture before.
+    long long polls = 0;
+    codec::PicturePointer before;
     unsigned long long serial = 0;
     std::shared_ptr<Displays> displays;
 };
@@ -34,7 +38,7 @@ class Decoder {
     CUresult map(int index, CUdeviceptr *address, unsigned *pitch, const CUVIDPROCPARAMS &how);
     CUresult unmap(CUdeviceptr address);
     CUresult reconfigure(const CUVIDRECONFIGUREDECODERINFO &info);
-    CUresult status(int index, CUVIDGETDECODESTATUS *status) const;
+    CUresult status(int index, CUVIDGETDECODESTATUS *status);
     bool has_mapped() const;
     std::size_t bytes() const; // of its surfaces, about
 
