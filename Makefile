@@ -22,8 +22,8 @@ WORKFLOWS := $(wildcard .github/workflows/*.yml)
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 .PHONY: help build demo emulators test test-unit test-contract test-nvidia test-interop coverage \
-	asan leaks fuzz mutants lint format types kernels emulator-report bench wheel wheel-test check \
-	fresh clean
+	asan leaks fuzz mutants lint format types kernels emulator-report bench wheel wheel-test \
+	cross-macos check fresh clean
 
 help:
 	@sh tools/preflight.sh $(PYTHON)
@@ -130,6 +130,9 @@ wheel: $(VENV)/group-wheel ## dist/: a wheel for old Linux (ARCH=aarch64 cross-c
 
 wheel-test: wheel $(VENV)/group-test ## the tests on that wheel, installed, with no source tree in reach
 	$(PY) tools/installed.py
+
+cross-macos: $(VENV)/group-cross ## compile for macOS without a Mac, held to facts of its SDK
+	$(PY) tools/cross_macos.py $(CROSS_ARGS)
 
 check: test lint types wheel-test ## what CI runs
 
