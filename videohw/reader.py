@@ -71,15 +71,22 @@ def open(
     read is the system's own :class:`OSError` (:class:`FileNotFoundError` and so on).
     """
     found = open_source(source, stream=stream, format=format, fps=fps)
+    return reader_of(
+        found, output=output, backend=backend, memory=memory, device=device,
+        require_hardware=require_hardware, size=size, crop=crop, color=color, chroma=chroma,
+        resize=resize, mean=mean, std=std, low_latency=low_latency, on_error=on_error,
+        max_in_flight=max_in_flight, max_pending_bytes=max_pending_bytes, options=options,
+    )  # fmt: skip
+
+
+def reader_of(
+    found: Source, *, color: ColorSpec | None, on_error: str, **arguments: Any
+) -> VideoReader:
+    """A reader of ``found``, which it closes; the rest are arguments of :class:`Decoder`."""
     try:
         decoder = Decoder(
-            found.track.codec,
-            backend=backend, output=output, memory=memory, device=device,
-            require_hardware=require_hardware, size=size, crop=crop,
-            color=color_for(found.track, color), chroma=chroma, resize=resize, mean=mean, std=std,
-            low_latency=low_latency, on_error=on_error, time_base=found.track.time_base,
-            max_in_flight=max_in_flight, max_pending_bytes=max_pending_bytes,
-            extradata=found.track.extradata, options=options,
+            found.track.codec, color=color_for(found.track, color), on_error=on_error,
+            time_base=found.track.time_base, extradata=found.track.extradata, **arguments,
         )  # fmt: skip
     except BaseException as error:
         found.close()

@@ -19,9 +19,9 @@ from .errors import InvalidInput, UnsupportedConfig, VideoHwError
 from .feed import READ_AHEAD_BYTES, Feed
 from .files.containers import Container, container_for, kept_tags, places_missing
 from .files.demux import ContainerSource
-from .files.media import StreamInfo, VideoTrack
+from .files.media import Source, StreamInfo, VideoTrack
 from .files.mux import VideoTags, open_muxer, refusal
-from .selection import canonical_codec, select
+from .selection import Selection, canonical_codec, select
 from .transcode_job import Job, Window
 from .transcode_job import TranscodeProgress as TranscodeProgress
 from .types import RateControl
@@ -122,22 +122,26 @@ def transcode(
     overrides what the source states of its colour. 4:2:2 and 4:4:4 pictures become 4:2:0 unless
     ``profile`` is one of theirs; more than 8 bits stay 10. ``on_error``: as for :class:`Decoder`.
     ``backend`` and its ``device`` decode and encode; an ``encoder_backend`` encodes in its place,
-    on its own first device.
+    on its own first device. Where one device does both, and ``size`` and ``crop`` leave pictures
+    as they are, they stay in its memory.
     ``rate_control`` ... ``preset``: as for :class:`Encoder`; ``decoder_options`` and
     ``encoder_options`` are their ``options``. ``progress`` is called about ten times a second.
 
     Raises what :func:`videohw.open` and :class:`VideoWriter` raise.
     """
     codec = canonical_codec(codec, "encode")
-    encode_on = _encoder_place(codec, backend, device, require_hardware, encoder_backend)
+    encode_on, coder = _encoder_place(codec, backend, device, require_hardware, encoder_backend)
     if streams not in STREAMS:
         raise InvalidInput(f"streams is {streams!r}", argument="streams", hint="all or video")
     kind = container_for(target, container, codec)
     window = Window.checked(start, end)
     matrix, _ = display_tags(rotation, None, metadata)
     refuse_tags(kind, codec, matrix, None, metadata)
-    video = reader.open(
-        source, stream=stream, format=format, fps=fps, backend=backend, device=device,
+    found = reader.open_source(source, stream=stream, format=format, fps=fps)
+    stays = size is None and crop is None and encode_on["device"] == device
+    stays = stays and _on_one_device(found, coder, backend, require_hardware, device)
+    video = reader.reader_of(
+        found, backend=backend, device=device, memory="device" if stays else "host",
         require_hardware=require_hardware, size=size, crop=crop, color=color, on_error=on_error,
         max_pending_bytes=READ_AHEAD_BYTES, options=decoder_options,
     )  # fmt: skip
@@ -177,17 +181,30 @@ def transcode(
 
 def _encoder_place(
     codec: str, backend: str, device: int | str, require_hardware: bool, other: str | None
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], Selection]:
     """Who encodes, as arguments of an encoder; the errors of :func:`select` before any work."""
     if other is not None:
         backend, device = other, 0
     try:
-        select(codec, "encode", backend, require_hardware, device)
+        coder = select(codec, "encode", backend, require_hardware, device)
     except VideoHwError as error:
         if other is None and backend != AUTO and error.hint is None:
             error.hint = 'encoder_backend="auto" takes the first that encodes'
         raise
-    return {"backend": backend, "device": device, "require_hardware": require_hardware}
+    return {"backend": backend, "device": device, "require_hardware": require_hardware}, coder
+
+
+def _on_one_device(
+    found: Source, coder: Selection, backend: str, require_hardware: bool, device: int | str
+) -> bool:
+    """Whether the encoder takes frames in the memory that the decoder leaves them in."""
+    if not coder.capability.details.get("device_input"):
+        return False
+    try:
+        decoder = select(found.track.codec, "decode", backend, require_hardware, device)
+    except VideoHwError:
+        return False  # which opening it says better
+    return decoder.name == coder.name
 
 
 def _plan_copies(

@@ -87,7 +87,7 @@ ALLOWED: dict[str, set[str]] = {
         "selection", "types",
     },
     "transcode_job": {
-        "encoder", "errors", "feed", "files", "frame", "pixel_format", "reader", "writer",
+        "color", "encoder", "errors", "feed", "files", "frame", "pixel_format", "reader", "writer",
     },
     "transcode_file": {
         "backend", "color", "encoder_config", "errors", "feed", "files", "reader", "selection",
