@@ -1,11 +1,11 @@
 """Builds the emulated drivers from source, what changed only, into build/emulators.
 
-usage: python tests/emulators/build.py [libcuda.so.1 | libvideohw_apple.so] [--check]
+usage: python tests/emulators/build.py [libcuda.so.1 | libvideohw_apple.so ...] [--check]
 
 Without a name all of them. ``libcuda.so.1`` alone needs a C++ compiler; ``libnvcuvid.so.1`` and
-``libvideohw_apple.so`` need libavcodec's headers too, found by pkg-config. ``--check`` only says
-what is missing. In a process that has AddressSanitizer loaded (tools/asan.py) they are built with
-it, in a folder of their own.
+``libvideohw_apple.so`` need libavcodec's headers too, ``libnvidia-encode.so.1`` those of libx264
+and libx265, found by pkg-config. ``--check`` only says what is missing. In a process that has
+AddressSanitizer loaded (tools/asan.py) they are built with it, in a folder of their own.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 NVIDIA, CODEC, KERNELS = HERE / "nvidia", HERE / "codec", ROOT / "tests" / "kernels"
 APPLE = HERE / "apple"
+CUDA, CUVID, ENCODE = "libcuda.so.1", "libnvcuvid.so.1", "libnvidia-encode.so.1"
 APPLE_LIBRARY = "libvideohw_apple.so"
 NATIVE, DEVICE_SOURCE = ROOT / "videohw" / "_native", ROOT / "kernels" / "nv12_rgb.cu"
 TRACES = HERE / "traces" / "h100-580" / "caps.json"
@@ -33,7 +34,14 @@ SANITIZED = "libasan" in os.environ.get("LD_PRELOAD", "")
 EXPORTS = NVIDIA / "exports.map"
 KERNELS_ON_HOST = NVIDIA / "kernels_host.cpp"
 OUT = ROOT / "build" / ("emulators-asan" if SANITIZED else "emulators")
-CODEC_PACKAGES = ("libavcodec", "libavutil")
+# What pkg-config finds, and what to say where it does not.
+DECODING, ENCODING = ("libavcodec", "libavutil"), ("x264", "x265")
+PACKAGES: dict[str, tuple[str, ...]] = {
+    CUDA: (), CUVID: DECODING, ENCODE: ENCODING, APPLE_LIBRARY: DECODING,
+}  # fmt: skip
+ABSENT = {
+    DECODING: "libavcodec-dev is not here", ENCODING: "libx264-dev or libx265-dev is not here",
+}  # fmt: skip
 FLAGS = (
     "-std=c++17", "-O1", "-fPIC", "-fvisibility=hidden", "-pthread", "-Wall", "-Wextra",
     "-Werror", "-Wno-unused-function",
@@ -51,9 +59,11 @@ def compiler() -> str | None:
     return next(filter(None, map(shutil.which, ("g++", "clang++", "c++"))), None)
 
 
-def codec_flags(kind: str) -> list[str] | None:
-    """What pkg-config says of libavcodec (``--cflags`` or ``--libs``), None without it."""
-    command = ["pkg-config", kind, *CODEC_PACKAGES]
+def codec_flags(packages: tuple[str, ...], kind: str) -> list[str] | None:
+    """What pkg-config says of them (``--cflags`` or ``--libs``), None where one is missing."""
+    if not packages:
+        return []
+    command = ["pkg-config", kind, *packages]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:
@@ -68,28 +78,29 @@ def manifest() -> Path:
     return folder / "kernels" / "manifest.json"
 
 
-def missing(library: str = "libnvcuvid.so.1") -> str | None:
+def missing(library: str = CUVID) -> str | None:
     """Why a library cannot be built here, None if it can."""
     if not sys.platform.startswith("linux"):
         return "the emulated drivers are of Linux"
     if compiler() is None:
         return "there is no C++ compiler here"
-    if library != "libcuda.so.1" and codec_flags("--libs") is None:
-        return "libavcodec-dev is not here"
-    return None
+    packages = PACKAGES[library]
+    return ABSENT[packages] if codec_flags(packages, "--libs") is None else None
 
 
-def sources_of_cuda() -> list[Path]:
-    others = ("cuvid", KERNELS_ON_HOST.stem)
-    return [path for path in sorted(NVIDIA.glob("*.cpp")) if not path.name.startswith(others)]
+def prefix_of(source: Path) -> str:
+    """What a source of NVIDIA's libraries belongs to; nothing is libcuda."""
+    return next((each for each in ("cuvid", "nvenc") if source.name.startswith(each)), "")
 
 
-def sources_of_cuvid() -> list[Path]:
-    return [*sorted(NVIDIA.glob("cuvid*.cpp")), *sorted(CODEC.glob("*.cpp"))]
-
-
-def sources_of_apple() -> list[Path]:
-    return [*sorted(APPLE.glob("*.cpp")), *sorted(CODEC.glob("*.cpp"))]
+def sources(library: str) -> list[Path]:
+    decodes = sorted(CODEC.glob("decoder*.cpp"))
+    if library == APPLE_LIBRARY:
+        return [*sorted(APPLE.glob("*.cpp")), *decodes]
+    prefix = {CUDA: "", CUVID: "cuvid", ENCODE: "nvenc"}[library]
+    own = [path for path in sorted(NVIDIA.glob("*.cpp")) if prefix_of(path) == prefix]
+    codec = {"": [], "cuvid": decodes, "nvenc": sorted({*CODEC.glob("*.cpp")} - {*decodes})}
+    return [*(path for path in own if path != KERNELS_ON_HOST), *codec[prefix]]
 
 
 def headers(source: Path) -> list[Path]:
@@ -100,10 +111,11 @@ def headers(source: Path) -> list[Path]:
     if source.parent == APPLE:
         shared = [NATIVE / "apple.h", NVIDIA / "cuvid_bits.hpp"]
         return [*sorted(APPLE.glob("*.hpp")), *codec, *shared]
-    of_cuvid = source.name.startswith("cuvid")
-    own = [path for path in NVIDIA.glob("*.hpp") if of_cuvid or not path.name.startswith("cuvid")]
-    native = [NATIVE / "nvidia.h", NATIVE / "dynlib.h", *sorted(OUT.glob("*.inc"))]
-    return [*sorted(own), *native, *(codec if of_cuvid else ())]
+    prefix = prefix_of(source)
+    own = [path for path in NVIDIA.glob("*.hpp") if prefix_of(path) in ("", prefix)]
+    declared = ("nvidia.h", "dynlib.h", *(("nvenc.h", "nvenc_versions.hpp") if prefix else ()))
+    native = [*(NATIVE / name for name in declared), *sorted(OUT.glob("*.inc"))]
+    return [*sorted(own), *native, *(codec if prefix else ())]
 
 
 def digest(*parts: bytes | str | Path) -> str:
@@ -199,30 +211,27 @@ class Builder:
             if not target.exists() or target.read_text() != text:
                 target.write_text(text)
 
+    def library(self, name: str, workers: ThreadPoolExecutor) -> None:
+        """Compiled and linked; those of NVIDIA are linked to its libcuda."""
+        packages = PACKAGES[name]
+        flags, libraries = codec_flags(packages, "--cflags"), codec_flags(packages, "--libs")
+        assert flags is not None, ABSENT[packages]
+        assert libraries is not None, ABSENT[packages]
+        objects = list(workers.map(lambda each: self.compiled(each, flags), sources(name)))
+        if name in (CUVID, ENCODE):
+            libraries = [f"-L{OUT}", f"-l:{CUDA}", *libraries]
+        of_apple = name == APPLE_LIBRARY
+        self.linked(name, objects, libraries, APPLE / "exports.map" if of_apple else EXPORTS)
+
     def cuda(self, workers: ThreadPoolExecutor) -> None:
         self.tables()
         kernels = workers.submit(self.kernels)
-        objects = list(workers.map(lambda each: self.compiled(each, ()), sources_of_cuda()))
+        self.library(CUDA, workers)
         kernels.result()
-        self.linked("libcuda.so.1", objects, ())
-
-    def cuvid(self, workers: ThreadPoolExecutor) -> None:
-        flags, libraries = codec_flags("--cflags"), codec_flags("--libs")
-        assert flags is not None, "libavcodec-dev is not here"
-        assert libraries is not None, "libavcodec-dev is not here"
-        objects = list(workers.map(lambda each: self.compiled(each, flags), sources_of_cuvid()))
-        self.linked("libnvcuvid.so.1", objects, [f"-L{OUT}", "-l:libcuda.so.1", *libraries])
-
-    def apple(self, workers: ThreadPoolExecutor) -> None:
-        flags, libraries = codec_flags("--cflags"), codec_flags("--libs")
-        assert flags is not None, "libavcodec-dev is not here"
-        assert libraries is not None, "libavcodec-dev is not here"
-        compiled = workers.map(lambda each: self.compiled(each, flags), sources_of_apple())
-        self.linked(APPLE_LIBRARY, list(compiled), libraries, APPLE / "exports.map")
 
 
-def built(library: str = "libnvcuvid.so.1") -> Path:
-    """The folder with the libraries, built as far as ``library`` needs; see :func:`missing`."""
+def built(library: str = CUVID) -> Path:
+    """The folder with the libraries, ``library`` and what it is linked to; see :func:`missing`."""
     reason = missing(library)
     if reason:
         raise RuntimeError(reason)
@@ -230,18 +239,16 @@ def built(library: str = "libnvcuvid.so.1") -> Path:
         return OUT
     with alone(), ThreadPoolExecutor(2) as workers:
         builder = Builder()
-        if library == APPLE_LIBRARY:
-            builder.apple(workers)
-            return OUT
-        builder.cuda(workers)
-        if library != "libcuda.so.1" and sources_of_cuvid():
-            builder.cuvid(workers)
+        if library != APPLE_LIBRARY:
+            builder.cuda(workers)
+        if library != CUDA:
+            builder.library(library, workers)
     return OUT
 
 
 def main(arguments: list[str]) -> int:
     names = [each for each in arguments if not each.startswith("-")]
-    for name in names or ["libnvcuvid.so.1", APPLE_LIBRARY]:
+    for name in names or [CUVID, ENCODE, APPLE_LIBRARY]:
         reason = missing(name)
         if reason:
             print(reason, file=sys.stderr)

@@ -51,6 +51,23 @@ class Controls:
         """Calls that are stalled now."""
         return int(self._library.videohw_emulator_stalled())
 
+    def encoding(self, **settings: object) -> None:
+        """Settings of the encoder, for sessions that are opened from now on.
+
+        ``NVENC``: ``consumer``, or ``h100``, which has no encoder. ``NVENC_VERSION``: the newest
+        API, ``13.0`` or ``12.1``. ``NVENC_SESSIONS``: how many may be open, ``NVENC_LIMIT_CODE``
+        what one more is answered (10 or 21). ``NVENC_RAW``: 1 codes nothing, for measurements: a
+        packet is a unit with the number and a checksum of its picture. ``NVENC_LOOKAHEAD``:
+        ``burst`` gives success when all that was submitted can be locked, ``lag`` while the newest
+        pictures are still looked at, ``seed`` one of both. ``NVENC_DEFERS``: 1 lets success come
+        later than it could, by chance.
+        """
+        library = c.CDLL(str(self.folder / "libnvidia-encode.so.1"))
+        library.videohw_emulator_encoding.restype = c.c_bool
+        for name, value in settings.items():
+            if not library.videohw_emulator_encoding(f"{name}={value}".encode()):
+                raise ValueError(f"{name}={value}")
+
     def report(self) -> dict[str, Any]:
         """The ledger (``open``, ``handles``, ``lost``), ``misuses``, ``calls`` and more."""
         found: dict[str, Any] = json.loads(self._library.videohw_emulator_report())
@@ -148,5 +165,6 @@ def environment(folder: Path, **settings: object) -> dict[str, str]:
         "LD_LIBRARY_PATH": ":".join(filter(None, paths)),
         "VIDEOHW_LIBCUDA": str(folder / "libcuda.so.1"),
         "VIDEOHW_LIBNVCUVID": str(folder / "libnvcuvid.so.1"),
+        "VIDEOHW_LIBNVIDIA_ENCODE": str(folder / "libnvidia-encode.so.1"),
         **{PREFIX + name: str(value) for name, value in settings.items()},
     }

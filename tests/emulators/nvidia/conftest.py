@@ -13,6 +13,11 @@ from tests.emulators.nvidia.client import Cuda
 from tests.hardware import cuda_misuse, misuse
 from tests.hardware.cuvid import Driver, primary_context
 
+CONSUMER = {
+    "NVENC": "consumer", "NVENC_VERSION": "13.0", "NVENC_SESSIONS": 8, "NVENC_LIMIT_CODE": 10,
+    "NVENC_RAW": 0, "NVENC_LOOKAHEAD": "burst", "NVENC_DEFERS": 0,
+}  # fmt: skip
+
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,3 +80,21 @@ def driver(cuvid_folder: Path, driver_paths: None, emulator: Emulator) -> Iterat
     made = Driver()
     with primary_context(made):
         yield made
+
+
+@pytest.fixture(scope="session")
+def encode_folder() -> Path:
+    """Where libcuda.so.1 and libnvidia-encode.so.1 are."""
+    reason = build.missing(build.ENCODE)
+    if reason:
+        pytest.skip(reason)
+    return build.built(build.ENCODE)
+
+
+@pytest.fixture
+def context(encode_folder: Path, emulator: Emulator) -> Iterator[int]:
+    """The primary context, current here, and the encoder of a consumer card."""
+    emulator.encoding(**CONSUMER)
+    with Cuda(encode_folder).primary_context() as made:
+        yield made
+    emulator.encoding(**CONSUMER)

@@ -47,6 +47,16 @@ def test_libnvcuvid_has_what_loaders_want() -> None:
     assert {name for name in names if not name.startswith(("cuvid", "videohw_emulator_"))} == set()
 
 
+def test_libnvidia_encode_has_what_loaders_want() -> None:
+    reason = build.missing(build.ENCODE)
+    if reason:
+        pytest.skip(reason)
+    names = exported(build.built(build.ENCODE) / build.ENCODE)
+    assert {name for name in names if not name.startswith("videohw_emulator_")} == {
+        "NvEncodeAPICreateInstance", "NvEncodeAPIGetMaxSupportedVersion",
+    }  # fmt: skip
+
+
 def test_calls_by_name_are_those_that_are_exported(cuda_folder: Path) -> None:
     library = c.CDLL(str(cuda_folder / "libcuda.so.1"))
     place, status = c.c_void_p(), c.c_int()

@@ -1,0 +1,45 @@
+#include "encoder.hpp"
+
+#include "bits.hpp"
+
+namespace codec {
+
+std::unique_ptr<Encoder> Encoder::open(const EncoderSettings &settings, std::string &reason)
+{
+    if (settings.kind == Kind::h264)
+        return open_h264(settings, reason);
+    if (settings.kind == Kind::hevc)
+        return open_hevc(settings, reason);
+    reason = "only H.264 and HEVC are coded";
+    return nullptr;
+}
+
+// H.264 7.3.2.3, HEVC 7.3.2.4
+Bytes message_unit(Kind kind, const std::vector<Message> &messages)
+{
+    if (messages.empty())
+        return {};
+    Bytes payload = {6};
+    if (kind == Kind::hevc)
+        payload = {39 << 1, 1};
+    for (const Message &each : messages) {
+        for (std::size_t number : {static_cast<std::size_t>(each.type), each.payload.size()}) {
+            for (; number >= 255; number -= 255)
+                payload.push_back(255);
+            payload.push_back(static_cast<unsigned char>(number));
+        }
+        payload.insert(payload.end(), each.payload.begin(), each.payload.end());
+    }
+    payload.push_back(0x80);
+    return unit_of(payload);
+}
+
+Bytes delimiter_unit(Kind kind, PictureType type)
+{
+    bool intra = type == PictureType::idr || type == PictureType::i;
+    unsigned slices = intra ? 0 : type == PictureType::p ? 1 : 2;
+    unsigned char last = static_cast<unsigned char>(slices << 5 | 0x10);
+    return kind == Kind::h264 ? Bytes{0, 0, 0, 1, 9, last} : Bytes{0, 0, 0, 1, 35 << 1, 1, last};
+}
+
+} // namespace codec

@@ -1,0 +1,54 @@
+// What the emulated encoder can do, as tables, and what it is told by its environment.
+#pragma once
+
+#include "nvenc_versions.hpp"
+
+#include <string>
+#include <vector>
+
+namespace encode {
+
+using nvenc::GUID;
+
+enum class Codec { h264, hevc };
+
+struct Preset {
+    unsigned gop = 0;
+    int interval = 1;
+    unsigned rate_mode = 0, multipass = 0, b_reference = 0;
+    bool lossless = false;
+};
+
+// What the environment says (VIDEOHW_EMULATOR_NVENC...), and what a test changes while it runs.
+struct Device {
+    bool has_encoder = true;
+    unsigned major = 13, minor = 0;
+    int most_sessions = 8;
+    int limit_answer = nvenc::NV_ENC_ERR_OUT_OF_MEMORY;
+    bool raw = false;         // no coding: for measurements of what surrounds it
+    std::string lookahead = "burst"; // or "lag", "seed"
+    bool defers = false;      // output of a group may come with the next one, by chance
+};
+
+Device &device();
+// "NAME=VALUE" as the settings are called; false where that is none.
+bool set_device(const std::string &text);
+
+inline bool same(const GUID &a, const GUID &b)
+{
+    return a.Data1 == b.Data1 && a.Data2 == b.Data2 && a.Data3 == b.Data3 &&
+           !__builtin_memcmp(a.Data4, b.Data4, sizeof a.Data4);
+}
+
+bool codec_of(const GUID &guid, Codec &codec);
+std::vector<GUID> codecs();
+std::vector<GUID> profiles(Codec codec, bool newer);
+std::vector<GUID> presets();
+std::vector<unsigned> formats(Codec codec, bool newer);
+// -1 where no encoder has what is asked for.
+int capability(Codec codec, unsigned name, bool newer);
+// The number of a preset, 1 to 7; 0 for none.
+int preset_number(const GUID &guid);
+Preset preset(Codec codec, int number, unsigned tuning);
+
+} // namespace encode
