@@ -100,6 +100,8 @@ class Frame:
       interlaced pictures are woven. ``repeat``: field durations that the picture is to be shown
       longer than its own two (H.264 D.2.3, H.262 repeat_first_field).
     - ``sample_aspect_ratio``: width : height of a pixel, None when the stream does not say.
+    - Film grain that a stream describes (AV1; H.274 in H.264 and HEVC) is never put in, whatever
+      the backend: the pixels are those before it.
     - ``decode_index``: the picture's number in decoding order, from 0 for the session's first.
     - ``generation``: counts session switches. ``memory``: "host" or "device". ``converter``:
       what :meth:`convert` calls where a backend brought one, for pixels outside of host memory.

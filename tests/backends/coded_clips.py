@@ -68,12 +68,20 @@ def packets(
 @functools.cache
 def decoded_by_libavcodec(codec: str) -> tuple[tuple[int, bytes], ...]:
     """(index of its packet, samples) of each picture, by PyAV's CodecContext alone."""
+    return decoded_packets(codec, packets(codec))
+
+
+def decoded_packets(
+    codec: str, coded: tuple[bytes, ...], **options: str
+) -> tuple[tuple[int, bytes], ...]:
+    """The same of other packets, with ``options`` for libavcodec's decoder."""
     av = needs_av()
     name = {"av1": "libdav1d", "jpeg": "mjpeg", "mpeg1": "mpeg1video", "mpeg2": "mpeg2video"}
     context = av.CodecContext.create(name.get(codec, codec), "r")
     context.thread_count = 1
+    context.options = options
     found = []
-    for index, data in enumerate((*packets(codec), None)):
+    for index, data in enumerate((*coded, None)):
         packet = None if data is None else av.Packet(data)
         if packet is not None:
             packet.pts = index

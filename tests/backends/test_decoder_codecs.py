@@ -7,7 +7,13 @@ from fractions import Fraction
 
 import pytest
 
-from tests.backends.coded_clips import HEIGHT, WIDTH, decoded_by_libavcodec, packets
+from tests.backends.coded_clips import (
+    HEIGHT,
+    WIDTH,
+    decoded_by_libavcodec,
+    decoded_packets,
+    packets,
+)
 from tests.backends.conftest import OPTIONS, BackendCase, assert_pictures
 from tests.backends.decoding import PATIENCE_SECONDS, assert_account, decode, pieces
 from tests.backends.faults import Faults
@@ -68,6 +74,19 @@ def test_low_latency_gives_each_picture_at_once(backend: BackendCase, codec: str
             frame = decoder.reap_timeout(PATIENCE_SECONDS)
             assert frame is not None
             assert frame.pts == number
+
+
+@pytest.mark.parametrize("layout", ["annexb", "frame"])
+def test_film_grain_of_av1_is_not_put_in(backend: BackendCase, layout: str) -> None:
+    options = (("svtav1-params", "lookahead=0:film-grain=50:film-grain-denoise=0"),)
+    clip = packets("av1", options=options)
+    calls = ({"data": data, "pts": n, "layout": layout} for n, data in enumerate(clip))
+    got = decode(backend.decoder("av1"), calls)
+    assert got.errors == []
+    shown = [canonical_bytes(frame) for frame in got.frames]
+    assert shown == [data for _, data in decoded_packets("av1", clip, filmgrain="0")]
+    with_grain = decoded_packets("av1", clip, filmgrain="1")
+    assert not any(data in shown for _, data in with_grain)
 
 
 def test_jpeg_is_full_range_bt601(backend: BackendCase) -> None:

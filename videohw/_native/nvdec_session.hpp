@@ -341,6 +341,7 @@ private:
     CUresult create(const Sequence &sequence);
     void give_decoder();
     void show_at_decode(const CUVIDPICPARAMS &picture);
+    void leave_grain_out(CUVIDPICPARAMS *picture);
 
     // Nothing may be thrown through the driver.
     template <class Argument, int (NvdecSession::*method)(Argument *)>
@@ -405,6 +406,7 @@ private:
     bool failed_[most_surfaces] = {};  // the driver refused it, or one of its fields
     bool nothing_[most_surfaces] = {}; // all of it
     long long index_serial_[most_surfaces] = {}; // of the access unit that it was decoded from
+    int without_grain_[most_surfaces] = {};      // the index of the same without film grain
     int open_field_ = -1; // index of a first field whose second one may come
     long long open_field_serial_ = 0;
 };

@@ -759,11 +759,29 @@ inline void NvdecSession::give_decoder()
     decoder_failed_ = false;
 }
 
+// Film grain of AV1 is not put in. The parser has two indices for a picture that gets grain: for
+// what is shown, and for what is referred to, without it. With no grain they are one.
+inline void NvdecSession::leave_grain_out(CUVIDPICPARAMS *picture)
+{
+    CUVIDAV1PICPARAMS av1;
+    std::memcpy(&av1, picture->CodecSpecific, sizeof av1);
+    const int shown = picture->CurrPicIdx;
+    const bool grain = av1.grain_flags & 1;
+    if (grain && av1.decodePicIdx >= 0 && av1.decodePicIdx < most_surfaces)
+        picture->CurrPicIdx = av1.decodePicIdx;
+    without_grain_[shown] = picture->CurrPicIdx;
+    av1.grain_flags &= 0xfe;
+    std::memcpy(picture->CodecSpecific, &av1, sizeof av1);
+}
+
 inline int NvdecSession::on_decode(CUVIDPICPARAMS *picture)
 {
-    const int index = picture->CurrPicIdx;
-    if (broken_ || !decoder_.decoder || index < 0 || index >= most_surfaces)
+    if (broken_ || !decoder_.decoder || picture->CurrPicIdx < 0 ||
+        picture->CurrPicIdx >= most_surfaces)
         return 0;
+    if (settings_.codec == cudaVideoCodec_AV1)
+        leave_grain_out(picture);
+    const int index = picture->CurrPicIdx;
     saw_picture_ = true;
     const bool second = picture->field_pic_flag && picture->second_field;
     if (!second) {
@@ -818,9 +836,11 @@ inline int NvdecSession::on_display(CUVIDPARSERDISPINFO *info)
 {
     if (!info) // the end of the stream
         return 1;
-    const int index = info->picture_index;
+    int index = info->picture_index;
     if (index < 0 || index >= most_surfaces)
         return 0;
+    if (settings_.codec == cudaVideoCodec_AV1)
+        index = without_grain_[index];
     // AV1, VP9 and VP8 may show what an earlier access unit brought, and show it at once; the others
     // show their own.
     const bool shows_others = settings_.codec == cudaVideoCodec_AV1 ||

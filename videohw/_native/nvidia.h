@@ -155,6 +155,17 @@ typedef struct {
     unsigned char CodecSpecific[4096];
 } CUVIDPICPARAMS;
 
+/* CUVIDPICPARAMS.CodecSpecific of AV1, as far as film grain is concerned. */
+typedef struct {
+    unsigned int width, height, frame_offset;
+    int decodePicIdx; /* what is referred to: without grain, which is put into CurrPicIdx */
+    unsigned char headers[748];
+    unsigned char grain_flags; /* bit 0: apply_grain */
+    unsigned char headers_of_grain;
+    unsigned char num_y_points;
+    unsigned char grain[257];
+} CUVIDAV1PICPARAMS;
+
 typedef struct {
     int picture_index;
     int progressive_frame, top_field_first, repeat_first_field;

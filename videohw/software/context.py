@@ -61,7 +61,8 @@ class DecodingContext:
         context.flags |= _FLAG_UNALIGNED | _FLAG_OUTPUT_CORRUPT
         if config.low_latency and codec == "av1":
             context.flags |= _FLAG_LOW_DELAY  # of dav1d: one frame at a time
-        context.options = dict(setup.options)
+        # Film grain is not put in, as on no backend.
+        context.options = {**dict(setup.options), "export_side_data": "film_grain"}
         context.thread_count = setup.threads
         context.thread_type = setup.thread_type
         try:

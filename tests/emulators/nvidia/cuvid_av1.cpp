@@ -1,7 +1,9 @@
 // AV1 for the emulated parser: temporal units of OBUs with sizes.
 //
 // Rule (assumed): of AV1 there are no traces, for the recorded device has none;
-// VIDEOHW_EMULATOR_NVDEC=newer has. Film grain is off, sizes are those of the sequence.
+// VIDEOHW_EMULATOR_NVDEC=newer has. Sizes are those of the sequence. Every picture that may be
+// shown gets film grain where the sequence has its parameters, and has two indices then: CurrPicIdx
+// with grain, which is displayed, and decodePicIdx without, which is referred to.
 
 #include "cuvid_bits.hpp"
 #include "cuvid_parser.hpp"
@@ -18,6 +20,7 @@ enum { key_frame = 0, inter_frame = 1, intra_frame = 2, switch_frame = 3 };
 
 struct Sequence {
     int profile = 0, depth = 8, chroma = 1, width = 0, height = 0;
+    bool has_grain = false;
     bool reduced = false, equal_interval = false, has_model = false, has_ids = false;
     int removal_bits = 0, presentation_bits = 0, id_bits = 0, order_bits = 0;
     int force_screen = 2, force_integer = 2;
@@ -96,10 +99,11 @@ bool read_sequence(Bits &bits, Sequence &sequence)
         sequence.transfer = static_cast<int>(bits.u(8));
         sequence.matrix = static_cast<int>(bits.u(8));
     }
+    const bool rgb = !mono && sequence.primaries == 1 && sequence.transfer == 13 && !sequence.matrix;
     if (mono) {
         sequence.chroma = 0;
         sequence.full_range = bits.flag();
-    } else if (sequence.primaries == 1 && sequence.transfer == 13 && sequence.matrix == 0) {
+    } else if (rgb) {
         sequence.chroma = 3;
         sequence.full_range = 1;
     } else {
@@ -107,11 +111,20 @@ bool read_sequence(Bits &bits, Sequence &sequence)
         sequence.chroma = sequence.profile == 0 ? 1 : sequence.profile == 1 ? 3 : 2;
         if (sequence.profile == 2 && sequence.depth == 12)
             sequence.chroma = bits.flag() ? (bits.flag() ? 1 : 2) : 3;
+        if (sequence.chroma == 1)
+            bits.skip(2); // chroma_sample_position
     }
+    if (!mono)
+        bits.skip(1);
+    sequence.has_grain = bits.flag();
     return !bits.over();
 }
 
-using Held = std::shared_ptr<const int>;
+// Indices of one picture: what is shown of it, and what is referred to.
+struct Pair {
+    int shown = -1, clean = -1;
+};
+using Held = std::shared_ptr<const Pair>;
 
 class Av1 : public Parser {
   public:
@@ -171,7 +184,8 @@ class Av1 : public Parser {
 
     bool picture(Coded &coded) override
     {
-        coded.index = current ? *current : -1;
+        coded.index = current ? current->shown : -1;
+        coded.clean = current ? current->clean : -1;
         coded.width_in_mbs = (sequence.width + 15) / 16;
         coded.height_in_mbs = (sequence.height + 15) / 16;
         coded.reference = refreshed != 0;
@@ -188,7 +202,7 @@ class Av1 : public Parser {
             if (refreshed >> slot & 1)
                 slots[slot] = current;
         if (shown && current)
-            display(*current);
+            display(current->shown);
         current.reset();
     }
 
@@ -221,7 +235,7 @@ class Av1 : public Parser {
         format.progressive_sequence = 1;
         format.bit_depth_luma_minus8 = static_cast<unsigned char>(sequence.depth - 8);
         format.bit_depth_chroma_minus8 = format.bit_depth_luma_minus8;
-        format.min_num_decode_surfaces = 10;
+        format.min_num_decode_surfaces = sequence.has_grain ? 18 : 10;
         format.coded_width = static_cast<unsigned>(sequence.width);
         format.coded_height = static_cast<unsigned>(sequence.height);
         set_area(format, 0, 0, sequence.width, sequence.height);
@@ -247,9 +261,14 @@ class Av1 : public Parser {
         }
         if (begin_sequence(format) <= 0)
             return false;
-        int index = take_index();
-        current = Held(new int(index), [this](const int *held) {
-            let_go(*held);
+        Pair taken;
+        taken.shown = taken.clean = take_index();
+        if (sequence.has_grain && (shown || showable))
+            taken.shown = take_index();
+        current = Held(new Pair(taken), [this](const Pair *held) {
+            let_go(held->clean);
+            if (held->shown != held->clean)
+                let_go(held->shown);
             delete held;
         });
         return true;
@@ -270,7 +289,7 @@ class Av1 : public Parser {
         if (bits.flag()) {
             unsigned slot = bits.u(3);
             if (slots[slot])
-                display_again(*slots[slot]);
+                display_again(slots[slot]->shown);
             return false;
         }
         type = static_cast<int>(bits.u(2));

@@ -25,6 +25,16 @@ std::map<const void *, std::shared_ptr<Decoder>> &decoders()
     return *kept;
 }
 
+// Not that of the standard: every sample of luma is another one.
+codec::PicturePointer with_grain(const codec::Picture &picture)
+{
+    auto made = std::make_shared<codec::Picture>(picture);
+    const std::size_t step = picture.depth > 8 ? 2 : 1;
+    for (std::size_t at = 0; at < made->plane[0].data.size(); at += step)
+        made->plane[0].data[at] ^= 1;
+    return made;
+}
+
 bool is_444(int format)
 {
     return format == cudaVideoSurfaceFormat_YUV444 || format == cudaVideoSurfaceFormat_YUV444_16Bit;
@@ -104,7 +114,13 @@ void Decoder::set_target(int width, int height, const CUVIDSHORTAREA &display,
 CUresult Decoder::decode(const CUVIDPICPARAMS &given)
 {
     // Rule (trace): misuse.json
-    if (given.CurrPicIdx < 0 || given.CurrPicIdx >= static_cast<int>(surfaces.size()) ||
+    CUVIDAV1PICPARAMS av1{};
+    av1.decodePicIdx = given.CurrPicIdx;
+    if (info.CodecType == cudaVideoCodec_AV1)
+        std::memcpy(&av1, given.CodecSpecific, sizeof av1);
+    const int last = static_cast<int>(surfaces.size()) - 1;
+    if (given.CurrPicIdx < 0 || given.CurrPicIdx > last || av1.decodePicIdx < 0 ||
+        av1.decodePicIdx > last ||
         given.PicWidthInMbs != static_cast<int>(info.ulWidth + 15) / 16 ||
         given.FrameHeightInMbs != static_cast<int>(info.ulHeight + 15) / 16)
         return CUDA_ERROR_INVALID_VALUE;
@@ -114,7 +130,8 @@ CUresult Decoder::decode(const CUVIDPICPARAMS &given)
                "the parser's");
         return CUDA_ERROR_INVALID_VALUE;
     }
-    Surface &surface = surfaces[given.CurrPicIdx];
+    const bool grain = av1.grain_flags & 1;
+    Surface &surface = surfaces[av1.decodePicIdx];
     if (!codec || codec_parser != job->parser || codec_extradata != job->extradata) {
         codec = codec::Decoder::open(job->kind, job->extradata);
         codec_parser = job->parser;
@@ -136,9 +153,9 @@ CUresult Decoder::decode(const CUVIDPICPARAMS &given)
     if (every_picture_is_mapped && surface.serial && surface.serial != job->serial &&
         !surface.asked && surface.displays &&
         (!surface.displays->asked_for ||
-         surface.displays->serial[given.CurrPicIdx] == surface.serial))
+         surface.displays->serial[av1.decodePicIdx] == surface.serial))
         misuse("cuvidDecodePicture into index %d, whose picture was displayed and not mapped",
-               given.CurrPicIdx);
+               av1.decodePicIdx);
     // Rule (trace): the JPEG decoder of an H100 works on when cuvidDecodePicture is back, and mapping
     // does not wait for it. How long is VIDEOHW_EMULATOR_JPEG_POLLS, in questions for its status.
     surface.polls = info.CodecType == cudaVideoCodec_JPEG ? emulator::setting("JPEG_POLLS", 0LL) : 0;
@@ -158,6 +175,11 @@ CUresult Decoder::decode(const CUVIDPICPARAMS &given)
     auto planned = planned_status.find(pictures_decoded);
     if (planned != planned_status.end())
         surface.status = planned->second;
+    // Rule (assumed): grain is put into another surface; without it that one stays as it is.
+    if (grain && made) {
+        surfaces[given.CurrPicIdx] = surface;
+        surfaces[given.CurrPicIdx].picture = with_grain(*made);
+    }
     return CUDA_SUCCESS;
 }
 

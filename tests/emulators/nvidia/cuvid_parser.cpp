@@ -357,6 +357,12 @@ void Parser::decode(Coded &coded)
     given->pSliceDataOffsets = offsets.data();
     given->ref_pic_flag = coded.reference;
     given->intra_pic_flag = coded.intra;
+    if (coded.clean >= 0) {
+        CUVIDAV1PICPARAMS av1{};
+        av1.decodePicIdx = shown.clean = coded.clean;
+        av1.grain_flags = coded.clean != coded.index;
+        std::memcpy(given->CodecSpecific, &av1, sizeof av1);
+    }
     std::memcpy(token_place(*given), &token, sizeof token);
     int answer = 1;
     if (asked.pfnDecodePicture) {
@@ -510,6 +516,8 @@ void Parser::show_first()
     indices[index].displayed_at = ++clock;
     if (asked.pfnDisplayPicture) {
         displays->serial[index] = indices[index].shown.serial;
+        if (indices[index].shown.clean >= 0)
+            displays->serial[indices[index].shown.clean] = indices[index].shown.serial;
         CUVIDPARSERDISPINFO info = indices[index].shown.info;
         emulator::Unlocked unlocked;
         asked.pfnDisplayPicture(asked.pUserData, &info);

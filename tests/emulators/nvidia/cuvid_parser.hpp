@@ -47,6 +47,7 @@ bool in_sequence_callback();
 // What a codec says of the picture that ended.
 struct Coded {
     int index = -1;
+    int clean = -1; // of AV1: the index of the picture before film grain is put in
     int width_in_mbs = 0, height_in_mbs = 0;
     bool field = false, bottom = false, second = false;
     bool reference = false, intra = false;
@@ -117,6 +118,7 @@ class Parser {
         unsigned long long serial = 0;
         CUVIDPARSERDISPINFO info{};
         bool in_use = false;
+        int clean = -1; // the index that it was decoded into, where that is another
     };
     struct Index {
         int held = 0;

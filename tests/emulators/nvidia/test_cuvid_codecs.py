@@ -41,9 +41,11 @@ def newer_device(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SVT_LOG", "0")
 
 
-def encoded(name: str) -> Packets:
-    """Moving stripes with noise."""
+def encoded(name: str, **more: str) -> Packets:
+    """Moving stripes with noise; ``more`` options of the encoder."""
     encoder, _, _, settings = CODECS[name]
+    if more:
+        settings = {**settings, "options": {**settings["options"], **more}}
     context = av.CodecContext.create(encoder, "w")
     context.width, context.height, context.framerate = WIDTH, HEIGHT, 25
     context.pix_fmt, context.time_base, context.bit_rate = "yuv420p", Fraction(1, 25), 2_000_000
@@ -64,11 +66,11 @@ def encoded(name: str) -> Packets:
 
 
 def by_software(decoder: str, packets: Packets) -> list[str]:
-    """md5 of each picture, as libavcodec decodes it in this process."""
+    """md5 of each picture, as libavcodec decodes it in this process; without film grain."""
     context = av.CodecContext.create(decoder, "r")
     context.thread_count = 1
     # libavcodec 62 conceals errors in intact MPEG-4 that are not there, in some processes.
-    context.options = {"ec": "0"} if decoder == "mpeg4" else {}
+    context.options = {"ec": "0"} if decoder == "mpeg4" else {"export_side_data": "film_grain"}
     frames: list[Any] = []
     for data, time in packets:
         packet = av.Packet(data)
@@ -113,6 +115,34 @@ def test_hidden_pictures_are_displayed_when_they_are_shown(driver: Driver) -> No
     kinds = [event[0] for event in client.events if event[0] in ("decode", "display")]
     assert (kinds.count("decode"), kinds.count("display")) == (PICTURES, PICTURES)
     assert "decode decode" in " ".join(kinds)
+
+
+class WithoutGrain(Client):
+    """Switches film grain off, and maps what was decoded."""
+
+    def _decode(self, pointer: Any) -> int:
+        raw = c.cast(pointer, c.POINTER(c.c_ubyte))
+        numbers = c.cast(pointer, c.POINTER(c.c_int))
+        shown, clean = numbers[CURRENT // 4], numbers[DECODED // 4]
+        raw[GRAIN] &= 0xFE
+        numbers[CURRENT // 4] = clean
+        self.clean = {**getattr(self, "clean", {}), shown: clean}
+        return super()._decode(pointer)
+
+    def _picture(self, index: int, processing: Any) -> None:
+        super()._picture(self.clean[index], processing)
+
+
+CURRENT, DECODED, GRAIN = 8, 184 + 12, 184 + 764  # places in CUVIDPICPARAMS
+
+
+def test_film_grain_is_put_into_a_surface_of_its_own(driver: Driver) -> None:
+    packets = encoded("av1", **{"svtav1-params": "film-grain=50"})
+    exact = by_software("libdav1d", packets)
+    grained = Client(driver, "av1").decoded_packets(packets)
+    assert len(grained) == len(exact) == PICTURES
+    assert not set(grained) & set(exact)
+    assert WithoutGrain(driver, "av1").decoded_packets(packets) == exact
 
 
 def test_a_vp9_picture_shown_again(driver: Driver) -> None:
