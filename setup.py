@@ -14,7 +14,7 @@ PIXEL_HEADERS = sorted(glob("videohw/pixels/*.h"))
 SAME_FLOATS = [] if sys.platform == "win32" else ["-ffp-contract=off"]
 # The NVIDIA driver is on Linux and Windows; its library is opened at run time, never linked to.
 NATIVE_HEADERS = sorted(glob("videohw/_native/*.h*") + glob("videohw/**/*.pxd", recursive=True))
-NVIDIA = ["_cuda", "_nv"] if sys.platform in ("linux", "win32") else []
+NVIDIA = ["_cuda", "_nv", "_nvenc"] if sys.platform in ("linux", "win32") else []
 CPLUSPLUS = (
     ["/std:c++17", "/EHsc"]
     if sys.platform == "win32"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from videohw.decode_clock import DecodeClock
 from videohw.errors import UnsupportedConfig
-from videohw.software.decode_clock import DecodeClock
 
 
 def reordered(times: list[int], delay: int) -> list[int]:

@@ -7,12 +7,23 @@ from __future__ import annotations
 
 import threading
 from types import TracebackType
-from typing import Final
-
-from .. import _nv
+from typing import Final, Protocol
 
 # How often who waits looks at what changes nothing: a worker that is stuck in the driver.
 _LOOK_SECONDS: Final = 0.25
+
+
+class Changes(Protocol):
+    """What a native session tells of itself (``videohw._nv.Core``, ``videohw._nvenc.Changes``)."""
+
+    def version(self) -> int:
+        """A number that changes with everything that happens."""
+
+    def wait(self, seen: int, timeout: float | None) -> None:
+        """Return when the version is not ``seen`` any more, or after ``timeout`` seconds."""
+
+    def notify(self) -> None:
+        """Change the version."""
 
 
 class CoreChanged:
@@ -22,9 +33,9 @@ class CoreChanged:
     seen before the outputs were last looked at.
     """
 
-    def __init__(self, core: _nv.Core) -> None:
+    def __init__(self, core: Changes) -> None:
         self._core = core
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a push may be within another
         self._seen = 0
 
     def __enter__(self) -> None:

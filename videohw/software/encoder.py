@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..backend import Account, EncoderItem, InputPicture, PreparedSwitch, SessionSwitch
+from ..decode_clock import DecodeClock
 from ..errors import InvalidInput, UnsupportedCodec, UnsupportedConfig
 from ..packet_layout import PacketLayout
 from ..pixel_format import FORMATS
 from ..types import Capability, EncoderConfig, Packet
 from ..worker_session import WorkerSession
 from .capabilities import capabilities, live_rates
-from .decode_clock import DecodeClock
 from .encoder_context import EncodingContext, Prepared, live_change, rate_mode
 from .encoder_engine import EncoderEngine
 from .encoder_pixels import PixelStage, StagedPicture

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ..backend import Account, EncoderItem, EndOfGeneration, InputPicture, SessionSwitch
+from ..decode_clock import DecodeClock
 from ..errors import BackendError, InvalidInput, VideoHwError
 from ..packet_layout import PacketLayout
 from ..status import LIBAVCODEC, from_ffmpeg
 from ..types import Packet
 from .capabilities import load_av
-from .decode_clock import DecodeClock
 from .encoder_context import EncodingContext, Prepared
 from .encoder_pixels import StagedPicture
 

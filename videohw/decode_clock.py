@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from ..errors import UnsupportedConfig
+from .errors import UnsupportedConfig
 
 
 class DecodeClock:

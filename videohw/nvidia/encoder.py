@@ -1,0 +1,389 @@
+"""Encoding on NVENC: what callers see of a session whose threads never run Python.
+
+Owns: the step from events of the native encoders to packets and errors, their order, times and
+generations. Must not know: how settings become fields, how the driver is called (``_nvenc``).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Final
+
+from .. import _cuda, _nvenc
+from ..backend import (
+    Account,
+    EncoderItem,
+    EndOfGeneration,
+    InputPicture,
+    PreparedSwitch,
+    SessionSwitch,
+)
+from ..errors import UnsupportedConfig, VideoHwError
+from ..pixel_format import FORMATS
+from ..session import Control, Session
+from ..session import Drain as DrainRequest
+from ..types import EncoderConfig, Packet
+from . import encoder_cores
+from .core_changed import CoreChanged
+from .encoder_capabilities import live_rates
+from .encoder_cores import (
+    Change,
+    Drain,
+    EncoderCore,
+    Prepared,
+    Staged,
+    checked_settings,
+    opened,
+    pushed,
+    reconfigured,
+)
+from .encoder_failures import of_call, of_loss, stuck, wrong_size
+from .encoder_options import options_of
+from .encoder_order import PacketOrder
+from .encoder_settings import change
+
+# Drains that no caller asked for, at the end of a generation.
+_OUR_OWN: Final = -1
+
+
+def open_session(config: EncoderConfig) -> NvidiaEncoderSession:
+    """A running encoder for ``config``; UnsupportedCodec or UnsupportedConfig when it cannot."""
+    options = options_of(config.options)
+    if options.context is None:
+        device = _cuda.device(config.device)
+    else:
+        device = _cuda.adopt(options.context)
+    settings = checked_settings(config, device)
+    changes = _nvenc.Changes()
+    return NvidiaEncoderSession(opened(settings, device, changes), device, changes)
+
+
+class NvidiaEncoderSession(Session[EncoderItem, Packet]):
+    """An encoder session of the NVIDIA backend (``videohw.backend.EncoderSession``).
+
+    Queued input is limited to the bytes of ``max_in_flight`` pictures of the size last pushed.
+    """
+
+    def __init__(self, made: Prepared, device: _cuda.Device, changes: _nvenc.Changes) -> None:
+        config = made.config
+        self.account = Account()
+        self._device = device
+        self._information = device.information  # a lost device cannot be asked
+        self._changes = changes
+        self._opened = self._active = made
+        # Packets come from the first until that is drained; pictures go to the last.
+        self._cores: deque[EncoderCore] = deque([made.core])
+        self._waiting: list[Prepared] = []  # made for switches that have not come
+        self._order = PacketOrder(made, self.account)
+        self._order.begins_with(made.core.core.parameter_sets())
+        self._next_serial = 0
+        super().__init__(
+            CoreChanged(changes),
+            max_ready=config.max_in_flight, max_queued_bytes=_queue_bytes(config),
+        )  # fmt: skip
+
+    # Input
+
+    def stage(
+        self, frame: object, switch: SessionSwitch, options: object = None
+    ) -> tuple[Staged, int]:
+        """A copy of ``frame``'s pixels, or its device memory, and the bytes it holds."""
+        made = self._made_for(switch)
+        with made.core.inputs.writing():
+            picture = made.stage.stage(frame, options)
+        return Staged(picture, made), picture.memory_bytes
+
+    def push(self, items: Sequence[EncoderItem]) -> None:
+        """Queue pictures, and switches between them; see :meth:`Session.push`."""
+        with self._changed:
+            super().push(items)
+            for item in items:
+                if isinstance(item, SessionSwitch):
+                    self._max_queued_bytes = _queue_bytes(item.config)
+                elif isinstance(item, InputPicture):
+                    self.account.submitted += 1
+
+    @property
+    def stream(self) -> int:
+        """How many ends of stream were asked for so far."""
+        return self._drains_requested
+
+    def push_into(self, stream: int, items: Sequence[EncoderItem]) -> bool:
+        """Queue ``items`` and answer True while the stream is ``stream``; else answer False."""
+        with self._changed:
+            if stream != self._drains_requested:
+                return False
+            self.push(items)
+            return True
+
+    # Switches
+
+    def prepare(self, config: EncoderConfig, base: SessionSwitch, *, rebuild: bool) -> Prepared:
+        """A switch from the settings of ``base`` to ``config``, opened unless it reconfigures."""
+        with self._changed:
+            self._check_usable()
+        settings = checked_settings(config, self._device)
+        old = self._made_for(base)
+        if self.account.submitted:
+            self._check_room(old, settings.reorder_delay)
+        live = None if rebuild else change(old.settings, settings)
+        if live is not None:
+            return reconfigured(old, settings, live, self._device)
+        prepared = opened(settings, self._device, self._changes)
+        try:
+            with self._changed:
+                self._check_usable()
+                self._waiting.append(prepared)
+        except VideoHwError:
+            prepared.core.close()
+            raise
+        return prepared
+
+    def discard(self, prepared: PreparedSwitch) -> None:
+        """Close what a switch that does not come to be has opened."""
+        assert isinstance(prepared, Prepared)
+        with self._changed:
+            if prepared in self._waiting:
+                self._waiting.remove(prepared)
+                prepared.core.close()
+
+    def _made_for(self, switch: SessionSwitch) -> Prepared:
+        made = switch.prepared
+        return made if isinstance(made, Prepared) else self._opened
+
+    def _check_room(self, old: Prepared, reorder_delay: int) -> None:
+        """Refuse what the usual distance of pictures leaves no decoding times for."""
+        delay = self._order.clock.delay
+        frame = int(1 / (old.config.fps * old.config.time_base))
+        if reorder_delay > delay and (1 + delay) * frame <= reorder_delay:
+            raise UnsupportedConfig(
+                f"a frame lasts {frame} units of time_base {old.config.time_base}, which leaves "
+                f"no room for the decoding times of {reorder_delay} reordered pictures",
+                argument="b_frames",
+                hint="open the encoder with a finer time_base, or with as many b_frames as will "
+                "be needed",
+            )
+
+    # What is known of the stream
+
+    @property
+    def extradata(self) -> bytes | None:
+        """The avcC, hvcC or av1C record."""
+        return self._order.extradata
+
+    @property
+    def parameter_sets(self) -> bytes | None:
+        """Parameter sets as Annex-B, or AV1's sequence header OBU."""
+        return self._order.parameter_sets
+
+    def describe(self) -> dict[str, Any]:
+        """What is coded with now: the device, the API of its driver, formats, the kinds of rate
+        control whose numbers change without a keyframe, and what was done so far."""
+        settings = self._active.settings
+        device, config = self._information, settings.config
+        found: dict[str, Any] = {
+            "device": device.ordinal,
+            "device_name": device.name,
+            "nvenc": ".".join(map(str, settings.answers.api)),
+            "preset": settings.guids["preset"],
+            "rate_mode": type(config.rate_control).__name__,
+            "coded_format": settings.picture_format,
+            "color": settings.color,
+            "buffers": settings.buffers,
+            "safe_lifetime": True,  # there is no other mode
+            "switch_reconfigures": live_rates(settings.answers),
+        }
+        return found if self.closed else {**found, **self._active.core.core.counters()}
+
+    # What a session asks of its worker; the lock is held
+
+    def _send(self, items: Sequence[EncoderItem] | Sequence[Control]) -> None:
+        for item in items:
+            if isinstance(item, InputPicture):
+                self._send_picture(item)
+            elif isinstance(item, SessionSwitch):
+                self._switch(item)
+            elif isinstance(item, EndOfGeneration):
+                self._drain_core(_OUR_OWN)
+            else:
+                assert isinstance(item, DrainRequest), "an encoder is not reset"
+                self._drain_core(item.number)
+        self._release_errors()
+
+    def _send_picture(self, item: InputPicture) -> None:
+        active, staged = self._active, item.pixels
+        assert isinstance(staged, Staged)
+        item.pixels = None
+        self._next_serial = item.serial + 1
+        self._order.took(item, staged.made.size)
+        try:
+            if staged.made.size != active.size:
+                raise wrong_size(item.pts, staged.made.size, item.generation, active.size)
+            pushed(item, staged, active)
+        except VideoHwError as error:
+            self._queued_bytes -= item.queued_bytes
+            self._order.fail(item.serial, error)
+            return
+        self._order.pushed(item, active.core)
+
+    def _drain_core(self, number: int) -> None:
+        core = self._active.core
+        core.drains.append(Drain(number, self._next_serial))
+        core.core.push_drain(len(core.drains))
+
+    def _switch(self, switch: SessionSwitch) -> None:
+        prepared = switch.prepared
+        assert isinstance(prepared, Prepared)
+        assert switch.first_pts is not None
+        if prepared in self._waiting:
+            self._waiting.remove(prepared)
+        delay = prepared.settings.reorder_delay
+        try:
+            self._order.clock.check_room(delay, switch.first_pts)
+        except VideoHwError as error:
+            self._refuse(switch, self._next_serial, error)
+            if prepared.change is None:
+                prepared.core.close()
+            return
+        old = self._active
+        if prepared.change is not None and prepared.core is old.core:
+            made = prepared.change
+            old.core.switches.append(Change(switch, self._next_serial, old))
+            old.core.core.push_change(
+                switch.generation, prepared.settings.guids, made.fields, reset=made.reset,
+                force_idr=made.force_idr,
+            )  # fmt: skip
+        else:
+            self._drain_core(_OUR_OWN)
+            old.core.retires = True
+            self._cores.append(prepared.core)
+            switch.state = "active"
+        self._order.clock.widen(delay, switch.first_pts)
+        self._active = prepared
+        self._order.generation = switch.generation
+
+    def _refuse(self, switch: SessionSwitch, before: int, error: VideoHwError) -> None:
+        switch.error, switch.state = error, "failed"
+        self._order.hold(before, error)
+
+    def _forget_input(self) -> None:
+        self._order.forget()
+        if self._closed_reason is not None:
+            for core in self._cores:
+                core.close()
+            for prepared in self._waiting:
+                prepared.core.close()
+
+    def _waiting_items(self) -> int:
+        return sum(core.core.queued() for core in self._cores)
+
+    def _join(self, seconds: float) -> None:
+        for core in self._cores:
+            core.join(self._changes, seconds)
+
+    def _released(self, count: int) -> None:
+        self._cores[0].core.set_ready(self._ready.count)
+
+    # What the encoders have ready; the lock is held
+
+    def _collect(self) -> None:
+        if self._closed_reason is not None:
+            return
+        assert isinstance(self._changed, CoreChanged)
+        self._changed.look()
+        while (event := self._cores[0].core.pop()) is not None:
+            self._handle(self._cores[0], *event)
+        for core in self._cores:
+            self._note_begun(core)
+        self._cores[0].core.set_ready(self._ready.count)
+        busy = max(core.core.busy_seconds() for core in self._cores)
+        if not self._failed and busy > encoder_cores.STUCK_SECONDS:
+            self._append(stuck(encoder_cores.STUCK_SECONDS))
+
+    def _note_begun(self, core: EncoderCore) -> None:
+        queued = core.core.queued() if core.sent else 0
+        while len(core.sent) > queued:
+            item = core.sent.popleft()
+            self._queued_bytes -= item.queued_bytes
+            if self.meter is not None:
+                self.meter.started(item)
+
+    def _handle(
+        self, core: EncoderCore, kind: int, serial: int, call: str | None, code: int,
+        of_cuda: bool, data: bytes | None, picture_type: int, qp: int, nanoseconds: int,
+    ) -> None:  # fmt: skip
+        if kind == _nvenc.PACKET:
+            assert data is not None
+            if self.meter is not None:
+                self.meter.spent("code", nanoseconds)
+            self._append(self._order.packet(core, serial, data, picture_type))
+        elif kind == _nvenc.FAILED:
+            self._failed_picture(core, serial, call, code, of_cuda)
+        elif kind == _nvenc.INPUT_DONE:
+            core.owners.pop(serial, None)
+        elif kind == _nvenc.RECONFIGURED:
+            self._changed_settings(core, call, code, of_cuda)
+        elif kind == _nvenc.DRAINED:
+            self._drained(core)
+        else:
+            self._append(of_loss(call, code, of_cuda))
+        self._release_errors()
+
+    def _failed_picture(
+        self, core: EncoderCore, serial: int, call: str | None, code: int, of_cuda: bool
+    ) -> None:
+        owed = self._order.owed.get(serial)
+        error: VideoHwError
+        if owed is None:
+            core.causes.append(of_call(call, code, of_cuda))
+            return
+        if code == _nvenc.WRONG_SIZE and not of_cuda:
+            active = self._active
+            error = wrong_size(owed.pts, owed.size, owed.generation + 1, active.size)
+        else:
+            error = of_call(call, code, of_cuda, f"pts {owed.pts}")
+        self._order.fail(serial, error)
+
+    def _changed_settings(
+        self, core: EncoderCore, call: str | None, code: int, of_cuda: bool
+    ) -> None:
+        switch, before, old = core.switches.popleft()
+        if call is None:
+            switch.state = "active"
+            self._order.begins_with(core.core.parameter_sets())
+            return
+        detail = core.core.last_detail()
+        self._refuse(switch, before, of_call(call, code, of_cuda, detail or None))
+        if self._active is switch.prepared:
+            self._active = old
+        self._order.undone(switch.generation)
+
+    def _drained(self, core: EncoderCore) -> None:
+        drain = core.drains.popleft()
+        error = self._order.drained(core, drain.before)
+        self._release_errors()
+        if error is not None:
+            self._append(error)
+        if drain.number != _OUR_OWN:
+            self._ready.append_drained(drain.number)
+        if core.retires and not core.drains:
+            self._cores.popleft()
+            core.close()
+
+    def _release_errors(self) -> None:
+        for error in self._order.due():
+            self._append(error)
+
+    def _append(self, output: Packet | VideoHwError) -> None:
+        if self._failed:  # what ended the session is told once, and is the last
+            return
+        self._ready.append(output)
+        if self.meter is not None:
+            self.meter.delivered(output)
+        if isinstance(output, VideoHwError) and output.fatal:
+            self._failed = True
+
+
+def _queue_bytes(config: EncoderConfig) -> int:
+    return config.max_in_flight * FORMATS[config.input].frame_bytes(config.width, config.height)

@@ -1,0 +1,109 @@
+"""What NVENC on a device can encode, asked of the driver and never assumed.
+
+Owns: the cache of answers. Must not know: sessions, how options become fields. Nothing in
+:func:`capability` raises because something is missing; the answer says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias
+
+from ..errors import BackendError, UnsupportedCodec, VideoHwError
+from ..types import ENCODER_CODECS, Capability
+from .encoder_forms import PROFILES
+from .encoder_limits import Answers
+
+NAME: Final = "nvidia"
+UNSUPPORTED_DEVICE: Final = 2  # NV_ENC_ERR_UNSUPPORTED_DEVICE
+_EIGHT_BITS: Final = ("i420", "rgb24", "bgr24", "rgba", "bgra")
+# NVENC's version, and the answers by codec; None for a device that encodes nothing.
+_Found: TypeAlias = "tuple[tuple[int, int], Mapping[str, Mapping[str, object]] | None]"
+# By device and context; what a device encodes does not change while it is there.
+_known: dict[tuple[int, int], _Found] = {}
+
+
+def capability(codec: str, device: Any) -> Capability:
+    """What ``device``, a ``videohw._cuda.Device``, encodes of ``codec``.
+
+    ``formats`` are those that an encoder takes, sizes those of the driver. ``details``: the
+    ``profiles`` by their names here and the ``presets``, NVENC's ``api`` version and all ``caps``
+    by the driver's names, the ``buffer_formats`` that it reads, and in ``switch_reconfigures``
+    the kinds of rate control whose numbers change without a keyframe.
+    """
+    try:
+        told = answers(codec, device)
+    except VideoHwError as error:
+        return Capability(
+            NAME, codec, "encode", supported=False, hardware=True, reason=str(error.args[0])
+        )
+    deep = bool(told.cap("SUPPORT_10BIT_ENCODE")) and "YUV420_10BIT" in told.formats
+    profiles = [
+        name
+        for name, profile in PROFILES[codec].items()
+        if profile.guid in told.profiles and profile.api <= told.api
+    ]
+    if codec == "h264":
+        deep = deep and "high10" in profiles
+    details = {
+        "api": ".".join(map(str, told.api)),
+        "profiles": tuple(profiles),
+        "presets": tuple(
+            f"p{n}" for n in range(1, 8) if f"NV_ENC_PRESET_P{n}_GUID" in told.presets
+        ),
+        "buffer_formats": tuple(sorted(told.formats)),
+        "caps": MappingProxyType(dict(told.caps)),
+        "switch_reconfigures": live_rates(told),
+    }
+    return Capability(
+        NAME, codec, "encode", supported=True, hardware=True,
+        formats=("nv12", *(("p010",) if deep else ()), *_EIGHT_BITS),
+        max_width=told.cap("WIDTH_MAX"), max_height=told.cap("HEIGHT_MAX"),
+        min_width=told.cap("WIDTH_MIN") or None, min_height=told.cap("HEIGHT_MIN") or None,
+        max_b_frames=told.cap("NUM_MAX_BFRAMES"), details=MappingProxyType(details),
+    )  # fmt: skip
+
+
+def live_rates(told: Answers) -> tuple[str, ...]:
+    """The kinds of rate control whose numbers a running encoder takes without a keyframe."""
+    if not told.cap("SUPPORT_DYN_BITRATE_CHANGE"):
+        return ()
+    return ("ConstantBitrate", "VariableBitrate", "ConstantQuality", "ConstantQp")
+
+
+def answers(codec: str, device: Any) -> Answers:
+    """The driver's answers for ``codec``, asked once for each device.
+
+    :class:`UnsupportedCodec` where the device does not encode it or encodes nothing,
+    :class:`BackendError` where the driver cannot be asked.
+    """
+    ordinal = device.ordinal
+    if codec not in ENCODER_CODECS:
+        raise UnsupportedCodec(f"NVENC has no {codec}")
+    key = ordinal, device.context
+    if key not in _known:
+        _known[key] = _asked(device)
+    api, found = _known[key]
+    if found is None:
+        raise UnsupportedCodec(f"device {ordinal} has no encoder, as its driver says")
+    if codec not in found:
+        raise UnsupportedCodec(f"device {ordinal} has no encoder for {codec}")
+    return Answers.of(codec, api, found[codec])
+
+
+def forget() -> None:
+    """Ask the devices again from here on."""
+    _known.clear()
+
+
+def _asked(device: Any) -> _Found:
+    from .. import _nvenc
+
+    api = _nvenc.api_version()
+    try:
+        return api, _nvenc.encoder_caps(device)
+    except BackendError as error:
+        if error.code == UNSUPPORTED_DEVICE:
+            return api, None
+        raise

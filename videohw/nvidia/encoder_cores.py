@@ -1,0 +1,253 @@
+"""One NVENC encoder as a session holds it: opened, its pictures under way, its end.
+
+Owns: what is kept of each picture until the driver is done with it, and of encoders that end by
+themselves. Must not know: packets, the order of errors.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from .. import _cuda, _nvenc
+from ..backend import InputPicture, SessionSwitch
+from ..errors import InvalidInput, VideoHwError
+from ..pixel_format import FORMATS
+from ..types import EncoderConfig
+from .encoder_capabilities import answers
+from .encoder_failures import of_opening, stuck
+from .encoder_pictures import PictureStage, StagedPicture, planes_in
+from .encoder_settings import EncoderSettings, Reconfigure, settings_of
+
+# No call of the driver takes so long on one picture; a thread inside one is not waited for.
+STUCK_SECONDS = 30.0
+_LOOK_SECONDS: Final = 0.25
+
+# Encoders that were closed while their threads could still read what pictures lie in.
+_ending: list[EncoderCore] = []
+
+
+class Drain(NamedTuple):
+    """A drain that was queued: its number, and the serial of the first picture after it."""
+
+    number: int
+    before: int
+
+
+class Inputs:
+    """What an encoder lends to pictures that are staged (``encoder_pictures.Inputs``)."""
+
+    def __init__(self, core: _nvenc.Core) -> None:
+        self._core = core
+        self._lent: list[_nvenc.HostBuffer] = []
+
+    @property
+    def stream(self) -> int:
+        """The address of the stream that NVENC's input waits for."""
+        return self._core.stream
+
+    def host_buffer(self) -> _nvenc.HostBuffer:
+        """An input buffer that is free: writable memory with ``pitch`` and ``rows``."""
+        buffer = self._core.host_buffer()
+        self._lent.append(buffer)
+        return buffer
+
+    def wait_for_stream(self, stream: int) -> None:
+        """Have the input wait for the work that another stream, by its address, has."""
+        self._core.wait_for_stream(stream)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """What was lent meanwhile is not written to afterwards."""
+        try:
+            yield
+        finally:
+            while self._lent:
+                self._lent.pop().seal()
+
+
+@dataclass(slots=True, eq=False)
+class EncoderCore:
+    """An encoder, and what is kept of its pictures; the session's lock guards all of it."""
+
+    core: _nvenc.Core
+    inputs: Inputs
+    sent: deque[InputPicture] = field(default_factory=deque)  # not begun, as far as is known
+    owners: dict[int, object] = field(default_factory=dict)  # of device memory, by serial
+    decode_times: deque[tuple[int, int]] = field(default_factory=deque)  # (serial, dts)
+    drains: deque[Drain] = field(default_factory=deque)
+    switches: deque[Change] = field(default_factory=deque)
+    causes: list[VideoHwError] = field(default_factory=list)  # of packets that are lost
+    retires: bool = False  # another encoder follows, after its last drain
+
+    def close(self) -> None:
+        """Have it end by itself."""
+        self.core.close()
+        if not self.core.ended():
+            _ending.append(self)
+        _ending[:] = [each for each in _ending if not each.core.ended()]
+
+    def join(self, changes: _nvenc.Changes, seconds: float) -> None:
+        """Wait until it has ended, but not for a thread that is stuck in the driver."""
+        deadline = time.monotonic() + seconds
+        while True:
+            seen = changes.version()
+            left = deadline - time.monotonic()
+            if self.core.ended() or left <= 0 or self.core.busy_seconds() > STUCK_SECONDS:
+                break
+            changes.wait(seen, min(left, _LOOK_SECONDS))
+        _ending[:] = [each for each in _ending if not each.core.ended()]
+
+
+@dataclass(slots=True, eq=False)
+class Prepared:
+    """Everything that the pictures of one generation need (``backend.PreparedSwitch``).
+
+    ``change`` is what makes ``core``, which runs, an encoder of ``settings``; None where it was
+    opened for them.
+    """
+
+    settings: EncoderSettings
+    core: EncoderCore
+    stage: PictureStage
+    change: Reconfigure | None = None
+
+    @property
+    def config(self) -> EncoderConfig:
+        """The settings as they were asked for."""
+        return self.settings.config
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of its pictures."""
+        return self.config.width, self.config.height
+
+    @property
+    def reconfigures(self) -> bool:
+        """Whether the running encoder takes the settings."""
+        return self.change is not None
+
+
+class Change(NamedTuple):
+    """A change of the running encoder on its way: from which picture on, and from what."""
+
+    switch: SessionSwitch
+    before: int
+    old: Prepared
+
+
+@dataclass(slots=True, eq=False)
+class Staged:
+    """A picture, and for which settings it was staged."""
+
+    picture: StagedPicture
+    made: Prepared
+
+
+def checked_settings(config: EncoderConfig, device: _cuda.Device) -> EncoderSettings:
+    """The settings for ``config``; refused is what the device lacks, before anything is opened."""
+    return settings_of(config, answers(config.codec, device))
+
+
+def opened(settings: EncoderSettings, device: _cuda.Device, changes: _nvenc.Changes) -> Prepared:
+    """An encoder that runs; the error for what the driver refuses."""
+    config, fields = settings.config, settings.fields
+    core = _nvenc.Core(
+        changes, device, settings.answers.api, codec=config.codec, guids=settings.guids,
+        fields=fields, input_format=settings.input_format, width=fields["maxEncodeWidth"],
+        height=fields["maxEncodeHeight"], buffers=settings.buffers,
+        host_inputs=settings.buffers + config.max_in_flight + 1,
+        max_in_flight=config.max_in_flight, reorders=settings.reorder_delay > 0,
+        stream=settings.options.stream or 0,
+    )  # fmt: skip
+    made = EncoderCore(core, Inputs(core))
+    seen = changes.version()
+    try:
+        while (outcome := core.opening()) is None:
+            if core.busy_seconds() > STUCK_SECONDS:
+                raise stuck(STUCK_SECONDS)
+            changes.wait(seen, _LOOK_SECONDS)
+            seen = changes.version()
+        call, code, of_cuda, detail = outcome
+        if call is not None:
+            raise of_opening(call, code, of_cuda, detail)
+        return Prepared(settings, made, PictureStage(settings, device, made.inputs))
+    except BaseException:
+        made.close()
+        raise
+
+
+def reconfigured(
+    old: Prepared, settings: EncoderSettings, change: Reconfigure, device: _cuda.Device
+) -> Prepared:
+    """The same encoder with other settings, of which ``change`` is made when the switch comes."""
+    settings = replace(settings, fields=change.fields)
+    stage = PictureStage(settings, device, old.core.inputs)
+    return Prepared(settings, old.core, stage, change)
+
+
+def pushed(item: InputPicture, staged: Staged, active: Prepared) -> None:
+    """Queue a picture for the encoder of ``active``."""
+    picture = staged.picture
+    if staged.made.core is not active.core:
+        picture = _moved(staged, active)
+    native = picture.buffer
+    if native is None:
+        native = _in_device_memory(picture, active.settings.picture_format)
+        active.core.owners[item.serial] = picture.owner
+    width, height = staged.made.size
+    active.core.core.push_picture(
+        item.serial, native, width, height, force_idr=item.force_keyframe, sei=picture.sei,
+        qp_map=picture.qp_map, mark_reference=picture.mark_reference,
+        use_references=picture.use_references, intra_refresh=picture.intra_refresh,
+    )  # fmt: skip
+    active.core.sent.append(item)
+
+
+def _moved(staged: Staged, active: Prepared) -> StagedPicture:
+    """A picture for the encoder of ``active``, that was staged for one that does not come."""
+    name = active.settings.picture_format
+    made, picture = staged.made, staged.picture
+    if made.settings.picture_format != name:
+        raise InvalidInput(
+            f"the picture is {made.settings.picture_format}, for a session switch that failed; "
+            f"the encoder goes on with {name}",
+            argument="frame",
+            hint="submit it again",
+        )
+    if picture.buffer is None:
+        active.core.inputs.wait_for_stream(made.core.inputs.stream)
+        return picture
+    layout, size = FORMATS[name], active.size
+    with active.core.inputs.writing():
+        target, source = active.core.inputs.host_buffer(), picture.buffer
+        new = planes_in(target, target.pitch, target.rows, layout, *size)
+        old = planes_in(source, source.pitch, source.rows, layout, *size)
+        for to, given in zip(new, old, strict=True):
+            np.copyto(to, given)
+    return replace(picture, buffer=target)
+
+
+def _in_device_memory(picture: StagedPicture, name: str) -> _nvenc.DevicePicture:
+    layout = FORMATS[name]
+    if picture.conversion is not None:
+        return _nvenc.DevicePicture(
+            picture.planes, total_bytes=picture.block_bytes, pitch=picture.pitch,
+            conversion=picture.conversion, offsets=picture.offsets,
+        )  # fmt: skip
+    if not picture.copies:
+        return _nvenc.DevicePicture(picture.planes)
+    copies: list[tuple[int, int, int, int]] = []
+    for index, row_bytes, rows, offset in picture.copies:
+        plane = layout.planes[index]
+        pitch = picture.pitch >> plane.shift_x if plane.channels == 1 else picture.pitch
+        copies.append((row_bytes, rows, offset, pitch))
+    return _nvenc.DevicePicture(
+        picture.planes, total_bytes=picture.block_bytes, pitch=picture.pitch, copies=copies
+    )

@@ -1,0 +1,138 @@
+"""The order of what an encoder session gives: each packet with its times, errors in their place.
+
+Owns: what is owed to each picture submitted, decoding times, the layout of packets, the count of
+what became of pictures. Must not know: threads, queues, the driver's calls.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .. import _nvenc
+from ..backend import Account, InputPicture
+from ..decode_clock import DecodeClock
+from ..errors import VideoHwError
+from ..packet_layout import PacketLayout
+from ..ready_outputs import unexpected
+from ..types import EncoderConfig, Packet
+from .encoder_cores import EncoderCore, Prepared
+from .encoder_failures import no_packets, no_picture
+
+
+@dataclass(slots=True)
+class Owed:
+    """What is kept of a picture until its packet comes."""
+
+    pts: int
+    duration: int
+    generation: int
+    size: tuple[int, int]
+
+
+class PacketOrder:
+    """Who is owed what, over all encoders of a session; its lock guards this.
+
+    ``clock`` makes the decoding times; ``generation`` is that of the pictures that come next.
+    An error has the place of its picture: it comes after the packets of all pictures before.
+    """
+
+    def __init__(self, made: Prepared, account: Account) -> None:
+        config = made.config
+        self._config: EncoderConfig = config  # what is taken of it never changes
+        self._account = account
+        self._layout = PacketLayout(config.codec, config.layout)
+        self._beginning = PacketLayout(config.codec, config.layout)
+        self.clock = DecodeClock(made.settings.reorder_delay)
+        self.generation = 0
+        self.owed: dict[int, Owed] = {}  # by serial, in the order of submission
+        self._held: deque[tuple[int, VideoHwError]] = deque()  # errors, by serial
+
+    def begins_with(self, sets: bytes) -> None:
+        """The parameter sets as the driver tells them, before a keyframe brings them."""
+        if sets:
+            self._beginning.lay_out(sets, keyframe=True)
+
+    @property
+    def extradata(self) -> bytes | None:
+        """The avcC, hvcC or av1C record; None where the driver did not tell it yet."""
+        return self._layout.extradata or self._beginning.extradata
+
+    @property
+    def parameter_sets(self) -> bytes | None:
+        """Parameter sets as Annex-B, or AV1's sequence header OBU."""
+        return self._layout.parameter_sets or self._beginning.parameter_sets
+
+    def took(self, item: InputPicture, size: tuple[int, int]) -> None:
+        """A picture was submitted."""
+        self.owed[item.serial] = Owed(item.pts, item.duration, self.generation, size)
+
+    def pushed(self, item: InputPicture, core: EncoderCore) -> None:
+        """It went to ``core``, which gives one more packet for it."""
+        self.clock.submitted(item.pts, item.duration)
+        core.decode_times.append((item.serial, self.clock.next_dts()))
+
+    def packet(
+        self, core: EncoderCore, serial: int, data: bytes, picture_type: int
+    ) -> Packet | VideoHwError:
+        """What comes out for the picture ``serial`` of ``core``."""
+        owed = self.owed.pop(serial, None)
+        if owed is None or not core.decode_times:
+            return no_picture(serial)
+        _, dts = core.decode_times.popleft()
+        config = self._config
+        keyframe = picture_type in _nvenc.KEYFRAME_TYPES
+        try:
+            data, extradata = self._layout.lay_out(data, keyframe)
+        except VideoHwError as error:
+            self._account.add("error")
+            return error
+        except Exception as error:
+            self._account.add("error")
+            return unexpected(error)
+        return Packet(
+            data=data, pts=owed.pts, dts=dts, duration=owed.duration, keyframe=keyframe,
+            layout=config.layout, time_base=config.time_base, generation=owed.generation,
+            extradata=extradata,
+        )  # fmt: skip
+
+    def drained(self, core: EncoderCore, before: int) -> VideoHwError | None:
+        """Nothing more comes of the pictures before that serial; the error for those owed."""
+        while core.decode_times and core.decode_times[0][0] < before:
+            core.decode_times.popleft()
+        lost = [serial for serial in self.owed if serial < before]
+        times = [self.owed.pop(serial).pts for serial in lost]
+        self._account.add("dropped", len(lost))
+        causes, core.causes = core.causes, []
+        return no_packets(times, causes) if lost else None
+
+    # Errors
+
+    def fail(self, serial: int, error: VideoHwError) -> None:
+        """The picture ends with ``error``."""
+        if self.owed.pop(serial, None) is not None:
+            self._account.add("error")
+        self.hold(serial, error)
+
+    def hold(self, before: int, error: VideoHwError) -> None:
+        """``error`` comes before the picture of that serial."""
+        self._held.append((before, error))
+
+    def due(self) -> Iterator[VideoHwError]:
+        """The errors before which no packet is owed any more."""
+        while self._held and next(iter(self.owed), self._held[0][0]) >= self._held[0][0]:
+            yield self._held.popleft()[1]
+
+    def undone(self, generation: int) -> None:
+        """The switch that began ``generation`` failed: its pictures are of the one before."""
+        if self.generation == generation:
+            self.generation = generation - 1
+        for owed in self.owed.values():
+            if owed.generation == generation:
+                owed.generation = generation - 1
+
+    def forget(self) -> None:
+        """Nobody is owed anything any more."""
+        self.owed.clear()
+        self._held.clear()
