@@ -78,7 +78,8 @@ $(VENV)/group-interop: $(VENV)/base
 
 test-interop: emulators $(VENV)/group-interop ## frames to and from PyTorch, OpenCV, PyAV; PyNvVideoCodec
 	VIDEOHW_INTEROP=1 $(PYTEST) tests/interop tests/examples/test_processes.py \
-		tests/emulators/nvidia/test_witness_pynvvideocodec.py $(PYTEST_ARGS)
+		tests/emulators/nvidia/test_witness_pynvvideocodec.py \
+		tests/emulators/nvidia/test_witness_pynvvideocodec_nvenc.py $(PYTEST_ARGS)
 
 coverage: emulators $(VENV)/group-coverage ## which lines of the package the tests run
 	$(PY) -m coverage run -m pytest tests $(PYTEST_ARGS)

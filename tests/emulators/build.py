@@ -178,7 +178,9 @@ class Builder:
         self, name: str, objects: Sequence[Path], flags: Sequence[str], exports: Path = EXPORTS
     ) -> None:
         command = [
+            # A client may close a library and load it again: what is in it must not begin anew.
             self.program, *self.common, "-shared", f"-Wl,-soname,{name}", "-Wl,-z,defs",
+            "-Wl,-z,nodelete",
             "-Wl,-rpath,$ORIGIN", f"-Wl,--version-script={exports}", *objects, *flags, "-ldl",
         ]  # fmt: skip
         self.step(OUT / name, command, [*objects, exports])

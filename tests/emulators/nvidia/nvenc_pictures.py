@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Samples = NDArray[np.uint8] | NDArray[np.uint16]
-
 
 def luma(number: int, width: int = 320, height: int = 240) -> NDArray[np.uint8]:
     """Waves that move, and a bar whose length is the number."""
@@ -53,14 +51,15 @@ def plane(frame: Any, index: int = 0) -> NDArray[Any]:
     return rows[:, : part.width]
 
 
-def psnr(found: NDArray[Any], wanted: NDArray[Any], peak: int = 255) -> float:
+def psnr(found: NDArray[Any], wanted: NDArray[Any]) -> float:
     error = float(np.mean((found.astype(float) - wanted.astype(float)) ** 2))
-    return float(10 * np.log10(peak * peak / max(error, 1e-9)))
+    return float(10 * np.log10(255 * 255 / max(error, 1e-9)))
 
 
 def worst(frames: Iterable[Any], numbers: Iterable[int]) -> float:
     """PSNR of the worst luma, where the frames are the pictures of these numbers."""
-    return min(
-        psnr(plane(frame), luma(number, frame.width, frame.height))
-        for frame, number in zip(frames, numbers, strict=True)
-    )
+    found = []
+    for frame, number in zip(frames, numbers, strict=True):
+        scale = 4 if "10" in frame.format.name else 1
+        found.append(psnr(plane(frame) / scale, luma(number, frame.width, frame.height)))
+    return min(found)
