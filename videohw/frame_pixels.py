@@ -79,7 +79,7 @@ class Task:
         if self.scales:
             return None
         if not FORMATS[self.target].rgb:
-            _check_begins_on_chroma(self.frame, self.crop)
+            check_begins_on_chroma(self.frame, self.crop)
         formats = self.target, self.frame.format
         one, other = (_SAME_LAYOUT.get(name, name) for name in formats)
         return replace(self.cut(), format=self.target) if one == other else None
@@ -145,7 +145,8 @@ def _scaled_aspect(frame: Frame, crop: Crop, size: Size) -> Fraction | None:
     return frame.sample_aspect_ratio * crop[2] * size[1] / (crop[3] * size[0])
 
 
-def _check_begins_on_chroma(frame: Frame, crop: Crop) -> None:
+def check_begins_on_chroma(frame: Frame, crop: Crop) -> None:
+    """:class:`InvalidInput` for a crop that would begin between two samples of chroma."""
     planes = FORMATS[frame.format].planes
     if any(crop[0] % (1 << p.shift_x) or crop[1] % (1 << p.shift_y) for p in planes):
         raise InvalidInput(

@@ -14,7 +14,7 @@ from tests.backends.decoding import assert_account, decode_bytes
 from tests.backends.nvidia import calls_of
 from tests.backends.oracle import frames_md5
 from tests.corpus import stream
-from videohw.errors import UnsupportedConfig
+from videohw.errors import InvalidInput, UnsupportedConfig
 
 STREAMS = (
     "generated/main_cabac_b2.h264", "generated/crop_130x98.h264", "generated/mbaff_tff.h264",
@@ -106,6 +106,40 @@ def test_times_of_metadata_are_those_of_the_pictures(backend: BackendCase) -> No
         frames = decoder.flush()
     assert [frame.pts for frame in frames if frame.pts is not None] == [-7]
     assert len(frames) == each.frames
+
+
+@pytest.mark.parametrize("memory", ["host", "device"])
+@pytest.mark.parametrize("output", ["native", "by name"])
+@pytest.mark.parametrize("name", STREAMS[1:6:2])
+def test_a_crop_alone_is_copied(backend: BackendCase, name: str, output: str, memory: str) -> None:
+    """The part that is wanted and no more; it is that of the whole picture."""
+    crop = (6, 4, 101, 75)
+    whole = decoded(backend, name)[::7]
+    if output == "by name":
+        output = whole[0].format if whole[0].format in ("nv12", "p010") else "native"
+    cut = decoded(backend, name, output=output, crop=crop, memory=memory)[::7]
+    for frame, right in zip(cut, whole, strict=True):
+        exact = right.convert("native", crop=crop)
+        assert (frame.memory, frame.format, frame.width) == (memory, right.format, 101)
+        assert frame.color == exact.color
+        for plane, wanted in zip(frame.to_host().planes, exact.planes, strict=True):
+            np.testing.assert_array_equal(plane, wanted)
+            assert plane.strides[0] < whole[0].planes[0].strides[0]
+
+
+@pytest.mark.parametrize("memory", ["host", "device"])
+def test_a_crop_between_samples_of_chroma(backend: BackendCase, memory: str) -> None:
+    each = stream(STREAMS[0])
+    decoder = backend.decoder(each.codec, crop=(3, 4, 50, 40), memory=memory)
+    got = decode_bytes(decoder, each.read())
+    assert [type(error) for error in got.errors] == [InvalidInput] * each.frames
+    assert {error.argument for error in got.errors if isinstance(error, InvalidInput)} == {"crop"}
+
+
+def test_a_size_that_is_the_picture_s_own(backend: BackendCase) -> None:
+    for memory in ("host", "device"):
+        frames = decoded(backend, STREAMS[0], size=(320, 240), memory=memory)
+        assert frames_md5(frame.to_host() for frame in frames) == stream(STREAMS[0]).yuv_md5
 
 
 @pytest.mark.parametrize("output", ["i420", "p010"])

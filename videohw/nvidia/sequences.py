@@ -14,8 +14,8 @@ import numpy as np
 
 from ..color import ColorSpec
 from ..errors import UnsupportedConfig
-from ..frame import Conversion, Frame
-from ..frame_pixels import color_in, resolved
+from ..frame import Conversion, Crop, Frame
+from ..frame_pixels import check_begins_on_chroma, color_in, resolved
 from ..kernels import Surface
 from ..pixel_format import FORMATS
 from ..pixels.checks import checked_crop
@@ -79,17 +79,19 @@ def plan(
     if config.output == "metadata":
         core.plan_nothing()
         return native
-    whole = config.size is None and config.crop is None
-    if whole and config.output in ("native", name):
-        if config.output == name:  # as every output that was asked for by name
+    whole = 0, 0, width, height
+    crop = checked_crop(config.crop, (width, height)) or whole
+    if config.output in ("native", name) and config.size in (None, crop[2:]):
+        if config.output == name or crop != whole or config.size:  # as of every converted frame
             native = replace(native, color=resolved(_picture(native), None))
-        return _copied(core, sequence, native)
+        check_begins_on_chroma(_picture(native), crop)
+        return _copied(core, sequence, native, crop)
     try:
-        return _converted(core, device, sequence, native, request)
+        return _converted(core, device, sequence, native, request, crop)
     except UnsupportedConfig as error:  # of the format, or the driver is too old for kernels
         if config.memory == "device":
             raise
-        copied = _copied(core, sequence, native)
+        copied = _copied(core, sequence, native, whole)
         return replace(copied, later=request, why_later=str(error.args[0]))
 
 
@@ -98,26 +100,28 @@ def _picture(form: PictureForm) -> Frame:
     return Frame((), form.format, form.width, form.height, color=form.color)
 
 
-def _copied(core: Any, sequence: dict[str, Any], native: PictureForm) -> PictureForm:
-    layout, total = block_layout(FORMATS[native.format], native.width, native.height)
+def _copied(core: Any, sequence: dict[str, Any], native: PictureForm, crop: Crop) -> PictureForm:
+    """``crop`` of the picture as it is; nothing else of it is read."""
+    width, height = crop[2:]
+    left, top = crop[0] + sequence["left"], crop[1] + sequence["top"]
+    layout, total = block_layout(FORMATS[native.format], width, height)
     item = np.dtype(FORMATS[native.format].dtype).itemsize
     copies = []
     for index, plane in enumerate(FORMATS[native.format].planes):
         offset, shape, strides, _ = layout[index]
-        top = index * sequence["target_size"][1] + (sequence["top"] >> plane.shift_y)
-        left_bytes = (sequence["left"] >> plane.shift_x) * item * plane.channels
+        row = index * sequence["target_size"][1] + (top >> plane.shift_y)
+        left_bytes = (left >> plane.shift_x) * item * plane.channels
         row_bytes = shape[1] * item * plane.channels
-        copies.append((top, left_bytes, row_bytes, shape[0], offset, strides[0]))
+        copies.append((row, left_bytes, row_bytes, shape[0], offset, strides[0]))
     core.plan_copies(total, copies)
-    return replace(native, layout=layout)
+    return replace(native, layout=layout, width=width, height=height)
 
 
 def _converted(
-    core: Any, device: Any, sequence: dict[str, Any], native: PictureForm, request: Conversion
-) -> PictureForm:
+    core: Any, device: Any, sequence: dict[str, Any], native: PictureForm, request: Conversion,
+    crop: Crop,
+) -> PictureForm:  # fmt: skip
     """By a kernel; UnsupportedConfig when there is none for the formats, or none that runs."""
-    whole = native.width, native.height
-    crop = checked_crop(request.crop, whole) or (0, 0, *whole)
     output = FORMATS.get(request.output)
     if output is None or not output.rgb:
         raise _no_kernel(native, request)
