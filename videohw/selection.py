@@ -127,6 +127,8 @@ def _ask(
     answer = module.capabilities(codec, direction, device)
     if answer.supported:
         return answer
+    if answer.failed:
+        return _Refused(name, answer.reason or "it could not be asked")
     lacks_codec = device == 0 or not module.capabilities(codec, direction, 0).supported
     reason = answer.reason or f"it does not {direction} {codec}"
     argument = None if lacks_codec else "device"

@@ -211,10 +211,9 @@ class SideData:
 class Capability:
     """What one backend says of one codec in one direction.
 
-    ``supported`` False comes with ``reason``. Sizes in pixels, None where the library states no
-    limit. ``formats`` are the pixel formats that come out of a decoder as ``native`` or that an
-    encoder takes; ``hardware`` says who does the work; ``details`` holds further answers of the
-    driver or library under their own names.
+    ``supported`` False comes with ``reason``; ``failed``: to ask failed. Sizes in pixels, None where
+    there is no limit. ``formats`` come out of a decoder as ``native``, or go into an encoder;
+    ``hardware`` says who does the work; ``details`` are further answers, under their own names.
     """
 
     backend: str
@@ -230,6 +229,7 @@ class Capability:
     min_height: int | None = None
     max_b_frames: int | None = None
     details: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -100,6 +101,19 @@ def test_hardware_that_is_required_is_never_replaced(monkeypatch: pytest.MonkeyP
     assert refused.value.hint == "install nvidia"
     with pytest.raises(UnsupportedConfig, match="it is software"):
         select("h264", "decode", "software", require_hardware=True)
+
+
+def test_a_question_that_failed_says_nothing_of_the_codec(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, nvidia=(True, None, ()))
+    module: Any = selection.load("nvidia")
+    asked = module.capabilities
+
+    def failed(*arguments: Any) -> Capability:
+        return replace(asked(*arguments), failed=True, reason="cuvidGetDecoderCaps failed")
+
+    module.capabilities = failed
+    with pytest.raises(UnsupportedConfig, match="cuvidGetDecoderCaps failed"):
+        select("h264", "decode")
 
 
 def test_no_backend_has_the_codec(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
 
-from ..errors import VideoHwError
+from ..errors import BackendError, VideoHwError
 from ..types import BackendStatus, Capability
 
 NAME: Final = "nvidia"
@@ -104,7 +105,8 @@ def capabilities(
         opened = _cuda.device(device)
         return _asked(codec, opened.ordinal, opened.context)
     except VideoHwError as error:
-        return _refusal(codec, direction, str(error.args[0]))
+        failed = isinstance(error, BackendError)
+        return replace(_refusal(codec, direction, str(error.args[0])), failed=failed)
 
 
 def forget() -> None:

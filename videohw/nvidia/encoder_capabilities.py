@@ -36,8 +36,9 @@ def capability(codec: str, device: Any) -> Capability:
         told = answers(codec, device)
     except VideoHwError as error:
         return Capability(
-            NAME, codec, "encode", supported=False, hardware=True, reason=str(error.args[0])
-        )
+            NAME, codec, "encode", supported=False, hardware=True, reason=str(error.args[0]),
+            failed=isinstance(error, BackendError),
+        )  # fmt: skip
     deep = bool(told.cap("SUPPORT_10BIT_ENCODE")) and "YUV420_10BIT" in told.formats
     profiles = [
         name
