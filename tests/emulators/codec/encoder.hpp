@@ -39,7 +39,7 @@ struct EncoderSettings {
     bool cavlc = false;   // of H.264
     bool lossless = false;
     bool adaptive_quantiser = false;
-    bool intra_refresh = false; // of H.264: it may be asked for
+    bool intra_refresh = false; // of H.264: an Order may ask for it
     int slices = 1;       // of H.264
     int reordered = 0;    // pictures that may come before one that is shown earlier
     int set_ids[3] = {0, 0, 0}; // VPS, SPS, PPS
@@ -52,9 +52,8 @@ struct Message { // supplemental information
 
 struct Order {
     PictureType type = PictureType::p;
-    int number = 0;           // in order of display since the last IDR
-    bool refresh = false;     // begin to refresh it by and by
-    bool intra = false;       // an I picture
+    int number = 0;       // in order of display since the last IDR
+    bool refresh = false; // begin to make it of intra blocks, column by column
     std::vector<signed char> qp_changes; // for each macroblock, or none
 };
 

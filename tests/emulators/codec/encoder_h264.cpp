@@ -74,10 +74,8 @@ class X264 : public Encoder {
         p.i_slice_count = settings.slices > 1 ? settings.slices : 0;
         p.i_level_idc = settings.level ? settings.level : -1;
         p.i_sps_id = settings.set_ids[1];
-        p.rc.i_aq_mode = X264_AQ_VARIANCE;
-        p.rc.f_aq_strength = settings.adaptive_quantiser ? 1.0f : 0.0f;
-        if (!settings.adaptive_quantiser)
-            p.rc.i_aq_mode = X264_AQ_VARIANCE, p.rc.f_aq_strength = 1e-6f; // for maps of changes
+        p.rc.i_aq_mode = X264_AQ_VARIANCE; // without it a map of changes has no effect
+        p.rc.f_aq_strength = settings.adaptive_quantiser ? 1.0f : 1e-6f;
         p.vui.i_sar_width = settings.aspect_width;
         p.vui.i_sar_height = settings.aspect_height;
         p.vui.i_vidformat = settings.colour.video_format;

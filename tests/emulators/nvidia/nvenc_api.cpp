@@ -57,12 +57,14 @@ void watch_contexts()
 // Rule (assumed): a device that is lost, or whose error sticks, is NV_ENC_ERR_DEVICE_NOT_EXIST.
 Status answer_of(emulator::Result planned)
 {
+    for (auto &each : sessions())
+        each.second->troubled = true;
     return planned > static_cast<int>(NV_ENC_ERR_NEED_MORE_OUTPUT) ? NV_ENC_ERR_DEVICE_NOT_EXIST
                                                                    : static_cast<Status>(planned);
 }
 
-Use::Use(void *handle, const char *call, unsigned version, bool on_bitstream)
-    : counted(!on_bitstream)
+Use::Use(void *handle, const char *call, unsigned version, CallKind kind)
+    : counted(kind == CallKind::plain || kind == CallKind::giving_back)
 {
     auto found = sessions().find(handle);
     if (found == sessions().end() || found->second->version != version) {
@@ -74,7 +76,8 @@ Use::Use(void *handle, const char *call, unsigned version, bool on_bitstream)
         return;
     }
     session = found->second;
-    if (session->lost) {
+    bool gives_back = kind == CallKind::giving_back || kind == CallKind::giving_bitstream_back;
+    if (session->lost && !gives_back) {
         refused = NV_ENC_ERR_DEVICE_NOT_EXIST;
         counted = false;
         return;

@@ -1,247 +1,10 @@
-// The calls of one version of the API, NVENC_VERSION being 1201 or 1300: they check the structures
+// The calls of one version of the API that make, feed and end a session: they check the structures
 // of that version, and bring them into the form of nvenc_session.hpp.
 
-#include "nvenc_sessions.hpp"
-
-#include "nvidia.h"
-
-#include <algorithm>
-#include <cstring>
-
-#if NVENC_VERSION >= 1300
-#define NVENC_NAMESPACE nvenc_13_0
-#else
-#define NVENC_NAMESPACE nvenc_12_1
-#endif
+#include "nvenc_asked.hpp"
 
 namespace encode {
 namespace NVENC_NAMESPACE {
-
-using namespace ::NVENC_NAMESPACE;
-using emulator::misuse;
-
-constexpr bool newer = NVENC_VERSION >= 1300;
-
-template <class Field> bool zero(const Field &field)
-{
-    auto *bytes = reinterpret_cast<const unsigned char *>(&field);
-    return std::all_of(bytes, bytes + sizeof field, [](unsigned char byte) { return !byte; });
-}
-
-// Rule (header): the version is that of the structure, and what is reserved is 0.
-#define CHECK_VERSION(structure, wanted)                                                           \
-    if ((structure)->version != (wanted))                                                          \
-    return NV_ENC_ERR_INVALID_VERSION
-#define CHECK_ZERO(...)                                                                            \
-    if (!all_zero(__func__, #__VA_ARGS__, __VA_ARGS__))                                            \
-    return NV_ENC_ERR_INVALID_PARAM
-#define CHECK_POINTER(pointer)                                                                     \
-    if (!(pointer))                                                                                \
-    return NV_ENC_ERR_INVALID_PTR
-
-// Rule (assumed): the real driver may well not look; a client that is right does not care.
-template <class... Fields>
-bool all_zero(const char *call, const char *names, const Fields &...fields)
-{
-    if ((zero(fields) && ...))
-        return true;
-    misuse("%s: reserved fields are not 0, among %.200s", call, names);
-    return false;
-}
-
-#define IN_SESSION(name)                                                                           \
-    emulator::Call entered_call(name);                                                             \
-    if (entered_call.answer)                                                                       \
-        return answer_of(entered_call.answer);                                                     \
-    Use session(encoder, name, NVENC_VERSION);                                                     \
-    if (session.refused)                                                                           \
-    return session.refused
-#define IN_SESSION_GIVING_BACK(name)                                                               \
-    emulator::Call entered_call(name);                                                             \
-    if (entered_call.answer && !entered_call.put_off())                                            \
-        return answer_of(entered_call.answer);                                                     \
-    Use session(encoder, name, NVENC_VERSION);                                                     \
-    if (session.refused)                                                                           \
-    return session.refused
-#define INITIALISED_SESSION()                                                                      \
-    if (!session->initialised)                                                                     \
-    return session->refuse(NV_ENC_ERR_ENCODER_NOT_INITIALIZED, "not initialised")
-#define GAVE_BACK(status)                                                                          \
-    (entered_call.afterwards ? answer_of(entered_call.afterwards) : (status))
-
-// What can be asked ---------------------------------------------------------------------------
-
-template <class Item>
-NVENCSTATUS list(const std::vector<Item> &found, Item *items, uint32_t room, uint32_t *count)
-{
-    CHECK_POINTER(items && count);
-    *count = static_cast<uint32_t>(std::min<std::size_t>(room, found.size()));
-    std::copy(found.begin(), found.begin() + *count, items);
-    return NV_ENC_SUCCESS;
-}
-
-#define OF_CODEC()                                                                                 \
-    Codec codec;                                                                                   \
-    if (!codec_of(guid, codec))                                                                    \
-    return session->refuse(NV_ENC_ERR_UNSUPPORTED_PARAM, "this codec is not here")
-
-inline NVENCSTATUS encode_guid_count(void *encoder, uint32_t *count)
-{
-    IN_SESSION("nvEncGetEncodeGUIDCount");
-    CHECK_POINTER(count);
-    *count = static_cast<uint32_t>(codecs().size());
-    return NV_ENC_SUCCESS;
-}
-
-inline NVENCSTATUS encode_guids(void *encoder, GUID *guids, uint32_t room, uint32_t *count)
-{
-    IN_SESSION("nvEncGetEncodeGUIDs");
-    return list(codecs(), guids, room, count);
-}
-
-inline NVENCSTATUS profile_count(void *encoder, GUID guid, uint32_t *count)
-{
-    IN_SESSION("nvEncGetEncodeProfileGUIDCount");
-    OF_CODEC();
-    CHECK_POINTER(count);
-    *count = static_cast<uint32_t>(profiles(codec, newer).size());
-    return NV_ENC_SUCCESS;
-}
-
-inline NVENCSTATUS profile_guids(void *encoder, GUID guid, GUID *guids, uint32_t room,
-                                 uint32_t *count)
-{
-    IN_SESSION("nvEncGetEncodeProfileGUIDs");
-    OF_CODEC();
-    return list(profiles(codec, newer), guids, room, count);
-}
-
-inline NVENCSTATUS format_count(void *encoder, GUID guid, uint32_t *count)
-{
-    IN_SESSION("nvEncGetInputFormatCount");
-    OF_CODEC();
-    CHECK_POINTER(count);
-    *count = static_cast<uint32_t>(formats(codec, newer).size());
-    return NV_ENC_SUCCESS;
-}
-
-inline NVENCSTATUS input_formats(void *encoder, GUID guid, NV_ENC_BUFFER_FORMAT *found,
-                                 uint32_t room, uint32_t *count)
-{
-    IN_SESSION("nvEncGetInputFormats");
-    OF_CODEC();
-    return list(formats(codec, newer), found, room, count);
-}
-
-inline NVENCSTATUS encode_caps(void *encoder, GUID guid, NV_ENC_CAPS_PARAM *asked, void *value)
-{
-    IN_SESSION("nvEncGetEncodeCaps");
-    OF_CODEC();
-    CHECK_POINTER(asked && value);
-    CHECK_VERSION(asked, NV_ENC_CAPS_PARAM_VER);
-    CHECK_ZERO(asked->reserved);
-    int found = capability(codec, asked->capsToQuery, newer);
-    if (found < 0)
-        return session->refuse(NV_ENC_ERR_INVALID_PARAM, "no such cap");
-    *static_cast<int *>(value) = found;
-    return NV_ENC_SUCCESS;
-}
-
-inline NVENCSTATUS preset_count(void *encoder, GUID guid, uint32_t *count)
-{
-    IN_SESSION("nvEncGetEncodePresetCount");
-    OF_CODEC();
-    CHECK_POINTER(count);
-    *count = static_cast<uint32_t>(presets().size());
-    return NV_ENC_SUCCESS;
-}
-
-inline NVENCSTATUS preset_guids(void *encoder, GUID guid, GUID *guids, uint32_t room,
-                                uint32_t *count)
-{
-    IN_SESSION("nvEncGetEncodePresetGUIDs");
-    OF_CODEC();
-    return list(presets(), guids, room, count);
-}
-
-// Rule (assumed): what a preset does not decide is 0, chroma is 4:2:0 and VUI is unspecified.
-inline void fill(NV_ENC_CONFIG &target, Codec codec, int number, unsigned tuning)
-{
-    Preset chosen = preset(codec, number, tuning);
-    target = NV_ENC_CONFIG();
-    target.version = NV_ENC_CONFIG_VER;
-    target.profileGUID = NV_ENC_CODEC_PROFILE_AUTOSELECT_GUID;
-    target.gopLength = chosen.gop;
-    target.frameIntervalP = chosen.interval;
-    target.frameFieldMode = NV_ENC_PARAMS_FRAME_FIELD_MODE_FRAME;
-    target.mvPrecision = NV_ENC_MV_PRECISION_DEFAULT;
-    NV_ENC_RC_PARAMS &rate = target.rcParams;
-    rate.version = NV_ENC_RC_PARAMS_VER;
-    rate.rateControlMode = chosen.rate_mode;
-    rate.multiPass = chosen.multipass;
-    rate.constQP = chosen.lossless ? NV_ENC_QP{0, 0, 0} : NV_ENC_QP{28, 31, 25};
-    rate.averageBitRate = 2000000;
-    auto vui = [](NV_ENC_CONFIG_H264_VUI_PARAMETERS &of) {
-        of.videoFormat = 5;
-        of.colourPrimaries = of.transferCharacteristics = of.colourMatrix = 2;
-    };
-    if (codec == Codec::h264) {
-        NV_ENC_CONFIG_H264 &h264 = target.encodeCodecConfig.h264Config;
-        h264.idrPeriod = chosen.gop;
-        h264.chromaFormatIDC = 1;
-        h264.useBFramesAsRef = chosen.b_reference;
-        h264.qpPrimeYZeroTransformBypassFlag = chosen.lossless;
-#if NVENC_VERSION >= 1300
-        h264.inputBitDepth = h264.outputBitDepth = NV_ENC_BIT_DEPTH_8;
-#endif
-        vui(h264.h264VUIParameters);
-    } else {
-        NV_ENC_CONFIG_HEVC &hevc = target.encodeCodecConfig.hevcConfig;
-        hevc.idrPeriod = chosen.gop;
-        hevc.chromaFormatIDC = 1;
-        hevc.useBFramesAsRef = chosen.b_reference;
-#if NVENC_VERSION >= 1300
-        hevc.inputBitDepth = hevc.outputBitDepth = NV_ENC_BIT_DEPTH_8;
-#endif
-        vui(hevc.hevcVUIParameters);
-    }
-}
-
-inline NVENCSTATUS preset_config_of(Session &session, GUID guid, GUID chosen, unsigned tuning,
-                                    NV_ENC_PRESET_CONFIG *made)
-{
-    Codec codec;
-    if (!codec_of(guid, codec))
-        return session.refuse(NV_ENC_ERR_UNSUPPORTED_PARAM, "this codec is not here");
-    CHECK_POINTER(made);
-    CHECK_VERSION(made, NV_ENC_PRESET_CONFIG_VER);
-    CHECK_VERSION(&made->presetCfg, NV_ENC_CONFIG_VER);
-    int number = preset_number(chosen);
-    if (!number)
-        return session.refuse(NV_ENC_ERR_UNSUPPORTED_PARAM, "no such preset");
-    if (tuning < NV_ENC_TUNING_INFO_HIGH_QUALITY ||
-        tuning > (newer ? NV_ENC_TUNING_INFO_ULTRA_HIGH_QUALITY : NV_ENC_TUNING_INFO_LOSSLESS))
-        return session.refuse(NV_ENC_ERR_INVALID_PARAM, "no such tuning");
-    // Rule (assumed): of HEVC and AV1 only
-    if (tuning == NV_ENC_TUNING_INFO_ULTRA_HIGH_QUALITY && codec == Codec::h264)
-        return session.refuse(NV_ENC_ERR_UNSUPPORTED_PARAM, "H.264 has no such tuning");
-    fill(made->presetCfg, codec, number, tuning);
-    return NV_ENC_SUCCESS;
-}
-
-inline NVENCSTATUS preset_config_ex(void *encoder, GUID guid, GUID chosen,
-                                    NV_ENC_TUNING_INFO tuning, NV_ENC_PRESET_CONFIG *made)
-{
-    IN_SESSION("nvEncGetEncodePresetConfigEx");
-    return preset_config_of(*session, guid, chosen, tuning, made);
-}
-
-// Rule (assumed): without a tuning the presets of today are not known.
-inline NVENCSTATUS preset_config(void *encoder, GUID, GUID, NV_ENC_PRESET_CONFIG *)
-{
-    IN_SESSION("nvEncGetEncodePresetConfig");
-    return session->refuse(NV_ENC_ERR_UNSUPPORTED_PARAM, "presets want a tuning");
-}
 
 // Configuration -------------------------------------------------------------------------------
 
@@ -300,6 +63,8 @@ inline void read(const NV_ENC_CONFIG_HEVC &from, Config &made)
     made.set_ids[2] = from.ppsId;
 #if NVENC_VERSION >= 1300
     made.depth = from.outputBitDepth ? from.outputBitDepth : 8;
+    made.says_mastering = from.outputMasteringDisplay;
+    made.says_light_level = from.outputMaxCll;
 #else
     made.depth = from.pixelBitDepthMinus8 + 8;
 #endif
@@ -565,8 +330,45 @@ inline NVENCSTATUS set_streams(void *encoder, void *input, void *output)
 
 // Pictures ------------------------------------------------------------------------------------
 
-template <class Parameters> NVENCSTATUS read_messages(const Parameters &from, Picture &picture)
+#if NVENC_VERSION >= 1300
+inline void put(Bytes &target, std::uint32_t value, int bytes)
 {
+    while (bytes--)
+        target.push_back(static_cast<unsigned char>(value >> bytes * 8));
+}
+
+// As the standard codes them: green, blue and red come first.
+inline void read_light(const NV_ENC_PIC_PARAMS_HEVC &from, const Config &config, Picture &picture)
+{
+    if (config.says_mastering && from.pMasteringDisplay) {
+        const MASTERING_DISPLAY_INFO &info = *from.pMasteringDisplay;
+        codec::Message made{137, {}};
+        for (const CHROMA_POINTS *each : {&info.g, &info.b, &info.r, &info.whitePoint}) {
+            put(made.payload, each->x, 2);
+            put(made.payload, each->y, 2);
+        }
+        put(made.payload, info.maxLuma, 4);
+        put(made.payload, info.minLuma, 4);
+        picture.messages.push_back(made);
+    }
+    if (config.says_light_level && from.pMaxCll) {
+        codec::Message made{144, {}};
+        put(made.payload, from.pMaxCll->maxContentLightLevel, 2);
+        put(made.payload, from.pMaxCll->maxPicAverageLightLevel, 2);
+        picture.messages.push_back(made);
+    }
+}
+#endif
+
+template <class Parameters> NVENCSTATUS read(const Parameters &from, Picture &picture)
+{
+    picture.order.refresh = from.forceIntraRefreshWithFrameCnt;
+    if (from.ltrMarkFrame)
+        picture.long_term = static_cast<int>(from.ltrMarkFrameIdx);
+    if (from.reservedBitFields) {
+        misuse("nvEncEncodePicture: reserved bits of the codec are not 0");
+        return NV_ENC_ERR_INVALID_PARAM;
+    }
     if (from.seiPayloadArrayCnt && !from.seiPayloadArray)
         return NV_ENC_ERR_INVALID_PARAM;
     for (uint32_t i = 0; i < from.seiPayloadArrayCnt; ++i) {
@@ -603,8 +405,14 @@ inline NVENCSTATUS read_map(const NV_ENC_PIC_PARAMS &given, const Config &config
                given.qpDeltaMapSize, wanted);
         return NV_ENC_ERR_INVALID_PARAM;
     }
-    if (config.qp_map_mode == NV_ENC_QP_MAP_DELTA && config.codec == Codec::h264)
-        picture.order.qp_changes.assign(given.qpDeltaMap, given.qpDeltaMap + wanted);
+    // Rule (assumed): levels of emphasis are two steps each; HEVC is coded as if there were no map.
+    if (config.codec == Codec::h264)
+        for (std::size_t i = 0; i < wanted; ++i) {
+            int value = given.qpDeltaMap[i];
+            bool levels = config.qp_map_mode == NV_ENC_QP_MAP_EMPHASIS;
+            picture.order.qp_changes.push_back(
+                static_cast<signed char>(levels ? -2 * value : value));
+        }
     return NV_ENC_SUCCESS;
 }
 
@@ -640,15 +448,16 @@ inline NVENCSTATUS encode_picture(void *encoder, NV_ENC_PIC_PARAMS *given)
     picture->timestamp = given->inputTimeStamp;
     picture->duration = given->inputDuration;
     NVENCSTATUS refused = config.codec == Codec::h264
-                              ? read_messages(given->codecPicParams.h264PicParams, *picture)
-                              : read_messages(given->codecPicParams.hevcPicParams, *picture);
+                              ? read(given->codecPicParams.h264PicParams, *picture)
+                              : read(given->codecPicParams.hevcPicParams, *picture);
+#if NVENC_VERSION >= 1300
+    if (config.codec == Codec::hevc)
+        read_light(given->codecPicParams.hevcPicParams, config, *picture);
+#endif
     if (!refused)
         refused = read_map(*given, config, *picture);
     if (refused)
         return session->refuse(refused, "messages or map");
-    if (config.codec == Codec::h264 ? given->codecPicParams.h264PicParams.forceIntraRefreshWithFrameCnt
-                                    : given->codecPicParams.hevcPicParams.forceIntraRefreshWithFrameCnt)
-        picture->order.refresh = true;
     return session->encode(picture, given->inputBuffer, given->outputBitstream, given->bufferFmt,
                            given->inputWidth, given->inputHeight);
 }
@@ -684,7 +493,7 @@ inline NVENCSTATUS lock_bitstream(void *encoder, NV_ENC_LOCK_BITSTREAM *given)
     emulator::Call entered_call("nvEncLockBitstream");
     if (entered_call.answer)
         return answer_of(entered_call.answer);
-    Use session(encoder, "nvEncLockBitstream", NVENC_VERSION, true);
+    Use session(encoder, "nvEncLockBitstream", NVENC_VERSION, CallKind::on_bitstream);
     if (session.refused)
         return session.refused;
     INITIALISED_SESSION();
@@ -706,8 +515,9 @@ inline NVENCSTATUS lock_bitstream(void *encoder, NV_ENC_LOCK_BITSTREAM *given)
     given->pictureStruct = NV_ENC_PIC_STRUCT_FRAME;
     given->frameAvgQP = static_cast<uint32_t>(found->qp);
     given->frameSatd = 0;
-    given->ltrFrame = 0;
-    given->ltrFrameIdx = given->ltrFrameBitmap = given->temporalId = 0;
+    given->ltrFrame = picture.long_term >= 0;
+    given->ltrFrameIdx = picture.long_term >= 0 ? static_cast<uint32_t>(picture.long_term) : 0;
+    given->ltrFrameBitmap = given->temporalId = 0;
     given->frameIdxDisplay = picture.frame_index;
     return NV_ENC_SUCCESS;
 }
@@ -717,7 +527,8 @@ inline NVENCSTATUS unlock_bitstream(void *encoder, NV_ENC_OUTPUT_PTR buffer)
     emulator::Call entered_call("nvEncUnlockBitstream");
     if (entered_call.answer && !entered_call.put_off())
         return answer_of(entered_call.answer);
-    Use session(encoder, "nvEncUnlockBitstream", NVENC_VERSION, true);
+    Use session(encoder, "nvEncUnlockBitstream", NVENC_VERSION,
+                CallKind::giving_bitstream_back);
     if (session.refused)
         return session.refused;
     return GAVE_BACK(session->unlock_output(buffer));

@@ -53,7 +53,7 @@ def facts() -> Any:
 class Struct:
     """A structure of one version of the API: fields by name, those of its parts with dots."""
 
-    def __init__(self, version: str, name: str, **fields: Any) -> None:
+    def __init__(self, version: str, name: str, /, **fields: Any) -> None:
         self.facts = facts()[version]
         self.name = name
         self.buffer = c.create_string_buffer(self.facts["structs"][name]["size"])
@@ -113,7 +113,7 @@ class Api:
         self.list = Struct(version, "NV_ENCODE_API_FUNCTION_LIST")
         assert self.library.NvEncodeAPICreateInstance(self.list.pointer) == SUCCESS
 
-    def struct(self, name: str, **fields: Any) -> Struct:
+    def struct(self, name: str, /, **fields: Any) -> Struct:
         return Struct(self.version, name, **fields)
 
     def value(self, name: str) -> int:

@@ -231,9 +231,40 @@ codec::Picture planes_of(const unsigned char *pixels, const Layout &layout, unsi
 
 Source::~Source()
 {
-    if (!is_buffer || !room)
-        return;
-    munmap(room, room_bytes);
+    if (view)
+        munmap(view - page, room_bytes + 2 * page);
+    if (room)
+        munmap(room, room_bytes);
+}
+
+// Twice in memory: as the client sees it while it is locked, between pages that nobody may touch,
+// and as the emulator does.
+bool Source::make_room(std::size_t bytes)
+{
+    int file = memfd_create("emulated-encoder-input", MFD_CLOEXEC);
+    if (file < 0)
+        return false;
+    room_bytes = whole_pages(bytes);
+    void *around = MAP_FAILED, *inner = MAP_FAILED;
+    if (ftruncate(file, static_cast<off_t>(room_bytes)) == 0) {
+        around = mmap(nullptr, room_bytes + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        inner = mmap(nullptr, room_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    }
+    if (inner != MAP_FAILED)
+        room = static_cast<unsigned char *>(inner);
+    if (around != MAP_FAILED) {
+        view = static_cast<unsigned char *>(around) + page;
+        around = mmap(view, room_bytes, PROT_NONE, MAP_SHARED | MAP_FIXED, file, 0);
+    }
+    close(file);
+    return room && around != MAP_FAILED;
+}
+
+void Source::show(bool is_shown)
+{
+    if (shown != is_shown)
+        mprotect(view, room_bytes, is_shown ? PROT_READ | PROT_WRITE : PROT_NONE);
+    shown = is_shown;
 }
 
 Status Session::create_input(unsigned width, unsigned height, unsigned format, void *&handle)
@@ -242,13 +273,9 @@ Status Session::create_input(unsigned width, unsigned height, unsigned format, v
     std::size_t row = width * sample_bytes(format);
     made->layout = {format, width, height, (row + pitch_step - 1) / pitch_step * pitch_step};
     made->is_buffer = true;
-    made->room_bytes = whole_pages(made->layout.bytes());
-    void *room = mmap(nullptr, made->room_bytes, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (room == MAP_FAILED)
+    if (!made->make_room(made->layout.bytes()))
         return refuse(NV_ENC_ERR_OUT_OF_MEMORY, "no memory");
-    made->room = static_cast<unsigned char *>(room);
-    std::memset(room, emulator::poison, made->room_bytes);
+    std::memset(made->room, emulator::poison, made->room_bytes);
     handle = made.get();
     buffers[handle] = made;
     emulator::opened("encoder input buffer", handle, made->room_bytes);
@@ -293,7 +320,8 @@ Status Session::lock_input(const void *handle, bool do_not_wait, void *&pixels, 
         emulator::finish(engine);
     source.locked = true;
     emulator::opened("locked input buffer", handle);
-    pixels = source.room;
+    source.show(true);
+    pixels = source.view;
     pitch = static_cast<unsigned>(source.layout.pitch);
     return NV_ENC_SUCCESS;
 }
@@ -306,6 +334,8 @@ Status Session::unlock_input(const void *handle)
         return refuse(NV_ENC_ERR_INVALID_PARAM, "not locked");
     }
     found->second->locked = false;
+    if (!coder->raw) // where time is measured, it stays as it is
+        found->second->show(false);
     emulator::given_back("locked input buffer", handle);
     return NV_ENC_SUCCESS;
 }
@@ -377,7 +407,7 @@ Status Session::unmap(const void *handle)
         return refuse(NV_ENC_ERR_RESOURCE_NOT_MAPPED, "not mapped");
     }
     // Rule (header): after the output was locked that it was given with.
-    if (in_use(*found->second) && !lost && !emulator::work_answer())
+    if (in_use(*found->second) && !lost && !troubled && !emulator::work_answer())
         misuse("nvEncUnmapInputResource before the output of its picture was locked");
     auto resource = resources.find(found->second->resource);
     if (resource != resources.end())

@@ -198,8 +198,10 @@ codec::EncoderSettings Session::settings_of(const Config &wanted) const
     made.cavlc = wanted.cavlc;
     made.lossless = is_lossless(wanted);
     made.adaptive_quantiser = wanted.adaptive_quantiser;
-    made.intra_refresh = true;
-    made.slices = wanted.slice_mode == 3 ? static_cast<int>(wanted.slice_data) : 1;
+    made.intra_refresh = wanted.intra_refresh;
+    // Rule (assumed): HEVC in one slice, H.264 in a number of them or in one.
+    bool sliced = wanted.slice_mode == 3 && wanted.codec == Codec::h264;
+    made.slices = sliced ? std::max(1, static_cast<int>(wanted.slice_data)) : 1;
     made.reordered = reordered(wanted);
     for (int i = 0; i < 3; ++i)
         made.set_ids[i] = static_cast<int>(wanted.set_ids[i]);
@@ -326,8 +328,6 @@ Status Session::destroy_output(const void *handle)
     }
     if (found->second->locked)
         misuse("nvEncDestroyBitstreamBuffer of a buffer that is locked");
-    if (found->second->assigned && !found->second->locked && flush_tried && !lost)
-        misuse("nvEncDestroyBitstreamBuffer of a buffer whose packet was not locked");
     if (found->second->locked)
         emulator::given_back("locked bitstream", handle);
     outputs.erase(found);
@@ -444,6 +444,8 @@ Status Session::encode(std::shared_ptr<Picture> picture, const void *input, void
                config.b_pictures());
     thread_that_encodes = std::this_thread::get_id();
     flush_tried = false;
+    if (picture->order.refresh && config.b_pictures()) // Rule (header)
+        misuse("an intra refresh is forced where there are B pictures");
     into->submitted = true;
     into->polled = 0;
     into->serial = source.waits_for = ++serial;
@@ -503,10 +505,10 @@ void Session::decide(const std::shared_ptr<Picture> &picture)
     order.number = static_cast<int>(since_idr);
     ++since_idr;
     ++since_intra;
-    if (config.intra_refresh && config.refresh_period && ++since_refresh >= config.refresh_period) {
+    if (config.intra_refresh && config.refresh_period && ++since_refresh >= config.refresh_period)
         order.refresh = true;
+    if (order.refresh)
         since_refresh = 0;
-    }
     group.push_back(picture);
     if (idr || intra || static_cast<int>(group.size()) >= std::max(1, config.interval))
         close_group(true);
@@ -642,13 +644,14 @@ void Session::code(const std::shared_ptr<Picture> &picture)
 
 void Session::close()
 {
+    bool was_lost = lost || troubled || emulator::work_answer();
     if (engine)
         emulator::finish(engine);
     lost = true;
-    if (!flush_tried)
+    if (!flush_tried && !was_lost) // Rule (header)
         misuse("nvEncDestroyEncoder of a session that was not flushed");
-    auto left = [](const char *kind, const void *handle) {
-        if (emulator::given_back(kind, handle))
+    auto left = [was_lost](const char *kind, const void *handle) {
+        if (emulator::given_back(kind, handle) && !was_lost)
             misuse("nvEncDestroyEncoder with a %s that was not given back", kind);
     };
     for (auto &each : outputs) {

@@ -36,7 +36,7 @@ struct Config {
     unsigned lookahead_depth = 0, qp_map_mode = 0;
     unsigned level = 0, tier = 0, chroma = 1, depth = 8;
     bool cavlc = false, delimiters = false, repeats_sets = false, no_sets = false;
-    bool intra_refresh = false;
+    bool intra_refresh = false, says_mastering = false, says_light_level = false;
     unsigned refresh_period = 0, slice_mode = 0, slice_data = 0, b_reference = 0;
     unsigned set_ids[3] = {0, 0, 0};
     codec::Colour colour;
@@ -65,15 +65,20 @@ struct Source {
     Layout layout;
     bool is_buffer = false;
     std::uint64_t waits_for = 0; // the last output that has to be locked before it is free
-    // A buffer: closed to the host, but when it is locked.
-    unsigned char *room = nullptr;
+    // A buffer: the emulator's view of it, and the client's, closed but while it is locked.
+    unsigned char *room = nullptr, *view = nullptr;
     std::size_t room_bytes = 0;
-    bool locked = false;
+    bool locked = false, shown = false;
     // A mapped resource.
     const void *resource = nullptr;
     emulator::Address address = 0;
 
+    Source() = default;
+    Source(const Source &) = delete;
+    Source &operator=(const Source &) = delete;
     ~Source();
+    bool make_room(std::size_t bytes);
+    void show(bool is_shown);
 };
 
 struct Resource {
@@ -90,6 +95,7 @@ struct Picture {
     unsigned flags = 0, frame_index = 0;
     std::uint64_t timestamp = 0, duration = 0;
     std::vector<codec::Message> messages;
+    int long_term = -1; // the index that it is marked with
 };
 
 struct Output {
@@ -120,6 +126,7 @@ class Session : public std::enable_shared_from_this<Session> {
     bool newer() const { return version >= 1300; }
     std::string last_error;
     bool initialised = false, lost = false, flush_tried = true;
+    bool troubled = false; // a call failed by plan: what the client could not do is no misuse
     int inside = 0; // calls but locks of bitstreams
     std::thread::id thread_inside, thread_that_encodes;
     Config config;

@@ -8,10 +8,14 @@ namespace encode {
 // What a call answers by a plan of faults, or when the device is gone.
 Status answer_of(emulator::Result planned);
 
-// A session for the length of a call. Calls but those on bitstreams come one at a time.
+// What a call is: most come one at a time, those on bitstreams from another thread too; what gives
+// something back may do so when the device is lost.
+enum class CallKind { plain, on_bitstream, giving_back, giving_bitstream_back };
+
+// A session for the length of a call.
 class Use {
   public:
-    Use(void *handle, const char *call, unsigned version, bool on_bitstream = false);
+    Use(void *handle, const char *call, unsigned version, CallKind kind = CallKind::plain);
     ~Use();
     Use(const Use &) = delete;
     Use &operator=(const Use &) = delete;
