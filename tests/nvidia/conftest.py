@@ -71,6 +71,8 @@ def losing(driver: Emulator) -> Iterator[Emulator]:
 _LAST = ("test_decode_faults", "test_decode_stalls")
 
 
+# Last of all hooks: pytest itself puts tests together that share a fixture of the session.
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that break the driver's state come last."""
     items.sort(
