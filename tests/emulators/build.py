@@ -2,10 +2,11 @@
 
 usage: python tests/emulators/build.py [libcuda.so.1 | libvideohw_apple.so ...] [--check]
 
-Without a name all of them. ``libcuda.so.1`` alone needs a C++ compiler; ``libnvcuvid.so.1`` and
-``libvideohw_apple.so`` need libavcodec's headers too, ``libnvidia-encode.so.1`` those of libx264
-and libx265, found by pkg-config. ``--check`` only says what is missing. In a process that has
-AddressSanitizer loaded (tools/asan.py) they are built with it, in a folder of their own.
+Without a name all of them. ``libcuda.so.1`` alone needs a C++ compiler; ``libnvcuvid.so.1``
+needs libavcodec's headers too, ``libnvidia-encode.so.1`` those of libx264 and libx265, and
+``libvideohw_apple.so`` all of these, found by pkg-config. ``--check`` only says what is missing.
+In a process that has AddressSanitizer loaded (tools/asan.py) they are built with it, in a folder
+of their own.
 """
 
 from __future__ import annotations
@@ -37,10 +38,11 @@ OUT = ROOT / "build" / ("emulators-asan" if SANITIZED else "emulators")
 # What pkg-config finds, and what to say where it does not.
 DECODING, ENCODING = ("libavcodec", "libavutil"), ("x264", "x265")
 PACKAGES: dict[str, tuple[str, ...]] = {
-    CUDA: (), CUVID: DECODING, ENCODE: ENCODING, APPLE_LIBRARY: DECODING,
+    CUDA: (), CUVID: DECODING, ENCODE: ENCODING, APPLE_LIBRARY: (*DECODING, *ENCODING),
 }  # fmt: skip
 ABSENT = {
     DECODING: "libavcodec-dev is not here", ENCODING: "libx264-dev or libx265-dev is not here",
+    (*DECODING, *ENCODING): "libavcodec-dev, libx264-dev or libx265-dev is not here",
 }  # fmt: skip
 FLAGS = (
     "-std=c++17", "-O1", "-fPIC", "-fvisibility=hidden", "-pthread", "-Wall", "-Wextra",
@@ -96,7 +98,7 @@ def prefix_of(source: Path) -> str:
 def sources(library: str) -> list[Path]:
     decodes = sorted(CODEC.glob("decoder*.cpp"))
     if library == APPLE_LIBRARY:
-        return [*sorted(APPLE.glob("*.cpp")), *decodes]
+        return [*sorted(APPLE.glob("*.cpp")), *sorted(CODEC.glob("*.cpp"))]
     prefix = {CUDA: "", CUVID: "cuvid", ENCODE: "nvenc"}[library]
     own = [path for path in sorted(NVIDIA.glob("*.cpp")) if prefix_of(path) == prefix]
     codec = {"": [], "cuvid": decodes, "nvenc": sorted({*CODEC.glob("*.cpp")} - {*decodes})}
@@ -167,7 +169,12 @@ class Builder:
         fresh.replace(target)
         stamp.write_text(key)
 
-    def compiled(self, source: Path, flags: Sequence[str]) -> Path:
+    def compiled(self, source: Path, packages: tuple[str, ...]) -> Path:
+        """What several libraries share is compiled in one way."""
+        if source.parent == CODEC:
+            packages = DECODING if source.name.startswith("decoder") else ENCODING
+        flags = codec_flags(packages, "--cflags")
+        assert flags is not None, ABSENT[packages]
         target = OUT / (source.parent.name + "-" + source.name + ".o")
         include = [f"-I{NATIVE}", f"-I{HERE}", f"-I{OUT}"]
         command = [self.program, *self.common, *flags, *include, "-c", source]
@@ -216,10 +223,9 @@ class Builder:
     def library(self, name: str, workers: ThreadPoolExecutor) -> None:
         """Compiled and linked; those of NVIDIA are linked to its libcuda."""
         packages = PACKAGES[name]
-        flags, libraries = codec_flags(packages, "--cflags"), codec_flags(packages, "--libs")
-        assert flags is not None, ABSENT[packages]
+        libraries = codec_flags(packages, "--libs")
         assert libraries is not None, ABSENT[packages]
-        objects = list(workers.map(lambda each: self.compiled(each, flags), sources(name)))
+        objects = list(workers.map(lambda each: self.compiled(each, packages), sources(name)))
         if name in (CUVID, ENCODE):
             libraries = [f"-L{OUT}", f"-l:{CUDA}", *libraries]
         of_apple = name == APPLE_LIBRARY

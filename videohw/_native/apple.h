@@ -282,6 +282,38 @@ enum {
     STRING(kVTProfileLevel_H264_High_AutoLevel)                                                    \
     STRING(kVTProfileLevel_HEVC_Main_AutoLevel)                                                    \
     STRING(kVTProfileLevel_HEVC_Main10_AutoLevel)                                                  \
+    STRING(kVTCompressionPropertyKey_MaxKeyFrameIntervalDuration)                                  \
+    STRING(kVTCompressionPropertyKey_MaxH264SliceBytes)                                            \
+    STRING(kVTCompressionPropertyKey_MaximizePowerEfficiency)                                      \
+    STRING(kVTProfileLevel_H264_Baseline_3_0)                                                      \
+    STRING(kVTProfileLevel_H264_Baseline_3_1)                                                      \
+    STRING(kVTProfileLevel_H264_Baseline_3_2)                                                      \
+    STRING(kVTProfileLevel_H264_Baseline_4_0)                                                      \
+    STRING(kVTProfileLevel_H264_Baseline_4_1)                                                      \
+    STRING(kVTProfileLevel_H264_Baseline_4_2)                                                      \
+    STRING(kVTProfileLevel_H264_Baseline_5_0)                                                      \
+    STRING(kVTProfileLevel_H264_Baseline_5_1)                                                      \
+    STRING(kVTProfileLevel_H264_Baseline_5_2)                                                      \
+    STRING(kVTProfileLevel_H264_Main_3_0)                                                          \
+    STRING(kVTProfileLevel_H264_Main_3_1)                                                          \
+    STRING(kVTProfileLevel_H264_Main_3_2)                                                          \
+    STRING(kVTProfileLevel_H264_Main_4_0)                                                          \
+    STRING(kVTProfileLevel_H264_Main_4_1)                                                          \
+    STRING(kVTProfileLevel_H264_Main_4_2)                                                          \
+    STRING(kVTProfileLevel_H264_Main_5_0)                                                          \
+    STRING(kVTProfileLevel_H264_Main_5_1)                                                          \
+    STRING(kVTProfileLevel_H264_Main_5_2)                                                          \
+    STRING(kVTProfileLevel_H264_High_3_0)                                                          \
+    STRING(kVTProfileLevel_H264_High_3_1)                                                          \
+    STRING(kVTProfileLevel_H264_High_3_2)                                                          \
+    STRING(kVTProfileLevel_H264_High_4_0)                                                          \
+    STRING(kVTProfileLevel_H264_High_4_1)                                                          \
+    STRING(kVTProfileLevel_H264_High_4_2)                                                          \
+    STRING(kVTProfileLevel_H264_High_5_0)                                                          \
+    STRING(kVTProfileLevel_H264_High_5_1)                                                          \
+    STRING(kVTProfileLevel_H264_High_5_2)                                                          \
+    STRING(kCMFormatDescriptionKey_PixelAspectRatioHorizontalSpacing)                              \
+    STRING(kCMFormatDescriptionKey_PixelAspectRatioVerticalSpacing)                                \
     STRING(kVTH264EntropyMode_CAVLC)                                                               \
     STRING(kVTH264EntropyMode_CABAC)
 #define APPLE_COREVIDEO_STRINGS(STRING)                                                            \
@@ -485,6 +517,10 @@ void objc_autoreleasePoolPop(void *pool);
 /* Strings that macOS 11.0 lacks, with the version that brings them: dlsym, never linked to. */
 #define APPLE_NEWER_STRINGS(STRING)                                                                \
     STRING(1103, kVTVideoEncoderSpecification_EnableLowLatencyRateControl)                         \
-    STRING(1300, kVTCompressionPropertyKey_ConstantBitRate)
+    STRING(1300, kVTCompressionPropertyKey_ConstantBitRate)                                        \
+    STRING(1200, kVTCompressionPropertyKey_MaxAllowedFrameQP)                                      \
+    STRING(1300, kVTCompressionPropertyKey_MinAllowedFrameQP)                                      \
+    STRING(1200, kVTProfileLevel_H264_ConstrainedBaseline_AutoLevel)                               \
+    STRING(1200, kVTProfileLevel_H264_ConstrainedHigh_AutoLevel)
 
 #endif

@@ -337,7 +337,9 @@ EMULATED int videohw_emulator_stalled()
 
 // NULL: as it is from the start. Settings: CALLBACKS (other, caller, shuffled:SEED), ACCEPTS
 // (same, identical, never), DECODERS and ENCODERS (four-character codes with commas between),
-// HARDWARE (0, 1), CROPPING (cropped, coded), PADDING (bytes behind each row).
+// HARDWARE (0, 1), CROPPING (cropped, coded), PADDING (bytes behind each row); of encoding
+// LOW_LATENCY (codecs that have it), B_PICTURES (how many between two others), DROPS (every so many
+// under low latency), ATTACHMENTS (right, wrong), NO_PROPERTIES (names that are not supported).
 EMULATED void videohw_emulator_set(const char *name, const char *value)
 {
     Held held(state().lock);

@@ -17,16 +17,13 @@ READ_ONLY = VALUES["kCVPixelBufferLock_ReadOnly"]
 
 
 def test_all_that_is_declared_is_exported_and_nothing_else(apple_folder: Path) -> None:
-    """But for encoding, which has tests of its own."""
     listed = subprocess.run(
         ["nm", "-D", "--defined-only", str(apple_folder / LIBRARY)],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     names = {line.split()[-1].split("@")[0] for line in listed.stdout.splitlines()}
     names = {name for name in names if not name.startswith("videohw_emulator_")}
-    encoding = {name for name in FACTS["functions"] if "Compression" in name and "De" not in name}
-    encoding.add("VTCopySupportedPropertyDictionaryForEncoder")
-    assert names | encoding == {*FACTS["functions"], *FACTS["variables"], *OBJC}
+    assert names == {*FACTS["functions"], *FACTS["variables"], *OBJC}
 
 
 # The ledger
