@@ -57,10 +57,11 @@ class Controls:
         ``NVENC``: ``consumer``, or ``h100``, which has no encoder. ``NVENC_VERSION``: the newest
         API, ``13.0`` or ``12.1``. ``NVENC_SESSIONS``: how many may be open, ``NVENC_LIMIT_CODE``
         what one more is answered (10 or 21). ``NVENC_RAW``: 1 codes nothing, for measurements: a
-        packet is a unit with the number and a checksum of its picture. ``NVENC_LOOKAHEAD``:
-        ``burst`` gives success when all that was submitted can be locked, ``lag`` while the newest
-        pictures are still looked at, ``seed`` one of both. ``NVENC_DEFERS``: 1 lets success come
-        later than it could, by chance.
+        packet is a unit with the number and a checksum of its picture. ``NVENC_PICTURE_US``: how
+        many microseconds the device's one engine takes for a picture, at least.
+        ``NVENC_LOOKAHEAD``: ``burst`` gives success when all that was submitted can be locked,
+        ``lag`` while the newest pictures are still looked at, ``seed`` one of both.
+        ``NVENC_DEFERS``: 1 lets success come later than it could, by chance.
         """
         library = c.CDLL(str(self.folder / "libnvidia-encode.so.1"))
         library.videohw_emulator_encoding.restype = c.c_bool

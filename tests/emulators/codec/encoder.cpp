@@ -42,4 +42,16 @@ Bytes delimiter_unit(Kind kind, PictureType type)
     return kind == Kind::h264 ? Bytes{0, 0, 0, 1, 9, last} : Bytes{0, 0, 0, 1, 35 << 1, 1, last};
 }
 
+// H.264 D.2.8, HEVC D.2.8
+Message recovery_point(Kind kind, int pictures)
+{
+    BitWriter bits;
+    unsigned number = static_cast<unsigned>(pictures);
+    bits.ue(kind == Kind::hevc && number ? 2 * number - 1 : number);
+    bits.bits(kind == Kind::hevc ? 2 : 4, 0);
+    while (!bits.aligned())
+        bits.bit(0);
+    return {6, bits.data};
+}
+
 } // namespace codec

@@ -14,7 +14,7 @@ using Bytes = std::vector<unsigned char>;
 enum class PictureType { p, b, i, idr };
 
 struct Rate {
-    long bits_per_second = 0, peak = 0; // 0: as many as the quantiser makes; peak 0: the same
+    long bits_per_second = 0; // 0: some
     long buffer_bits = 0;               // 0: of one second
     int qp[3] = {-1, -1, -1};           // of P, B and I pictures, -1 where the rate decides
 };
@@ -78,6 +78,8 @@ class Encoder {
 // A unit of supplemental information, and one that begins an access unit, with start codes.
 Bytes message_unit(Kind kind, const std::vector<Message> &messages);
 Bytes delimiter_unit(Kind kind, PictureType type);
+// That a stream is whole again after so many pictures.
+Message recovery_point(Kind kind, int pictures);
 
 std::unique_ptr<Encoder> open_h264(const EncoderSettings &settings, std::string &reason);
 std::unique_ptr<Encoder> open_hevc(const EncoderSettings &settings, std::string &reason);

@@ -1,7 +1,6 @@
 #include "encoder.hpp"
+#include "rate.hpp"
 #include "reorder.hpp"
-
-#include <algorithm>
 
 #include <x265.h>
 
@@ -18,21 +17,15 @@ int csp_of(Chroma chroma)
                                       : X265_CSP_I400;
 }
 
-int kilobits(long bits) { return static_cast<int>(std::max(1L, bits / 1000)); }
-
-void set_rate(x265_param &p, const Rate &rate)
-{
-    long bits = rate.bits_per_second ? rate.bits_per_second : 2000000;
-    long peak = rate.peak ? std::max(rate.peak, bits) : bits;
-    p.rc.rateControlMode = X265_RC_ABR;
-    p.rc.bitrate = kilobits(bits);
-    p.rc.vbvMaxBitrate = kilobits(peak);
-    p.rc.vbvBufferSize = kilobits(rate.buffer_bits ? rate.buffer_bits : peak);
-}
-
 class X265 : public Encoder {
   public:
-    explicit X265(const EncoderSettings &given) : settings(given), reorder(given.reordered) {}
+    explicit X265(const EncoderSettings &given)
+        : settings(given), reorder(given.reordered),
+          control(static_cast<double>(given.rate_numerator) / given.rate_denominator,
+                  static_cast<double>(given.width) * given.height)
+    {
+        control.aim_at(given.rate);
+    }
     ~X265() override
     {
         if (handle)
@@ -70,10 +63,8 @@ class X265 : public Encoder {
     bool change(const Rate &rate) override
     {
         settings.rate = rate;
-        if (settings.lossless)
-            return true;
-        set_rate(*parameters, rate);
-        return library->encoder_reconfig(handle, parameters) >= 0;
+        control.aim_at(rate);
+        return true;
     }
 
     bool encode(const Picture &picture, const Order &order, Coded &made) override
@@ -90,11 +81,11 @@ class X265 : public Encoder {
         }
         bool idr = order.type == PictureType::idr;
         in.sliceType = idr                               ? X265_TYPE_IDR
-                       : order.type == PictureType::i ? X265_TYPE_I
-                                                      : X265_TYPE_P;
+                       : order.type == PictureType::i || order.refresh ? X265_TYPE_I
+                                                                       : X265_TYPE_P;
         int kind = order.type == PictureType::p ? 0 : order.type == PictureType::b ? 1 : 2;
-        int qp = settings.rate.qp[kind];
-        in.forceqp = qp >= 0 && !settings.lossless ? qp + 1 : X265_QP_AUTO;
+        int qp = settings.rate.qp[kind] >= 0 ? settings.rate.qp[kind] : control.quantiser(kind == 2);
+        in.forceqp = settings.lossless ? X265_QP_AUTO : qp + 1;
         x265_nal *units;
         std::uint32_t number_of_units = 0;
         if (library->encoder_encode(handle, &units, &number_of_units, &in, &out) <= 0)
@@ -110,6 +101,7 @@ class X265 : public Encoder {
                               : Bytes(unit.payload, unit.payload + unit.sizeBytes);
             made.data.insert(made.data.end(), moved.begin(), moved.end());
         }
+        control.spent(kind == 2, qp, static_cast<double>(made.data.size()) * 8);
         before = order.number;
         return true;
     }
@@ -139,8 +131,6 @@ class X265 : public Encoder {
         p.bRepeatHeaders = 0;
         p.bEmitInfoSEI = 0;
         p.bEnableAccessUnitDelimiters = 0;
-        p.levelIdc = settings.level / 3; // ten times the number of the level
-        p.bHighTier = settings.high_tier;
         p.rc.aqMode = settings.adaptive_quantiser ? X265_AQ_VARIANCE : X265_AQ_NONE;
         p.rc.cuTree = 0;
         p.vui.aspectRatioIdc = settings.aspect_width == settings.aspect_height ? 1 : 255;
@@ -153,12 +143,9 @@ class X265 : public Encoder {
         p.vui.colorPrimaries = settings.colour.primaries;
         p.vui.transferCharacteristics = settings.colour.transfer;
         p.vui.matrixCoeffs = settings.colour.matrix;
-        set_rate(p, settings.rate);
+        p.rc.rateControlMode = X265_RC_CQP;
+        p.rc.qp = 30;
         p.bLossless = settings.lossless;
-        if (settings.lossless) {
-            p.rc.rateControlMode = X265_RC_CQP;
-            p.rc.vbvMaxBitrate = p.rc.vbvBufferSize = p.rc.bitrate = 0;
-        }
     }
 
     static Bytes payload_of(const x265_nal &unit)
@@ -170,6 +157,12 @@ class X265 : public Encoder {
     void add_set(const x265_nal &unit)
     {
         Bytes payload = payload_of(unit);
+        // Where profile, tier and level begin; libx265 takes no level without a rate of its own.
+        std::size_t at = unit.type == video_unit ? 6 : 3;
+        if (unit.type != picture_unit && settings.level) {
+            payload[at] = static_cast<unsigned char>(payload[at] | settings.high_tier << 5);
+            payload[at + 11] = static_cast<unsigned char>(settings.level);
+        }
         if (settings.reordered && unit.type == video_unit)
             payload = reorder.video_set(payload);
         if (settings.reordered && unit.type == sequence_unit)
@@ -182,6 +175,7 @@ class X265 : public Encoder {
 
     EncoderSettings settings;
     HevcReorder reorder;
+    RateControl control;
     const x265_api *library = nullptr;
     x265_param *parameters = nullptr;
     x265_encoder *handle = nullptr;

@@ -32,6 +32,8 @@ inline void read(const NV_ENC_CONFIG_H264 &from, Config &made)
     made.no_sets = from.disableSPSPPS;
     made.intra_refresh = from.enableIntraRefresh;
     made.refresh_period = from.intraRefreshPeriod;
+    made.refresh_count = from.intraRefreshCnt;
+    made.says_recovery = from.outputRecoveryPointSEI;
     made.slice_mode = from.sliceMode;
     made.slice_data = from.sliceModeData;
     made.b_reference = from.useBFramesAsRef;
@@ -55,6 +57,8 @@ inline void read(const NV_ENC_CONFIG_HEVC &from, Config &made)
     made.no_sets = from.disableSPSPPS;
     made.intra_refresh = from.enableIntraRefresh;
     made.refresh_period = from.intraRefreshPeriod;
+    made.refresh_count = from.intraRefreshCnt;
+    made.says_recovery = from.outputRecoveryPointSEI;
     made.slice_mode = from.sliceMode;
     made.slice_data = from.sliceModeData;
     made.b_reference = from.useBFramesAsRef;
@@ -362,7 +366,8 @@ inline void read_light(const NV_ENC_PIC_PARAMS_HEVC &from, const Config &config,
 
 template <class Parameters> NVENCSTATUS read(const Parameters &from, Picture &picture)
 {
-    picture.order.refresh = from.forceIntraRefreshWithFrameCnt;
+    picture.refresh_count = from.forceIntraRefreshWithFrameCnt;
+    picture.order.refresh = picture.refresh_count;
     if (from.ltrMarkFrame)
         picture.long_term = static_cast<int>(from.ltrMarkFrameIdx);
     if (from.reservedBitFields) {

@@ -102,6 +102,8 @@ bool change(Device &target, const std::string &name, const std::string &value)
         target.most_sessions = std::stoi(value);
     else if (name == "NVENC_LIMIT_CODE")
         target.limit_answer = std::stoi(value);
+    else if (name == "NVENC_PICTURE_US")
+        target.picture_us = std::stol(value);
     else if (name == "NVENC_RAW")
         target.raw = value != "0";
     else if (name == "NVENC_LOOKAHEAD" && (value == "burst" || value == "lag" || value == "seed"))
@@ -120,7 +122,7 @@ Device &device()
     static Device *kept = [] {
         auto *made = new Device;
         for (const char *name : {"NVENC", "NVENC_VERSION", "NVENC_SESSIONS", "NVENC_LIMIT_CODE",
-                                 "NVENC_RAW", "NVENC_LOOKAHEAD", "NVENC_DEFERS"}) {
+                                 "NVENC_RAW", "NVENC_PICTURE_US", "NVENC_LOOKAHEAD", "NVENC_DEFERS"}) {
             std::string value = emulator::setting(name, "");
             if (!value.empty() && !change(*made, name, value))
                 fprintf(stderr, "emulated driver: not a setting: %s=%s\n", name, value.c_str());

@@ -25,6 +25,7 @@ struct Device {
     unsigned major = 13, minor = 0;
     int most_sessions = 8;
     int limit_answer = nvenc::NV_ENC_ERR_OUT_OF_MEMORY;
+    long picture_us = 0;      // that the device's one engine takes for a picture, at least
     bool raw = false;         // no coding: for measurements of what surrounds it
     std::string lookahead = "burst"; // or "lag", "seed"
     bool defers = false;      // output of a group may come with the next one, by chance

@@ -52,7 +52,6 @@ codec::Rate rate_of(const Config &config, double opened_for)
     double scale = opened_for / pictures_a_second(config);
     auto scaled = [scale](unsigned bits) { return static_cast<long>(bits * scale); };
     made.bits_per_second = scaled(config.average_rate);
-    made.peak = config.rate_mode == NV_ENC_PARAMS_RC_VBR ? scaled(config.peak_rate) : 0;
     made.buffer_bits = config.buffer_bits;
     for (int i = 0; i < 3; ++i)
         made.qp[i] = config.rate_mode == NV_ENC_PARAMS_RC_CONSTQP ? config.qp[i]
@@ -363,7 +362,10 @@ Status Session::lock_output(const void *handle, bool do_not_wait, std::shared_pt
     if (submitted.front() != found) // Rule (header)
         misuse("nvEncLockBitstream in another order than that of nvEncEncodePicture");
     // Rule (header): without waiting it is busy until it is done, which it is asked about sometimes.
-    if (do_not_wait && !found->ready) {
+    auto now = std::chrono::steady_clock::now();
+    if (do_not_wait && (!found->ready || found->done_at > now)) {
+        if (found->done_at > now)
+            return NV_ENC_ERR_LOCK_BUSY;
         bool goes_on = emulator::laziness() == emulator::Laziness::early || ++found->polled > 2;
         if (!found->assigned || !goes_on)
             return NV_ENC_ERR_LOCK_BUSY;
@@ -375,6 +377,10 @@ Status Session::lock_output(const void *handle, bool do_not_wait, std::shared_pt
     }
     if (found->assigned)
         emulator::wait_until(found->mark);
+    if (found->done_at > std::chrono::steady_clock::now()) {
+        emulator::Unlocked unlocked;
+        std::this_thread::sleep_until(found->done_at);
+    }
     if (emulator::work_answer() || lost)
         return refuse(NV_ENC_ERR_DEVICE_NOT_EXIST, "the device is gone");
     if (!found->ready || found->data.empty())
@@ -508,10 +514,23 @@ void Session::decide(const std::shared_ptr<Picture> &picture)
     if (config.intra_refresh && config.refresh_period && ++since_refresh >= config.refresh_period)
         order.refresh = true;
     if (order.refresh)
-        since_refresh = 0;
+        begin_refresh(*picture);
     group.push_back(picture);
     if (idr || intra || static_cast<int>(group.size()) >= std::max(1, config.interval))
         close_group(true);
+}
+
+// Rule (assumed): H.264 is refreshed column by column, one a picture, however many pictures were
+// asked for; HEVC all at once, by a picture of intra blocks that says it is a P picture.
+void Session::begin_refresh(Picture &picture)
+{
+    since_refresh = 0;
+    unsigned count = picture.refresh_count ? picture.refresh_count : config.refresh_count;
+    if (config.codec == Codec::h264)
+        count = std::max(count, (config.width + 15) / 16);
+    if (config.says_recovery)
+        picture.messages.push_back(
+            codec::recovery_point(settings_of(config).kind, static_cast<int>(count)));
 }
 
 // The last is coded first; of the others the one in the middle, if others refer to it.
@@ -640,6 +659,11 @@ void Session::code(const std::shared_ptr<Picture> &picture)
     };
     emulator::enqueue(engine, work);
     into->mark = emulator::mark_of(engine);
+    static std::chrono::steady_clock::time_point engine_is_free;
+    if (long taken = device().picture_us) {
+        auto begins = std::max(std::chrono::steady_clock::now(), engine_is_free);
+        into->done_at = engine_is_free = begins + std::chrono::microseconds(taken);
+    }
 }
 
 void Session::close()

@@ -10,6 +10,7 @@
 #include "emulator.hpp"
 #include "nvenc_caps.hpp"
 
+#include <chrono>
 #include <deque>
 #include <map>
 #include <set>
@@ -37,7 +38,8 @@ struct Config {
     unsigned level = 0, tier = 0, chroma = 1, depth = 8;
     bool cavlc = false, delimiters = false, repeats_sets = false, no_sets = false;
     bool intra_refresh = false, says_mastering = false, says_light_level = false;
-    unsigned refresh_period = 0, slice_mode = 0, slice_data = 0, b_reference = 0;
+    bool says_recovery = false;
+    unsigned refresh_period = 0, refresh_count = 0, slice_mode = 0, slice_data = 0, b_reference = 0;
     unsigned set_ids[3] = {0, 0, 0};
     codec::Colour colour;
 
@@ -95,12 +97,14 @@ struct Picture {
     unsigned flags = 0, frame_index = 0;
     std::uint64_t timestamp = 0, duration = 0;
     std::vector<codec::Message> messages;
+    unsigned refresh_count = 0; // of the refresh that it begins
     int long_term = -1; // the index that it is marked with
 };
 
 struct Output {
     Bytes data;
     emulator::Mark mark;
+    std::chrono::steady_clock::time_point done_at; // by the engine's time
     std::uint64_t serial = 0; // of the picture that was submitted with it
     bool submitted = false, assigned = false, ready = false, locked = false;
     int polled = 0;
@@ -167,6 +171,7 @@ class Session : public std::enable_shared_from_this<Session> {
     bool in_use(const Source &source) const;
     void enqueue_copy(const std::shared_ptr<Picture> &picture);
     void decide(const std::shared_ptr<Picture> &picture);
+    void begin_refresh(Picture &picture);
     void close_group(bool may_defer);
     void code(const std::shared_ptr<Picture> &picture);
     void drain_window(std::size_t leave);

@@ -277,6 +277,26 @@ def test_a_context_that_ends_takes_its_sessions(
     client.close()
 
 
+def test_the_engine_takes_its_time(context: int, emulator: Emulator, encode_folder: Path) -> None:
+    """Pictures of all sessions come one after the other, and submitting them takes no time."""
+    emulator.encoding(NVENC_PICTURE_US=20000, NVENC_RAW=1)
+    api = Api(encode_folder)
+    with session(api, context) as first, session(api, context) as second:
+        both = [first.begin(), second.begin()]
+        begun = time.monotonic()
+        for number in range(3):
+            for client in both:
+                given = client.picture(client.inputs[number], client.outputs[number])
+                client.do("nvEncEncodePicture", given)
+                client.pending.append(client.outputs[number])
+        assert first.lock(first.outputs[2], doNotWait=1)[0] == LOCK_BUSY
+        emulator.misuses()  # in another order
+        first.drain()
+        assert time.monotonic() - begun >= 0.1
+        second.drain()
+        assert time.monotonic() - begun >= 0.12
+
+
 # How it holds pictures back ------------------------------------------------------------------
 
 
