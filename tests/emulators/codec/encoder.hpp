@@ -15,6 +15,7 @@ enum class PictureType { p, b, i, idr };
 
 struct Rate {
     long bits_per_second = 0; // 0: some
+    long peak = 0;            // of a second; 0: the average, which is then kept at once
     long buffer_bits = 0;               // 0: of one second
     int qp[3] = {-1, -1, -1};           // of P, B and I pictures, -1 where the rate decides
 };

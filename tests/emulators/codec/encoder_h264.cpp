@@ -26,11 +26,12 @@ int kilobits(long bits) { return static_cast<int>(std::max(1L, bits / 1000)); }
 
 void set_rate(x264_param_t &p, const Rate &rate)
 {
-    // A quantiser that is fixed is given with each picture; the rest goes on beside it. No peaks:
-    // an average that is kept over minutes would make up for what was before a change.
+    // A quantiser that is fixed is given with each picture; the rest goes on beside it. With peaks
+    // an average is kept over minutes, and makes up for what was before a change.
     long bits = rate.bits_per_second ? rate.bits_per_second : 2000000;
     p.rc.i_rc_method = X264_RC_ABR;
-    p.rc.i_bitrate = p.rc.i_vbv_max_bitrate = kilobits(bits);
+    p.rc.i_bitrate = kilobits(bits);
+    p.rc.i_vbv_max_bitrate = kilobits(std::max(bits, rate.peak));
     p.rc.i_vbv_buffer_size = kilobits(rate.buffer_bits ? rate.buffer_bits : bits);
 }
 

@@ -33,6 +33,16 @@ def nv12(number: int, width: int = 320, height: int = 240) -> list[bytes]:
     return [row.tobytes() for row in np.vstack([luma(number, width, height), pairs])]
 
 
+def rows(*planes: NDArray[Any]) -> list[bytes]:
+    return [row.tobytes() for part in planes for row in part]
+
+
+def units(data: bytes, codec: str = "H264") -> list[int]:
+    """Types of the units of a packet."""
+    starts = [at + 3 for at in range(len(data) - 3) if data[at : at + 3] == b"\0\0\1"]
+    return [data[at] & 31 if codec == "H264" else data[at] >> 1 & 63 for at in starts]
+
+
 def decoded(codec: str, data: bytes) -> list[Any]:
     """The frames that libavcodec, as PyAV has it, gives in order of display."""
     import av
