@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.corpus import DATA
-from tests.hardware import cuda_misuse, misuse
+from tests.hardware import cuda_misuse, misuse, nvenc
 
 # What becomes of a context that was destroyed: one or the other, by what its memory is used for.
 VARIES = {("a_context_destroyed_twice", "destroy again"): (201, 709)}
@@ -38,3 +38,11 @@ def test_libnvcuvid(name: str) -> None:
     if isinstance(wanted, str):  # how the process ended, and what it said
         wanted, answer = wanted.split(":")[0], str(answer).split(":")[0]
     assert answer == wanted
+
+
+def test_libnvidia_encode() -> None:
+    """Its versions are at least those of the device that was asked; a session opens or not."""
+    answer, wanted = nvenc.answers_of_device(), recorded("nvenc.json")
+    assert answer["lists"] == wanted["lists"]
+    assert [*map(int, answer["max_version"].split("."))] >= [13, 0]
+    assert answer["open"] in (0, wanted["open"])

@@ -316,8 +316,15 @@ Status Session::lock_input(const void *handle, bool do_not_wait, void *&pixels, 
     if (in_use(source) && do_not_wait)
         return NV_ENC_ERR_ENCODER_BUSY;
     std::shared_ptr<Source> kept = found->second;
-    if (in_use(source))
+    if (in_use(source)) {
         emulator::finish(engine);
+        std::shared_ptr<Output> last;
+        for (auto &each : submitted)
+            if (each->serial == source.waits_for)
+                last = each;
+        if (last)
+            wait_for_engine(*last);
+    }
     source.locked = true;
     emulator::opened("locked input buffer", handle);
     source.show(true);

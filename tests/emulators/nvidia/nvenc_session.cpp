@@ -377,10 +377,7 @@ Status Session::lock_output(const void *handle, bool do_not_wait, std::shared_pt
     }
     if (found->assigned)
         emulator::wait_until(found->mark);
-    if (found->done_at > std::chrono::steady_clock::now()) {
-        emulator::Unlocked unlocked;
-        std::this_thread::sleep_until(found->done_at);
-    }
+    wait_for_engine(*found);
     if (emulator::work_answer() || lost)
         return refuse(NV_ENC_ERR_DEVICE_NOT_EXIST, "the device is gone");
     if (!found->ready || found->data.empty())
@@ -390,6 +387,15 @@ Status Session::lock_output(const void *handle, bool do_not_wait, std::shared_pt
     submitted.erase(std::remove(submitted.begin(), submitted.end(), found), submitted.end());
     emulator::opened("locked bitstream", handle);
     return NV_ENC_SUCCESS;
+}
+
+void Session::wait_for_engine(const Output &output)
+{
+    auto done_at = output.done_at;
+    if (done_at <= std::chrono::steady_clock::now())
+        return;
+    emulator::Unlocked unlocked;
+    std::this_thread::sleep_until(done_at);
 }
 
 Status Session::unlock_output(const void *handle)

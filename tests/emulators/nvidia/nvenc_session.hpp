@@ -169,6 +169,7 @@ class Session : public std::enable_shared_from_this<Session> {
     std::shared_ptr<Coder> open_coder(const Config &wanted, std::string &reason);
     std::shared_ptr<Source> source_of(const void *handle);
     bool in_use(const Source &source) const;
+    static void wait_for_engine(const Output &output);
     void enqueue_copy(const std::shared_ptr<Picture> &picture);
     void decide(const std::shared_ptr<Picture> &picture);
     void begin_refresh(Picture &picture);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes as c
+import json
 import threading
 import time
 from pathlib import Path
@@ -35,7 +36,9 @@ from tests.emulators.nvidia.nvenc_client import (
     session,
 )
 from tests.emulators.nvidia.nvenc_pictures import decoded, nv12, worst
+from tests.hardware import nvenc
 
+RECORDED = Path(__file__).parents[1] / "traces" / "h100-580" / "nvenc.json"
 LISTS = {"11.1": 0x7102000B, "12.1": 0x7102000C, "12.2": 0x7202000C, "13.0": 0x7002000D}
 
 
@@ -78,10 +81,15 @@ def test_a_session_says_its_version(context: int, encode_folder: Path) -> None:
     assert api.open(context, deviceType=2)[0] == INVALID_PARAM
 
 
-def test_a_card_without_an_encoder(context: int, emulator: Emulator, encode_folder: Path) -> None:
+def test_a_card_without_an_encoder(
+    context: int, emulator: Emulator, encode_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It answers as the H100 did that was asked."""
     emulator.encoding(NVENC="h100")
     status, handle = Api(encode_folder).open(context)
     assert (status, handle.value) == (UNSUPPORTED_DEVICE, None)
+    monkeypatch.setenv("VIDEOHW_LIBNVIDIA_ENCODE", str(encode_folder / "libnvidia-encode.so.1"))
+    assert nvenc.answers(context) == json.loads(RECORDED.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("code", [10, 21])
@@ -275,6 +283,35 @@ def test_a_context_that_ends_takes_its_sessions(
     status = client.call("nvEncEncodePicture", client.picture(client.inputs[1], client.outputs[1]))
     assert status == DEVICE_GONE
     client.close()
+
+
+def test_one_thread_at_a_time_but_for_bitstreams(
+    context: int, emulator: Emulator, encode_folder: Path
+) -> None:
+    emulator.encoding(NVENC_PICTURE_US=100000, NVENC_RAW=1)
+    with session(Api(encode_folder), context) as client:
+        client.begin()
+        for number in range(2):
+            given = client.picture(client.inputs[number], client.outputs[number])
+            client.do("nvEncEncodePicture", given)
+            client.pending.append(client.outputs[number])
+        reaper = threading.Thread(target=client.drain)
+        reaper.start()
+        client.do("nvEncGetEncodeGUIDCount", c.byref(c.c_uint32()))
+        reaper.join()
+        assert emulator.misuses() == []
+        given = client.picture(client.inputs[2], client.outputs[2])
+        client.do("nvEncEncodePicture", given)
+        client.pending.append(client.outputs[2])
+        lock = client.api.struct("NV_ENC_LOCK_INPUT_BUFFER", inputBuffer=client.inputs[2])
+        submitter = threading.Thread(target=lambda: client.do("nvEncLockInputBuffer", lock))
+        submitter.start()
+        while "nvEncLockInputBuffer" not in emulator.log():
+            time.sleep(0.001)
+        client.do("nvEncGetEncodeGUIDCount", c.byref(c.c_uint32()))
+        submitter.join()
+        assert "another thread is inside" in emulator.misuses()[0]
+        client.do("nvEncUnlockInputBuffer", c.c_void_p(client.inputs[2]))
 
 
 def test_the_engine_takes_its_time(context: int, emulator: Emulator, encode_folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Quality and rate of the emulated encoder, slices, intra refresh, and packets that are not coded."""
+"""Quality and rate of the emulated encoder, slices, intra refresh, and packets of raw mode."""
 
 from __future__ import annotations
 
