@@ -15,6 +15,7 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memset
 from libcpp cimport bool as cbool
 from libcpp.memory cimport make_shared, shared_ptr
+from libcpp.vector cimport vector
 
 from ._cuda cimport (
     Block,
@@ -104,6 +105,10 @@ cdef extern from "_native/nvdec_session.hpp" nogil:
         Block *block
         int64_t decoded_ns, converted_ns
 
+    cppclass Standing "videohw::Standing":
+        uint64_t version, resets_done
+        double busy_seconds
+
     cppclass DecoderKind "videohw::DecoderKind":
         int codec, chroma_format, bit_depth, surface_format
 
@@ -155,11 +160,10 @@ cdef extern from "_native/nvdec_session.hpp" nogil:
         void wait(uint64_t seen, double seconds)
         void notify()
         void push(const Input &input) except +
-        cbool pop(NativeEvent *event)
+        Standing collect(vector[NativeEvent] *events) except +
         size_t queued()
         void set_ready(size_t count)
         void reset(uint64_t number)
-        uint64_t resets_done()
         void close()
         double busy_seconds()
         NvdecCounters counters()
@@ -406,24 +410,38 @@ cdef class Core:
         item.serial = number
         self.session.push(item)
 
-    def pop(self):
-        """The next event as a tuple, or None.
+    def collect(self):
+        """(version, number of the last reset that is done, seconds that the worker has been at
+        one input or picture, every event since the last time).
 
-        (kind, serial, call, code, sequence, status, progressive, top_field_first, left_out,
-        Pixels or None, (nanoseconds in the parser or mapping, nanoseconds converting)).
+        An event is (kind, serial, call, code, sequence, status, progressive, top_field_first,
+        left_out, Pixels or None, nanoseconds in the parser or mapping, nanoseconds converting).
         """
-        cdef NativeEvent event
+        cdef vector[NativeEvent] events
+        cdef Standing now = self.session.collect(&events)
+        cdef list made = []
+        cdef size_t index, rest
+        try:
+            for index in range(events.size()):
+                made.append(self._made(events[index]))
+        except MemoryError:  # what has no owner yet would never be given back
+            for rest in range(len(made) + 1, events.size()):
+                if events[rest].block != NULL:
+                    events[rest].block.release()
+            raise
+        return now.version, now.resets_done, now.busy_seconds, made
+
+    cdef tuple _made(self, const NativeEvent &event):
         cdef Pixels pixels = None
-        if not self.session.pop(&event):
-            return None
         if event.block != NULL:
             pixels = Pixels.__new__(Pixels)
-            pixels.block, pixels.device, pixels.on_host = event.block, self.device, self.to_host
+            pixels.block, pixels.device = <Block *>event.block, self.device
+            pixels.on_host = self.to_host
         call = event.failure.call.decode() if event.failure.call != NULL else None
         return (
             event.kind, event.serial, call, event.failure.code, event.sequence, event.status,
-            event.progressive, event.top_field_first, event.left_out, pixels,
-            (event.decoded_ns, event.converted_ns),
+            event.progressive, event.top_field_first, event.left_out, pixels, event.decoded_ns,
+            event.converted_ns,
         )
 
     def queued(self):
@@ -435,13 +453,9 @@ cdef class Core:
         self.session.set_ready(count)
 
     def reset(self, uint64_t number):
-        """Drop everything queued and under way; :meth:`resets_done` gives ``number`` then."""
+        """Drop everything queued and under way; :meth:`collect` gives ``number`` then."""
         with nogil:
             self.session.reset(number)
-
-    def resets_done(self):
-        """The number of the last reset that is done."""
-        return self.session.resets_done()
 
     def close(self):
         """Have the worker give everything back and :meth:`run` return False."""

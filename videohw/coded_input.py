@@ -58,7 +58,7 @@ _AV1_CONFIG_MARK: Final = 0x81
 # Temporal delimiter, sequence header, metadata, padding (AV1 6.2.2).
 _AV1_CONFIG_OBUS: Final = (1, 2, 5, 15)
 _START_CODE: Final = b"\0\0\1"
-_INT64: Final = range(-(1 << 63), 1 << 63)
+_PTS_LIMIT: Final = 1 << 63
 
 
 class CodedInput:
@@ -232,11 +232,12 @@ class CodedInput:
                 silent = "not_shown"
         elif self._headers_of is not None:
             info = self._headers_of.read(unit)
-        return self._number(
-            data, pts, unit=unit, offset=offset, info=info, silent=silent,
-            keyframe=unit.keyframe, sets=sets,
-            open_start=begins and unit.random_access not in _CLEAN_STARTS,
-            resumes=self._resumes(unit),
+        open_start = begins and unit.random_access not in _CLEAN_STARTS
+        resumes = self._resumes(unit) if unit.keyframe or self._recoveries else None
+        serial, self._serial = self._serial, self._serial + 1
+        return CodedPicture(
+            serial, data, pts, unit, offset, None, silent, unit.keyframe, sets, open_start, resumes,
+            info,
         )  # fmt: skip
 
     def _number(self, data: bytes, pts: int | None, **known: Any) -> CodedPicture:
@@ -373,7 +374,9 @@ def _unreadable(why: object, hint: str) -> InvalidInput:
 
 
 def _checked_pts(pts: object) -> int | None:
-    return None if pts is None else integer("pts", pts, _INT64.start, _INT64.stop - 1)
+    if pts is None or (type(pts) is int and -_PTS_LIMIT <= pts < _PTS_LIMIT):
+        return pts
+    return integer("pts", pts, -_PTS_LIMIT, _PTS_LIMIT - 1)
 
 
 def _checked_nals(data: Any) -> list[bytes]:

@@ -183,19 +183,22 @@ class Decoder(SessionOwner):
         meter.taken(began, sum(map(len, data)) if isinstance(data, list) else len(data))
 
     def _submit(self, feed: Callable[[], list[Item]], deadline: float | None) -> None:
+        session = self._session
+        if session.closed:  # in a forked child the lock may be held for ever
+            session.admit(0)  # says why not
         while True:
-            # Waiting happens without the lock, so that another thread can flush meanwhile.
-            left = remaining(deadline)
-            self._session.admit(left)
             with self._feeding:
                 try:
-                    self._session.admit(0)
+                    session.admit(0)
                 except Backpressure:
+                    left = remaining(deadline)
                     if left == 0:
                         raise
-                    continue  # another thread was faster
-                self._queue(feed())
-                return
+                else:
+                    self._queue(feed())
+                    return
+            # Waiting happens without the lock, so that another thread can flush meanwhile.
+            session.admit(left)
 
     def _measured_feed(
         self, meter: Meter, began: int, checked: tuple[Any, int | None, str]

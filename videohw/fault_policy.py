@@ -83,6 +83,11 @@ class PictureLedger:
         """Pictures owed and errors that are not due."""
         return len(self._owed) + len(self._errors)
 
+    @property
+    def has_errors(self) -> bool:
+        """Whether errors wait for their place."""
+        return bool(self._errors)
+
     # What is fed
 
     def skipped(self, item: CodedPicture) -> None:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final, TypeAlias
 
-from .backend import Fields, PictureInfo, SequenceInfo
+from .backend import UNKNOWN_PICTURE, Fields, PictureInfo, SequenceInfo
 from .bitstream import AccessUnit, NalSpan, ParameterSets, h264, hevc, sei
 from .bitstream.bits import BitReader
 from .bitstream.convert import unescape
@@ -31,7 +31,6 @@ _H264_PARTITIONS: Final = (2, 3, 4)
 _H264_SWITCHING: Final = (3, 4)
 _HEVC_NON_SLICES: Final = 32
 _HEVC_IRAPS: Final = range(16, 24)
-_SEI: Final = {"h264": 6, "hevc": 39}
 _UNKNOWN: Final = SequenceInfo()
 _NO_FIELDS: Final = Fields()
 _NO_SIDE_DATA: Final = SideData()
@@ -51,6 +50,7 @@ class UnitReader:
         self._codec = codec
         self._sps: _Sps | None = None
         self._lasting = _NO_SIDE_DATA  # what holds for the pictures that follow too
+        self._last = UNKNOWN_PICTURE
         self._may_hide = False  # a PPS says that slices have pic_output_flag
 
     def add(self, nal: bytes) -> None:
@@ -77,13 +77,20 @@ class UnitReader:
         if parity != "frame":
             fields = Fields(top_first=(parity == "top") != unit.second_field)
         side_data = self._lasting
-        for span in unit.nals:
-            if span.type == _SEI[self._codec] and span.layer_id == 0:
-                nal = unit.data[span.start : span.start + span.size]
-                with suppress(InvalidBitstream):
-                    for message in sei.parse(nal, self._codec):
-                        side_data, fields = self._apply(message, side_data, fields, parity)
-        return PictureInfo(self.sequence, fields, side_data, self._rare_tool(unit))
+        for nal in unit.messages():
+            with suppress(InvalidBitstream):
+                for message in sei.parse(nal, self._codec):
+                    side_data, fields = self._apply(message, side_data, fields, parity)
+        tool = self._rare_tool(unit)
+        last = self._last  # one object for pictures that say the same
+        if (
+            last.sequence is not self.sequence
+            or last.side_data is not side_data
+            or last.fields != fields
+            or last.rare_tool != tool
+        ):
+            last = self._last = PictureInfo(self.sequence, fields, side_data, tool)
+        return last
 
     def _rare_tool(self, unit: AccessUnit) -> str | None:
         """What only the Baseline and Extended profiles of H.264 have (A.2.1, A.2.3)."""

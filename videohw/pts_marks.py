@@ -14,6 +14,7 @@ from typing import Final
 # How an access unit can begin: a start code (a zero_byte before it belongs to it), or in AV1 a
 # temporal delimiter OBU, whose header has the type in these bits (AV1 5.3.2, 6.2.2).
 _START_CODE: Final = b"\0\0\1"
+_LONG_START_CODE: Final = b"\0\0\0\1"
 _AV1_TYPE_MASK, _AV1_DELIMITER = 0x78, 0x10
 # A call is settled when no start code that begins in it can still be cut off by its end.
 _CUT_BYTES: Final = 3
@@ -52,12 +53,17 @@ class PtsMarks:
     def add(self, data: bytes, pts: int | None) -> None:
         """Note a call with ``data``, the next bytes of the stream."""
         begin, self._end = self._end, self._end + len(data)
-        if pts is not None:
+        if pts is not None and not self._recent and self._starts_at_once(data):
+            self._marks.append(_Mark(begin, self._end, pts, possible=True))
+        elif pts is not None:
             self._recent.append(_Mark(begin, self._end, pts))
         if self._recent:
             self._find_starts(self._tail + data)
             self._settle()
-        self._tail = (self._tail + data[-_CUT_BYTES:])[-_CUT_BYTES:]
+        if len(data) >= _CUT_BYTES:
+            self._tail = data[-_CUT_BYTES:]
+        else:
+            self._tail = (self._tail + data)[-_CUT_BYTES:]
 
     def take(self, offset: int) -> int | None:
         """The pts of the access unit that begins at ``offset``; units come in order."""
@@ -79,6 +85,14 @@ class PtsMarks:
         self.pass_by(self._end)
         self._end = offset
         self._tail = b""
+
+    def _starts_at_once(self, data: bytes) -> bool:
+        """Whether something that can begin an access unit begins with these bytes, as a rule."""
+        if self._av1:
+            return data[0] & _AV1_TYPE_MASK == _AV1_DELIMITER
+        return data.startswith(_LONG_START_CODE) or (
+            data.startswith(_START_CODE) and not self._tail.endswith(b"\0")
+        )
 
     def _find_starts(self, window: bytes) -> None:
         """Note in which of the recent calls something begins; ``window`` ends where they end."""

@@ -131,13 +131,17 @@ class Session(ABC, Generic[ItemT, ResultT]):
         none: a loop that reaps all it can before each call is not refused for what became ready
         in between.
         """
-        deadline = deadline_after(timeout)
         with self._changed:
-            while (full := self._limit_reached()) is not None:
+            full = self._limit_reached()
+            if full is None:
+                return
+            deadline = deadline_after(timeout)
+            while full is not None:
                 left = remaining(deadline)
                 if left == 0 or self._waits_for_itself():
                     raise full
                 self._changed.wait(left)
+                full = self._limit_reached()
 
     def push(self, items: Sequence[ItemT]) -> None:
         """Queue ``items``, all of them; the caller has been admitted."""
@@ -147,7 +151,8 @@ class Session(ABC, Generic[ItemT, ResultT]):
                 depths = self._ready.count, self._waiting_items(), self._queued_bytes
                 self.meter.queued(items, *depths)
             self._send(items)
-            self._queued_bytes += sum(item.queued_bytes for item in items)
+            for item in items:
+                self._queued_bytes += item.queued_bytes
             self._fed_since_drain = self._fed_since_drain or bool(items)
             self._reaped_all = False
             self._changed.notify_all()

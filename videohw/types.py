@@ -211,8 +211,8 @@ class SideData:
 class Capability:
     """What one backend says of one codec in one direction.
 
-    ``supported`` False comes with ``reason``; ``failed``: to ask failed. Sizes in pixels, None where
-    there is no limit. ``formats`` come out of a decoder as ``native``, or go into an encoder;
+    ``supported`` False comes with ``reason``; ``failed``: to ask failed. Sizes in pixels, None
+    without a limit. ``formats`` come out of a decoder as ``native``, or go into an encoder;
     ``hardware`` says who does the work; ``details`` are further answers, under their own names.
     """
 

@@ -20,6 +20,7 @@
 #include <iterator>
 #include <mutex>
 #include <optional>
+#include <vector>
 
 #include "cuda_kernels.hpp"
 #include "cuda_memory.hpp"
@@ -71,6 +72,13 @@ struct Event {
     Block *block = nullptr; // one reference, for the receiver
     // What was spent: in the parser (`ended`, `drained`); on mapping and on converting (`shown`).
     std::int64_t decoded_ns = 0, converted_ns = 0;
+};
+
+// Where a session stands: its version, the last reset that is done, and for how many seconds its
+// worker has been at one input or one picture.
+struct Standing {
+    std::uint64_t version = 0, resets_done = 0;
+    double busy_seconds = 0;
 };
 
 // Pictures from here on; what of CUVIDEOFORMAT matters to what is made of them.
@@ -158,18 +166,18 @@ public:
         input_.push_back(input);
         tell_worker();
     }
-    bool pop(Event *event)
+    // Every event since the last time, and where the session stood when it gave them.
+    Standing collect(std::vector<Event> *events)
     {
         std::lock_guard<std::mutex> held(lock_);
-        if (events_.empty())
-            return false;
-        *event = events_.front();
-        events_.pop_front();
-        if (event->kind == Event::shown) { // not ours any more, and ready until `set_ready` says
-            --under_way_;
-            ++ready_;
+        events->assign(events_.begin(), events_.end());
+        events_.clear();
+        for (const Event &event : *events) {
+            const bool shown = event.kind == Event::shown;
+            under_way_ -= shown; // not ours any more, and ready until `set_ready` says
+            ready_ += shown;
         }
-        return true;
+        return {version_, resets_done_, busy_for()};
     }
     std::size_t queued()
     {
@@ -196,11 +204,6 @@ public:
         tell();
         tell_worker();
     }
-    std::uint64_t resets_done()
-    {
-        std::lock_guard<std::mutex> held(lock_);
-        return resets_done_;
-    }
     void close()
     {
         std::lock_guard<std::mutex> held(lock_);
@@ -214,9 +217,7 @@ public:
     double busy_seconds()
     {
         std::lock_guard<std::mutex> held(lock_);
-        if (!busy_)
-            return 0;
-        return std::chrono::duration<double>(Clock::now() - busy_since_).count();
+        return busy_for();
     }
     NvdecCounters counters()
     {
@@ -289,6 +290,10 @@ private:
             dropped.swap(dropped_);
         }
         release(dropped);
+    }
+    double busy_for() const // the lock is held
+    {
+        return busy_ ? std::chrono::duration<double>(Clock::now() - busy_since_).count() : 0;
     }
     // The worker begins something, or has nothing to do; the lock is held.
     void set_busy(bool busy)

@@ -132,6 +132,11 @@ cdef class AccessUnit:
         view = memoryview(self._data)
         return [view[span.start : span.start + span.size] for span in self.nals]
 
+    def messages(self):
+        """The SEI NAL units of the base layer as bytes: those before the first slice, where they
+        have their place (H.264 7.4.1.2.3; H.265 7.4.2.4.4, the prefix ones)."""
+        return messages_in(self._data, self._codec)
+
     @property
     def random_access(self):
         """Why decoding may start here: "idr", "cra", "bla", "recovery_point", or None.
@@ -182,6 +187,32 @@ cdef class AccessUnit:
     def __repr__(self):
         kind = self.random_access or self.picture_type or "no slice"
         return f"AccessUnit({self._codec}, offset={self._offset}, {len(self._data)} bytes, {kind})"
+
+
+cdef list messages_in(bytes data, str codec):
+    """The NAL units of SEI before the first slice, which ends the search."""
+    cdef ByteStream s
+    cdef const uint8_t *nal
+    cdef bint hevc = codec == "hevc"
+    cdef int kind
+    cdef list found = []
+    if not hevc and codec != "h264":
+        return found
+    memset(&s, 0, sizeof(s))
+    s.data = <uint8_t *>PyBytes_AS_STRING(data)
+    s.tail = PyBytes_GET_SIZE(data)
+    while find_start(&s):
+        if s.tail - s.payload < 2:
+            break
+        nal = at(&s, s.payload)
+        kind = nal[0] >> 1 & 63 if hevc else nal[0] & 31
+        if (kind < 32 if hevc else 1 <= kind <= 5):
+            break
+        if not find_end(&s):
+            end_here(&s)
+        if not hevc and kind == 6 or hevc and kind == 39 and not (nal[0] & 1 or nal[1] >> 3):
+            found.append(data[s.payload:s.end])
+    return found
 
 
 cdef list spans_of(bytes data, str codec):

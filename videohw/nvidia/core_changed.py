@@ -53,6 +53,10 @@ class CoreChanged:
         """What happens from now on ends the next wait."""
         self._seen = self._core.version()
 
+    def saw(self, version: int) -> None:
+        """The same, where ``version`` is that of what was looked at."""
+        self._seen = version
+
     def wait(self, timeout: float | None = None) -> None:
         """Give the lock away until something changes, or for ``timeout`` seconds, or a while."""
         seen = self._seen

@@ -112,6 +112,8 @@ class NvidiaDecoderSession(Session[_Item, Frame]):
         # What the parser said of each sequence, by the number that goes with its pictures.
         self._infos: dict[int, SequenceInfo] = {0: SequenceInfo()}
         self._newest_info = 0
+        self._changed: CoreChanged
+        self._told_ready = 0
         super().__init__(
             CoreChanged(self._core), max_ready=config.max_in_flight,
             max_queued_bytes=config.max_pending_bytes,
@@ -124,7 +126,8 @@ class NvidiaDecoderSession(Session[_Item, Frame]):
     def push(self, items: Sequence[_Item]) -> None:
         """Queue pictures; see :meth:`Session.push`."""
         super().push(items)
-        self.account.submitted += sum(isinstance(item, CodedPicture) for item in items)
+        for item in items:
+            self.account.submitted += isinstance(item, CodedPicture)
 
     def fail(self, error: VideoHwError) -> None:
         """Queue ``error``, to be raised when every picture before it is settled."""
@@ -196,7 +199,8 @@ class NvidiaDecoderSession(Session[_Item, Frame]):
             self._mark(item)
             return
         self._under_way[item.serial] = item
-        if item.info.sequence != self._infos[self._newest_info]:
+        sequence, newest = item.info.sequence, self._infos[self._newest_info]
+        if sequence is not newest and sequence != newest:
             self._infos[self._newest_info + 1] = item.info.sequence
             self._newest_info += 1
         in_order = self._config.low_latency and not item.info.sequence.reorders
@@ -231,38 +235,39 @@ class NvidiaDecoderSession(Session[_Item, Frame]):
             self._dropped.clear()
 
     def _released(self, count: int) -> None:
-        self._core.set_ready(self._ready.count)
+        self._told_ready = self._ready.count
+        self._core.set_ready(self._told_ready)
 
     # What the worker has ready; the lock is held
 
     def _collect(self) -> None:
         if self._closed_reason is not None:
             return
-        assert isinstance(self._changed, CoreChanged)
-        self._changed.look()
-        while (event := self._core.pop()) is not None:
+        version, self._resets_done, busy_seconds, events = self._core.collect()
+        self._changed.saw(version)
+        for event in events:
             self._handle(*event)
-        if self._dropped and self._core.resets_done() == self._epoch:
+        if self._dropped and self._resets_done == self._epoch:
             self._dropped.clear()
-        self._resets_done = self._core.resets_done()
         # The core counts every picture that it showed, this is how many of them became outputs.
-        self._core.set_ready(self._ready.count)
-        if not self._failed and self._core.busy_seconds() > STUCK_SECONDS:
+        if events or self._ready.count != self._told_ready:
+            self._released(0)
+        if busy_seconds > STUCK_SECONDS and not self._failed:
             self._append(stuck(STUCK_SECONDS))
 
     def _handle(
         self, kind: int, serial: int, call: str | None, code: int, sequence: int, status: int,
-        progressive: bool, top_field_first: bool, left_out: bool, pixels: Any,
-        nanoseconds: tuple[int, int],
+        progressive: bool, top_field_first: bool, left_out: bool, pixels: Any, decoded_ns: int,
+        converted_ns: int,
     ) -> None:  # fmt: skip
         ledger = self._ledger
         if kind == _nv.BEGUN:
             self._begun(self._under_way[serial], left_out)
         elif kind == _nv.ENDED:
             self._ended(serial, call, code)
-            self._spent("code", nanoseconds[0])
+            self._spent("code", decoded_ns)
         elif kind == _nv.SHOWN:
-            self._spent("convert", sum(nanoseconds))
+            self._spent("convert", decoded_ns + converted_ns)
             ledger.give_up_before(serial)
             self._release_errors()
             if status == _nv.NOTHING_DECODED:
@@ -281,7 +286,7 @@ class NvidiaDecoderSession(Session[_Item, Frame]):
         elif kind == _nv.MARK:
             self._marked(self._marks.popleft())
         elif kind == _nv.DRAINED:
-            self._spent("drain", nanoseconds[0])
+            self._spent("drain", decoded_ns)
             if code:
                 ledger.refused(None, _cuda.error(code, call or "a call", "cuvid"))
             ledger.end()
@@ -369,8 +374,9 @@ class NvidiaDecoderSession(Session[_Item, Frame]):
             self._failed = True
 
     def _release_errors(self) -> None:
-        for error in self._ledger.released():
-            self._append(error)
+        if self._ledger.has_errors:
+            for error in self._ledger.released():
+                self._append(error)
 
 
 def _limited(decoders: _nv.Decoders, options: NvidiaDecoderOptions) -> _nv.Decoders:
