@@ -44,6 +44,31 @@ def test_any_bytes_in_any_cut_give_the_same_items(codec: str, data: bytes, cuts:
     assert pieces.discarded_nals == whole.discarded_nals
 
 
+def messages_of(unit: AccessUnit) -> list[bytes]:
+    """SEI of the base layer before the first slice, by the listing of all NAL units."""
+    found = []
+    for span, nal in zip(unit.nals, nals_of(unit), strict=True):
+        if span.type < 32 if unit.codec == "hevc" else 1 <= span.type <= 5:
+            break
+        if span.type == (39 if unit.codec == "hevc" else 6) and span.layer_id == 0:
+            found.append(nal)
+    return found
+
+
+@given(coded_streams())
+def test_messages_are_those_before_the_first_slice(stream: CodedStream) -> None:
+    for unit in assemble(stream.codec, stream.data):
+        assert unit.messages() == messages_of(unit)
+
+
+@given(CODECS, wild_bytes())
+def test_messages_of_any_bytes(codec: str, data: bytes) -> None:
+    for unit in run(AccessUnitAssembler(codec), [data]):
+        if isinstance(unit, AccessUnit):
+            # A NAL unit of one byte ends the search: no message is so short.
+            assert unit.messages() == messages_of(unit) or 1 in {span.size for span in unit.nals}
+
+
 @given(coded_streams(), st.data())
 def test_a_damaged_stream_gives_the_same_items_in_any_cut(
     stream: CodedStream, data: st.DataObject

@@ -3,6 +3,7 @@ next session, by another one at the same time. Work in streams runs as late as i
 
 from __future__ import annotations
 
+import ctypes as c
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -15,13 +16,14 @@ from tests.backends.oracle import canonical_bytes, frames_md5
 from tests.backends.waiting import Call, wait_for
 from tests.corpus import stream
 from tests.emulators.control import Emulator
-from tests.nvidia.decoding import NATIVE, SCENARIOS, Scenario, release, run
+from tests.nvidia.decoding import NATIVE, SCENARIOS, SMALL, Scenario, release, run
 from videohw.decoder import Decoder
 from videohw.errors import Backpressure
 from videohw.frame import Frame
 from videohw.nvidia.options import NvidiaDecoderOptions
 
 OUT_OF_MEMORY = 2
+STATUS_ERROR = 8  # cuvidDecodeStatus_Error
 PLANAR, DOWNLOADED, RESIZED = SCENARIOS[1:]
 
 
@@ -221,3 +223,19 @@ def test_a_close_while_a_reset_is_under_way(decoding: Emulator) -> None:
     assert resetting.raised is not None
     decoding.clear_faults()
     closing.join()
+
+
+def test_pictures_that_are_left_out_take_no_room(decoding: Emulator) -> None:
+    """All are damaged, and more of them are shown than outputs may wait."""
+    library = c.CDLL(str(decoding.folder / "libnvcuvid.so.1"))
+    units = Scenario("", SMALL, tuple(range(12))).units()
+    for number in range(1, len(units) + 1):
+        library.videohw_emulator_decode_status(c.c_ulonglong(number), STATUS_ERROR)
+    try:
+        with opened("h264", on_error="skip", max_in_flight=2) as decoder:
+            for number, unit in enumerate(units):
+                decoder.submit(unit, number)
+            assert decoder.flush(PATIENCE_SECONDS) == []
+            assert decoder.summary()["reasons"] == {"skipped": len(units)}
+    finally:
+        library.videohw_emulator_clear_decode_status()
