@@ -97,4 +97,4 @@ def context(encode_folder: Path, emulator: Emulator) -> Iterator[int]:
     emulator.encoding(**CONSUMER)
     with Cuda(encode_folder).primary_context() as made:
         yield made
-    emulator.encoding(**CONSUMER)
+    emulator.encoding(**{**CONSUMER, "NVENC_LOOKAHEAD": "auto", "NVENC_DEFERS": -1})

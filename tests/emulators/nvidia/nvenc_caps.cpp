@@ -106,10 +106,11 @@ bool change(Device &target, const std::string &name, const std::string &value)
         target.picture_us = std::stol(value);
     else if (name == "NVENC_RAW")
         target.raw = value != "0";
-    else if (name == "NVENC_LOOKAHEAD" && (value == "burst" || value == "lag" || value == "seed"))
-        target.lookahead = value;
+    else if (name == "NVENC_LOOKAHEAD" && (value == "burst" || value == "lag" || value == "seed" ||
+                                         value == "auto"))
+        target.lookahead = value == "auto" ? "" : value;
     else if (name == "NVENC_DEFERS")
-        target.defers = value != "0";
+        target.defers = std::stoi(value);
     else
         return false;
     return true;

@@ -27,8 +27,9 @@ struct Device {
     int limit_answer = nvenc::NV_ENC_ERR_OUT_OF_MEMORY;
     long picture_us = 0;      // that the device's one engine takes for a picture, at least
     bool raw = false;         // no coding: for measurements of what surrounds it
-    std::string lookahead = "burst"; // or "lag", "seed"
-    bool defers = false;      // output of a group may come with the next one, by chance
+    // "burst", "lag", "seed" for one of both, and "" for that where streams go by a seed too.
+    std::string lookahead;
+    int defers = -1; // output of a group may come with the next one, by chance; -1: as above
 };
 
 Device &device();

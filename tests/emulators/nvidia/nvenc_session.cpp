@@ -230,7 +230,11 @@ Status Session::initialise(const Config &wanted)
         return refuse(NV_ENC_ERR_UNSUPPORTED_PARAM, "%s", reason.c_str());
     config = wanted;
     engine = emulator::internal_stream(context);
-    lags = device().lookahead == "lag" || (device().lookahead == "seed" && emulator::chance(2));
+    bool by_seed = emulator::laziness() == emulator::Laziness::seeded;
+    const std::string &how = device().lookahead;
+    lags = how == "lag" ||
+           ((how == "seed" || (how.empty() && by_seed)) && emulator::chance(2));
+    defers = device().defers < 0 ? by_seed : device().defers > 0;
     initialised = true;
     thread_that_encodes = std::this_thread::get_id();
     return NV_ENC_SUCCESS;
@@ -556,7 +560,7 @@ void Session::close_group(bool may_defer)
     }
     // Rule (assumed): success may come later than it could, as long as there are buffers.
     bool reorders = config.b_pictures() || config.lookahead;
-    if (may_defer && device().defers && reorders && deferred.size() == 1 && emulator::chance(2))
+    if (may_defer && defers && reorders && deferred.size() == 1 && emulator::chance(2))
         return;
     for (auto &each : std::exchange(deferred, {}))
         code(each);
