@@ -60,9 +60,9 @@ class Controls:
         packet is a unit with the number and a checksum of its picture. ``NVENC_PICTURE_US``: how
         many microseconds the device's one engine takes for a picture, at least.
         ``NVENC_LOOKAHEAD``: ``burst`` gives success when all that was submitted can be locked,
-        ``lag`` while the newest pictures are still looked at, ``seed`` one of both. ``NVENC_DEFERS``:
-        1 lets success come later than it could, by chance. Left alone (``auto``, -1), both go by
-        the seed where streams do, and are ``burst`` and 0 elsewhere.
+        ``lag`` while the newest pictures are still looked at, ``seed`` one of both.
+        ``NVENC_DEFERS``: 1 lets success come later than it could, by chance. Left alone (``auto``,
+        -1), both go by the seed where streams do, and are ``burst`` and 0 elsewhere.
         """
         library = c.CDLL(str(self.folder / "libnvidia-encode.so.1"))
         library.videohw_emulator_encoding.restype = c.c_bool
