@@ -58,7 +58,8 @@ class Controls:
         API, ``13.0`` or ``12.1``. ``NVENC_SESSIONS``: how many may be open, ``NVENC_LIMIT_CODE``
         what one more is answered (10 or 21). ``NVENC_RAW``: 1 codes nothing, for measurements: a
         packet is a unit with the number and a checksum of its picture. ``NVENC_PICTURE_US``: how
-        many microseconds the device's one engine takes for a picture, at least.
+        many microseconds the device's one engine takes for a picture, at least. ``NVENC_CAPS``:
+        caps by the vendor's names that differ from the table, ``WIDTH_MIN=16,HEIGHT_MIN=16``.
         ``NVENC_LOOKAHEAD``: ``burst`` gives success when all that was submitted can be locked,
         ``lag`` while the newest pictures are still looked at, ``seed`` one of both.
         ``NVENC_DEFERS``: 1 lets success come later than it could, by chance. Left alone (``auto``,

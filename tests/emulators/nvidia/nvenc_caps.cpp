@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <map>
+#include <sstream>
 
 namespace encode {
 
@@ -87,6 +88,33 @@ constexpr Ability newer_names[] = {
     {NV_ENC_CAPS_SUPPORT_YUV422_ENCODE, 1, 1},
 };
 
+// Which caps a test says have another value than the tables.
+std::map<unsigned, int> &overridden()
+{
+    static auto *kept = new std::map<unsigned, int>;
+    return *kept;
+}
+
+// "NAME=VALUE,NAME=VALUE" in place of what was said before.
+bool override_caps(const std::string &text)
+{
+    static const std::map<std::string, unsigned> names = {
+#define NAMED(since, name, number) {#name, number},
+        NVENC_CAPS(NAMED)
+#undef NAMED
+    };
+    overridden().clear();
+    std::istringstream parts(text);
+    for (std::string part; std::getline(parts, part, ',');) {
+        std::size_t equals = part.find('=');
+        auto found = names.find(part.substr(0, equals));
+        if (equals == std::string::npos || found == names.end())
+            return false;
+        overridden()[found->second] = std::stoi(part.substr(equals + 1));
+    }
+    return true;
+}
+
 bool version_of(const std::string &value, Device &target)
 {
     return sscanf(value.c_str(), "%u.%u", &target.major, &target.minor) == 2;
@@ -104,6 +132,8 @@ bool change(Device &target, const std::string &name, const std::string &value)
         target.limit_answer = std::stoi(value);
     else if (name == "NVENC_PICTURE_US")
         target.picture_us = std::stol(value);
+    else if (name == "NVENC_CAPS")
+        return override_caps(value);
     else if (name == "NVENC_RAW")
         target.raw = value != "0";
     else if (name == "NVENC_LOOKAHEAD" && (value == "burst" || value == "lag" || value == "seed" ||
@@ -123,7 +153,8 @@ Device &device()
     static Device *kept = [] {
         auto *made = new Device;
         for (const char *name : {"NVENC", "NVENC_VERSION", "NVENC_SESSIONS", "NVENC_LIMIT_CODE",
-                                 "NVENC_RAW", "NVENC_PICTURE_US", "NVENC_LOOKAHEAD", "NVENC_DEFERS"}) {
+                                 "NVENC_RAW", "NVENC_PICTURE_US", "NVENC_CAPS",
+                                 "NVENC_LOOKAHEAD", "NVENC_DEFERS"}) {
             std::string value = emulator::setting(name, "");
             if (!value.empty() && !change(*made, name, value))
                 fprintf(stderr, "emulated driver: not a setting: %s=%s\n", name, value.c_str());
@@ -202,6 +233,8 @@ int capability(Codec codec, unsigned name, bool newer)
     auto value = [codec](const Ability &each) {
         return codec == Codec::hevc ? each.hevc : each.h264;
     };
+    if (auto said = overridden().find(name); said != overridden().end())
+        return said->second;
     if (newer)
         for (const Ability &each : newer_names)
             if (each.name == name)
