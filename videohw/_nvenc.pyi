@@ -72,7 +72,6 @@ class Core:
         buffers: int,
         host_inputs: int,
         max_in_flight: int,
-        reorders: bool = True,
         stream: int = 0,
     ) -> Core: ...
     def opening(self) -> tuple[str | None, int, bool, str] | None: ...

@@ -10,7 +10,7 @@ namespace videohw {
 inline void NvencSession::reaper_main()
 {
     try {
-        Scope scope(context_);
+        Scope scope(context_, 2); // nobody else would try again
         Lockable lockable;
         if (scope.code != CUDA_SUCCESS)
             lose(cuda_failure(scope.code));
@@ -22,6 +22,8 @@ inline void NvencSession::reaper_main()
                 event.kind = NvencEvent::drained;
                 event.serial = lockable.drain;
                 event.failure = lockable.failure;
+                event.coded_ns =
+                    std::chrono::nanoseconds(Clock::now() - lockable.since).count();
                 finish_before(lockable.number);
                 emit(std::move(event));
             }
@@ -73,20 +75,14 @@ inline void NvencSession::reap(Output *output)
             std::lock_guard<std::mutex> held(lock_);
             ++counters_.busy;
         }
-        code = encoder_->lock_output(output->handle, &locked);
+        code = twice([&] { return encoder_->lock_output(output->handle, &locked); });
     }
-    if (code != NV_ENC_SUCCESS) {
-        const NvencFailure failure = nvenc_failure("nvEncLockBitstream", code);
-        // Which picture was in it is known where the order is that of the input.
-        const long long serial = settings_.reorders ? -1 : output->serial;
-        was_locked(output, nullptr, true);
-        return emit_failed(serial, failure);
-    }
+    // Outputs are locked in their order: without this one there is no way to the next.
+    if (code != NV_ENC_SUCCESS)
+        return lose(nvenc_failure("nvEncLockBitstream", code));
     deliver(locked);
-    code = twice([&] { return encoder_->unlock_output(output->handle); });
-    if (code != NV_ENC_SUCCESS) // the driver keeps it: one buffer less
-        nvenc_failure("nvEncUnlockBitstream", code);
-    was_locked(output, &locked, code == NV_ENC_SUCCESS);
+    nvenc_failure("nvEncUnlockBitstream", encoder_->unlock_output(output->handle));
+    was_locked(output, locked);
 }
 
 // Copy the packet out, into bytes of Python's where there are such.
@@ -127,17 +123,13 @@ inline void NvencSession::deliver(const LockedOutput &locked)
     emit(std::move(event));
 }
 
-// An output buffer may be free again, and what pictures occupied: that which it was given with and
-// that whose packet was in it. `locked` null: the packet is lost.
-inline void NvencSession::was_locked(Output *output, const LockedOutput *locked, bool free)
+// An output buffer is free again, and what pictures occupied: that which it was given with and
+// that whose packet was in it.
+inline void NvencSession::was_locked(Output *output, const LockedOutput &locked)
 {
     std::lock_guard<std::mutex> held(lock_);
-    const long long given = output->serial;
-    long long coded = locked ? static_cast<long long>(locked->timestamp) : -1;
-    if (!locked && !settings_.reorders)
-        coded = given;
-    if (free)
-        free_outputs_.push_back(output);
+    const long long given = output->serial, coded = static_cast<long long>(locked.timestamp);
+    free_outputs_.push_back(output);
     for (const long long serial : {given, coded}) {
         const auto found = flights_.find(serial);
         if (found == flights_.end())

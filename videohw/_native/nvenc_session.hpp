@@ -50,7 +50,7 @@ struct PacketBytes {
 struct NvencEvent {
     enum Kind {
         packet,     // a coded picture, of the picture `serial`
-        failed,     // the picture `serial` gives no packet; or, with -1, some picture does not
+        failed,     // the picture `serial` gives no packet
         input_done, // the memory of a device picture is not read any more
         reconfigured, // the change `serial` was made, or refused
         drained,    // all that was pushed before the drain `serial` came out
@@ -62,7 +62,8 @@ struct NvencEvent {
     unsigned char *heap = nullptr;  // for the receiver to free
     std::size_t bytes = 0;
     uint32_t picture_type = 0, average_qp = 0;
-    std::int64_t coded_ns = 0; // from the call that took the picture until it was locked
+    // From the call that took the picture until it was locked; what a drain took.
+    std::int64_t coded_ns = 0;
 };
 
 // One of the encoder's input buffers, locked while nobody has given it back to the encoder.
@@ -111,7 +112,6 @@ struct NvencSettings {
     EncoderForm form;
     uint32_t format = 0;                  // of the input, NV_ENC_BUFFER_FORMAT
     uint32_t width = 0, height = 0;       // of input buffers
-    bool reorders = false;                // packets come in another order than pictures go in
     unsigned outputs = 0, host_inputs = 0; // how many buffers
     std::size_t max_ready = 6;
 };
@@ -316,6 +316,7 @@ private:
         Output *output = nullptr;
         long long drain = -1;
         uint32_t number = 0; // of the first picture after the drain
+        Clock::time_point since; // of the drain
         NvencFailure failure;
     };
     enum : std::size_t { most_registrations = 64 };
@@ -328,6 +329,7 @@ private:
     void lose(NvencFailure failure);
     NvencFailure nvenc_failure(const char *call, NvencCode code);
     NvencFailure cuda_failure(CUresult code);
+    bool reachable() const;
 
     // The submit thread
 
@@ -352,6 +354,7 @@ private:
     void change(NvencItem &item);
     NvencFailure finish_stream();
     void recycle(Flight &flight);
+    void recycle_unused(NvencItem &item);
     void recycle_done();
     void leave();
     void give_back();
@@ -362,14 +365,16 @@ private:
     bool next_lockable(Lockable *lockable);
     void reap(Output *output);
     void deliver(const LockedOutput &locked);
-    void was_locked(Output *output, const LockedOutput *locked, bool free);
+    void was_locked(Output *output, const LockedOutput &locked);
     void finish_before(uint32_t number);
 
-    // A call that must not be given up for one failure: what is left otherwise is never freed.
+    // A call that is worth another try, since a session without its answer is of no use. What gives
+    // something back is called once: it is gone, whatever the answer.
     template <class Call> NvencCode twice(Call call)
     {
         NvencCode code = call();
-        if (code != nvenc::NV_ENC_SUCCESS && context_.usable())
+        if (code != nvenc::NV_ENC_SUCCESS && code != nvenc::NV_ENC_ERR_ENCODER_BUSY &&
+            code != nvenc::NV_ENC_ERR_LOCK_BUSY && context_.usable())
             code = call();
         return code;
     }

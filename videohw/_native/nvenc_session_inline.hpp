@@ -135,10 +135,8 @@ inline NvencFailure NvencSession::nvenc_failure(const char *call, NvencCode code
     using namespace nvenc;
     if (code == NV_ENC_SUCCESS)
         return {};
-    if (code == NV_ENC_ERR_DEVICE_NOT_EXIST) {
-        context_.lose();
-    } else if (code == NV_ENC_ERR_GENERIC || code == NV_ENC_ERR_MAP_FAILED ||
-               code == NV_ENC_ERR_INVALID_DEVICE) {
+    if (code == NV_ENC_ERR_GENERIC || code == NV_ENC_ERR_MAP_FAILED ||
+        code == NV_ENC_ERR_INVALID_DEVICE || code == NV_ENC_ERR_DEVICE_NOT_EXIST) {
         CUresult health = CUDA_SUCCESS;
         CUevent event = context_.take_event(&health);
         if (event)
@@ -146,6 +144,17 @@ inline NvencFailure NvencSession::nvenc_failure(const char *call, NvencCode code
         context_.give_event(event);
     }
     return {call, static_cast<int>(code), false};
+}
+
+// Whether what is in the encoder can be given back: also after an error that sticks, but not when
+// the context is not there any more.
+inline bool NvencSession::reachable() const
+{
+    if (context_.usable() || context_.driver.forked())
+        return context_.usable();
+    const CUresult code = context_.lost_by();
+    return code != CUDA_ERROR_CONTEXT_IS_DESTROYED && code != CUDA_ERROR_INVALID_CONTEXT &&
+           code != CUDA_ERROR_DEINITIALIZED;
 }
 
 inline NvencFailure NvencSession::cuda_failure(CUresult code)
@@ -196,6 +205,7 @@ inline void NvencSession::work()
         opening_failure_ = failure;
         detail_ = detail;
         opened_ = true;
+        ended_ = failure.call != nullptr;
         tell();
     }
     if (failure.call)
@@ -347,14 +357,18 @@ inline void NvencSession::read_parameter_sets()
 
 inline void NvencSession::take_item(NvencItem &item)
 {
-    if (item.kind == NvencItem::picture) {
+    if (lost_ && item.kind == NvencItem::picture) {
+        recycle_unused(item);
+    } else if (item.kind == NvencItem::picture) {
         encode(item);
     } else if (item.kind == NvencItem::change) {
         change(item);
     } else {
         Lockable end;
         end.drain = item.serial;
-        end.failure = finish_stream();
+        end.since = Clock::now();
+        if (!lost_)
+            end.failure = finish_stream();
         end.number = next_number_;
         if (end.failure.call)
             lose(end.failure);
@@ -385,12 +399,10 @@ inline void NvencSession::encode(NvencItem &item)
             free_outputs_.pop_back();
         }
     }
-    if (lost_)
-        failure = {"nvEncEncodePicture", nvenc::NV_ENC_ERR_GENERIC, false};
-    else if (item.width != picture.width || item.height != picture.height)
+    if (item.width != picture.width || item.height != picture.height)
         failure = {"nvEncEncodePicture", nvenc_wrong_size, false};
     else if (!output)
-        failure = {"nvEncUnlockBitstream", nvenc_no_buffer, false};
+        failure = {"nvEncEncodePicture", nvenc_no_buffer, false};
     else
         failure = place(item, &flight, &picture);
     if (!failure.call) {
@@ -398,6 +410,8 @@ inline void NvencSession::encode(NvencItem &item)
         flight.since = Clock::now();
         failure = send(picture, flight.extras, &more);
     }
+    if (failure.call && !failure.cuda && failure.code == nvenc::NV_ENC_ERR_DEVICE_NOT_EXIST)
+        lose(failure);
     if (failure.call) {
         recycle(flight);
         {
@@ -411,7 +425,7 @@ inline void NvencSession::encode(NvencItem &item)
             event.serial = item.serial;
             emit(std::move(event));
         }
-        return emit_failed(item.serial, failure);
+        return lost_ ? void() : emit_failed(item.serial, failure);
     }
     first_ = false;
     fed_ = true;
@@ -458,10 +472,10 @@ inline NvencFailure NvencSession::place_host(NvencItem &item, Flight *flight, En
         std::lock_guard<std::mutex> held(lock_);
         counters_.copied_in += host.rows * row;
     }
-    const NvencCode code = twice([&] { return encoder_->unlock_input(buffer.handle); });
+    buffer.locked = false;
+    const NvencCode code = encoder_->unlock_input(buffer.handle);
     if (code != nvenc::NV_ENC_SUCCESS)
         return nvenc_failure("nvEncUnlockInputBuffer", code);
-    buffer.locked = false;
     picture->input = buffer.handle;
     picture->format = settings_.format;
     picture->pitch = buffer.pitch;
@@ -602,10 +616,8 @@ inline void NvencSession::forget_registrations(std::size_t keep)
         const bool surplus = registrations_.size() > keep || !each->allocation;
         if (each->users || !surplus)
             continue;
-        if (each->mapped && context_.usable())
-            twice([&] { return encoder_->unmap(each->mapped); });
-        if (context_.usable())
-            twice([&] { return encoder_->unregister(each->resource); });
+        if (reachable())
+            nvenc_failure("nvEncUnregisterResource", encoder_->unregister(each->resource));
         each = registrations_.erase(each);
     }
 }
@@ -660,7 +672,7 @@ inline NvencFailure NvencSession::finish_stream()
 {
     using namespace nvenc;
     first_ = true;
-    if (!fed_ || lost_)
+    if (!fed_)
         return {};
     NvencCode code = NV_ENC_ERR_ENCODER_BUSY;
     for (int tries = 0; code == NV_ENC_ERR_ENCODER_BUSY && tries < most_busy; ++tries) {
@@ -682,6 +694,18 @@ inline NvencFailure NvencSession::finish_stream()
     return {};
 }
 
+// The same of a picture that is not encoded, since the session is lost.
+inline void NvencSession::recycle_unused(NvencItem &item)
+{
+    give_input(&item.host);
+    if (item.device.kind == DeviceInput::none)
+        return;
+    NvencEvent event;
+    event.kind = NvencEvent::input_done;
+    event.serial = item.serial;
+    emit(std::move(event));
+}
+
 // A picture's buffers may be used again.
 inline void NvencSession::recycle(Flight &flight)
 {
@@ -689,9 +713,11 @@ inline void NvencSession::recycle(Flight &flight)
         lock_input(flight.host.buffer);
     flight.host = HostInput();
     if (Registration *registration = flight.registration) {
-        if (--registration->users == 0 && registration->mapped && context_.usable() &&
-            twice([&] { return encoder_->unmap(registration->mapped); }) == nvenc::NV_ENC_SUCCESS)
+        if (--registration->users == 0) {
+            if (reachable())
+                nvenc_failure("nvEncUnmapInputResource", encoder_->unmap(registration->mapped));
             registration->mapped = nullptr;
+        }
         flight.registration = nullptr;
         forget_registrations(most_registrations);
     }
@@ -728,7 +754,7 @@ inline void NvencSession::leave()
         submitting_.set(true);
         discarding_ = true;
     }
-    if (encoder_open_ && context_.usable())
+    if (encoder_open_ && reachable())
         finish_stream();
     {
         std::unique_lock<std::mutex> held(lock_);
@@ -757,14 +783,14 @@ inline void NvencSession::give_back()
     for (auto &each : registrations_)
         each.users = 0;
     forget_registrations(0);
-    if (encoder_open_ && context_.usable()) {
+    if (encoder_open_ && reachable()) {
         for (auto &each : host_buffers_) {
             if (each->locked)
-                twice([&] { return encoder_->unlock_input(each->handle); });
-            twice([&] { return encoder_->destroy_input(each->handle); });
+                encoder_->unlock_input(each->handle);
+            encoder_->destroy_input(each->handle);
         }
         for (auto &each : outputs_)
-            twice([&] { return encoder_->destroy_output(each->handle); });
+            encoder_->destroy_output(each->handle);
         encoder_->destroy();
     }
     encoder_open_ = false;

@@ -20,6 +20,7 @@ from ..backend import (
     SessionSwitch,
 )
 from ..errors import UnsupportedConfig, VideoHwError
+from ..open_sessions import when_all_are_closed
 from ..pixel_format import FORMATS
 from ..session import Control, Session
 from ..session import Drain as DrainRequest
@@ -39,10 +40,12 @@ from .encoder_cores import (
     reconfigured,
 )
 from .encoder_failures import of_call, of_loss, stuck, wrong_size
-from .encoder_options import options_of
+from .encoder_options import named, options_of
 from .encoder_order import PacketOrder
+from .encoder_rates import mode_name
 from .encoder_settings import change
 
+when_all_are_closed.append(_cuda.release_devices)
 # Drains that no caller asked for, at the end of a generation.
 _OUR_OWN: Final = -1
 
@@ -78,6 +81,7 @@ class NvidiaEncoderSession(Session[EncoderItem, Packet]):
         self._order = PacketOrder(made, self.account)
         self._order.begins_with(made.core.core.parameter_sets())
         self._next_serial = 0
+        self._host_bytes = 0
         super().__init__(
             CoreChanged(changes),
             max_ready=config.max_in_flight, max_queued_bytes=_queue_bytes(config),
@@ -92,6 +96,8 @@ class NvidiaEncoderSession(Session[EncoderItem, Packet]):
         made = self._made_for(switch)
         with made.core.inputs.writing():
             picture = made.stage.stage(frame, options)
+        if picture.buffer is not None:
+            self._host_bytes += picture.memory_bytes
         return Staged(picture, made), picture.memory_bytes
 
     def push(self, items: Sequence[EncoderItem]) -> None:
@@ -187,10 +193,12 @@ class NvidiaEncoderSession(Session[EncoderItem, Packet]):
             "device_name": device.name,
             "nvenc": ".".join(map(str, settings.answers.api)),
             "preset": settings.guids["preset"],
-            "rate_mode": type(config.rate_control).__name__,
+            "rate_mode": mode_name(config.rate_control),
+            "options": named(settings.options),
             "coded_format": settings.picture_format,
             "color": settings.color,
             "buffers": settings.buffers,
+            "host_bytes": self._host_bytes,  # of pixels that came through memory of the host
             "safe_lifetime": True,  # there is no other mode
             "switch_reconfigures": live_rates(settings.answers),
         }
@@ -292,7 +300,12 @@ class NvidiaEncoderSession(Session[EncoderItem, Packet]):
             return
         assert isinstance(self._changed, CoreChanged)
         self._changed.look()
-        while (event := self._cores[0].core.pop()) is not None:
+        # An encoder that follows another one may have as many ready as the one before.
+        while self._ready.count < self._max_ready:
+            event = self._cores[0].core.pop()
+            if event is None:
+                break
+            self._note_begun(self._cores[0])  # before its packet
             self._handle(self._cores[0], *event)
         for core in self._cores:
             self._note_begun(core)
@@ -319,25 +332,20 @@ class NvidiaEncoderSession(Session[EncoderItem, Packet]):
                 self.meter.spent("code", nanoseconds)
             self._append(self._order.packet(core, serial, data, picture_type))
         elif kind == _nvenc.FAILED:
-            self._failed_picture(core, serial, call, code, of_cuda)
+            self._failed_picture(serial, call, code, of_cuda)
         elif kind == _nvenc.INPUT_DONE:
             core.owners.pop(serial, None)
         elif kind == _nvenc.RECONFIGURED:
             self._changed_settings(core, call, code, of_cuda)
         elif kind == _nvenc.DRAINED:
-            self._drained(core)
+            self._drained(core, nanoseconds)
         else:
             self._append(of_loss(call, code, of_cuda))
         self._release_errors()
 
-    def _failed_picture(
-        self, core: EncoderCore, serial: int, call: str | None, code: int, of_cuda: bool
-    ) -> None:
-        owed = self._order.owed.get(serial)
+    def _failed_picture(self, serial: int, call: str | None, code: int, of_cuda: bool) -> None:
+        owed = self._order.owed[serial]
         error: VideoHwError
-        if owed is None:
-            core.causes.append(of_call(call, code, of_cuda))
-            return
         if code == _nvenc.WRONG_SIZE and not of_cuda:
             active = self._active
             error = wrong_size(owed.pts, owed.size, owed.generation + 1, active.size)
@@ -359,13 +367,15 @@ class NvidiaEncoderSession(Session[EncoderItem, Packet]):
             self._active = old
         self._order.undone(switch.generation)
 
-    def _drained(self, core: EncoderCore) -> None:
+    def _drained(self, core: EncoderCore, nanoseconds: int) -> None:
         drain = core.drains.popleft()
         error = self._order.drained(core, drain.before)
         self._release_errors()
         if error is not None:
             self._append(error)
         if drain.number != _OUR_OWN:
+            if self.meter is not None:
+                self.meter.spent("drain", nanoseconds)
             self._ready.append_drained(drain.number)
         if core.retires and not core.drains:
             self._cores.popleft()

@@ -17,7 +17,7 @@ import numpy as np
 
 from .. import _cuda, _nvenc
 from ..backend import InputPicture, SessionSwitch
-from ..errors import InvalidInput, VideoHwError
+from ..errors import InvalidInput
 from ..pixel_format import FORMATS
 from ..types import EncoderConfig
 from .encoder_capabilities import answers
@@ -83,13 +83,12 @@ class EncoderCore:
     decode_times: deque[tuple[int, int]] = field(default_factory=deque)  # (serial, dts)
     drains: deque[Drain] = field(default_factory=deque)
     switches: deque[Change] = field(default_factory=deque)
-    causes: list[VideoHwError] = field(default_factory=list)  # of packets that are lost
     retires: bool = False  # another encoder follows, after its last drain
 
     def close(self) -> None:
         """Have it end by itself."""
         self.core.close()
-        if not self.core.ended():
+        if self.owners and not self.core.ended():
             _ending.append(self)
         _ending[:] = [each for each in _ending if not each.core.ended()]
 
@@ -163,7 +162,7 @@ def opened(settings: EncoderSettings, device: _cuda.Device, changes: _nvenc.Chan
         fields=fields, input_format=settings.input_format, width=fields["maxEncodeWidth"],
         height=fields["maxEncodeHeight"], buffers=settings.buffers,
         host_inputs=settings.buffers + config.max_in_flight + 1,
-        max_in_flight=config.max_in_flight, reorders=settings.reorder_delay > 0,
+        max_in_flight=config.max_in_flight,
         stream=settings.options.stream or 0,
     )  # fmt: skip
     made = EncoderCore(core, Inputs(core))

@@ -108,14 +108,13 @@ def wrong_size(
     )
 
 
-def no_packets(lost: Sequence[int], causes: Sequence[VideoHwError]) -> VideoHwError:
+def no_packets(lost: Sequence[int]) -> BackendError:
     """Pictures, by their pts, of which nothing came until the end of the stream."""
-    about = f"no packet came for pts {', '.join(map(str, lost))}"
-    if causes:
-        error = causes[0]
-        error.args = (f"{error.args[0]}: {about}",)
-        return error
-    return BackendError(f"{NVENC}: {about}", domain=NVENC, call="nvEncLockBitstream")
+    return BackendError(
+        f"{NVENC}: no packet came for pts {', '.join(map(str, lost))}",
+        domain=NVENC,
+        call="nvEncLockBitstream",
+    )
 
 
 def no_picture(serial: int) -> BackendError:

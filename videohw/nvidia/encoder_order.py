@@ -104,8 +104,7 @@ class PacketOrder:
         lost = [serial for serial in self.owed if serial < before]
         times = [self.owed.pop(serial).pts for serial in lost]
         self._account.add("dropped", len(lost))
-        causes, core.causes = core.causes, []
-        return no_packets(times, causes) if lost else None
+        return no_packets(times) if lost else None
 
     # Errors
 
