@@ -36,14 +36,15 @@ EXPORTS = NVIDIA / "exports.map"
 KERNELS_ON_HOST = NVIDIA / "kernels_host.cpp"
 OUT = ROOT / "build" / ("emulators-asan" if SANITIZED else "emulators")
 # What pkg-config finds, and what to say where it does not.
-DECODING, ENCODING = ("libavcodec", "libavutil"), ("x264", "x265")
+DECODING = ("libavcodec", "libavutil")
+ENCODING = ("x264", "x265", *DECODING)
 PACKAGES: dict[str, tuple[str, ...]] = {
-    CUDA: (), CUVID: DECODING, ENCODE: ENCODING, APPLE_LIBRARY: (*DECODING, *ENCODING),
+    CUDA: (), CUVID: DECODING, ENCODE: ENCODING, APPLE_LIBRARY: ENCODING,
 }  # fmt: skip
 ABSENT = {
-    DECODING: "libavcodec-dev is not here", ENCODING: "libx264-dev or libx265-dev is not here",
-    (*DECODING, *ENCODING): "libavcodec-dev, libx264-dev or libx265-dev is not here",
-}  # fmt: skip
+    DECODING: "libavcodec-dev is not here",
+    ENCODING: "libavcodec-dev, libx264-dev or libx265-dev is not here",
+}
 FLAGS = (
     "-std=c++17", "-O1", "-fPIC", "-fvisibility=hidden", "-pthread", "-Wall", "-Wextra",
     "-Werror", "-Wno-unused-function",

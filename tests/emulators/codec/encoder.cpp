@@ -10,13 +10,44 @@ std::unique_ptr<Encoder> Encoder::open(const EncoderSettings &settings, std::str
         return open_h264(settings, reason);
     if (settings.kind == Kind::hevc)
         return open_hevc(settings, reason);
-    reason = "only H.264 and HEVC are coded";
+    if (settings.kind == Kind::av1)
+        return open_av1(settings, reason);
+    reason = "only H.264, HEVC and AV1 are coded";
     return nullptr;
 }
+
+namespace {
+
+void put_leb128(Bytes &target, std::size_t value)
+{
+    for (; value > 127; value >>= 7)
+        target.push_back(static_cast<unsigned char>(value | 128));
+    target.push_back(static_cast<unsigned char>(value));
+}
+
+// AV1 5.8.1: each an OBU of its own
+Bytes metadata_units(const std::vector<Message> &messages)
+{
+    Bytes made;
+    for (const Message &each : messages) {
+        Bytes content;
+        put_leb128(content, static_cast<std::size_t>(each.type));
+        content.insert(content.end(), each.payload.begin(), each.payload.end());
+        content.push_back(0x80);
+        made.push_back(5 << 3 | 2);
+        put_leb128(made, content.size());
+        made.insert(made.end(), content.begin(), content.end());
+    }
+    return made;
+}
+
+} // namespace
 
 // H.264 7.3.2.3, HEVC 7.3.2.4
 Bytes message_unit(Kind kind, const std::vector<Message> &messages)
 {
+    if (kind == Kind::av1)
+        return metadata_units(messages);
     if (messages.empty())
         return {};
     Bytes payload = {6};
@@ -36,6 +67,8 @@ Bytes message_unit(Kind kind, const std::vector<Message> &messages)
 
 Bytes delimiter_unit(Kind kind, PictureType type)
 {
+    if (kind == Kind::av1)
+        return {2 << 3 | 2, 0};
     bool intra = type == PictureType::idr || type == PictureType::i;
     unsigned slices = intra ? 0 : type == PictureType::p ? 1 : 2;
     unsigned char last = static_cast<unsigned char>(slices << 5 | 0x10);

@@ -1,5 +1,5 @@
-// Encodes what an emulated driver was given, with libx264 and libx265: one picture in, its coded
-// form out, in coding order, at once. No vendor's names here.
+// Encodes what an emulated driver was given, with libx264, libx265 and, for AV1, libaom: one picture
+// in, its coded form out, in coding order, at once. No vendor's names here.
 //
 // What is asked for as a B picture is coded as a P picture at the place of a B picture, in coding
 // order as in order of display: the encoders would hold B pictures back, a driver does not.
@@ -59,7 +59,7 @@ struct Order {
 };
 
 struct Coded {
-    Bytes data; // the slices, with start codes
+    Bytes data; // the slices, with start codes; of AV1 the frame's OBUs
     int qp = 0;
 };
 
@@ -69,14 +69,15 @@ class Encoder {
     static std::unique_ptr<Encoder> open(const EncoderSettings &settings, std::string &reason);
     virtual ~Encoder() = default;
 
-    // Parameter sets, with start codes.
+    // Parameter sets, with start codes; of AV1 the sequence header.
     virtual const Bytes &headers() const = 0;
     virtual bool encode(const Picture &picture, const Order &order, Coded &made) = 0;
     // From the next picture on, with no other effect.
     virtual bool change(const Rate &rate) = 0;
 };
 
-// A unit of supplemental information, and one that begins an access unit, with start codes.
+// A unit of supplemental information, and one that begins an access unit, with start codes; of AV1
+// metadata and a temporal delimiter.
 Bytes message_unit(Kind kind, const std::vector<Message> &messages);
 Bytes delimiter_unit(Kind kind, PictureType type);
 // That a stream is whole again after so many pictures.
@@ -84,5 +85,6 @@ Message recovery_point(Kind kind, int pictures);
 
 std::unique_ptr<Encoder> open_h264(const EncoderSettings &settings, std::string &reason);
 std::unique_ptr<Encoder> open_hevc(const EncoderSettings &settings, std::string &reason);
+std::unique_ptr<Encoder> open_av1(const EncoderSettings &settings, std::string &reason);
 
 } // namespace codec

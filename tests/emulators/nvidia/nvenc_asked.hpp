@@ -200,6 +200,14 @@ inline void fill(NV_ENC_CONFIG &target, Codec codec, int number, unsigned tuning
         h264.inputBitDepth = h264.outputBitDepth = NV_ENC_BIT_DEPTH_8;
 #endif
         vui(h264.h264VUIParameters);
+    } else if (codec == Codec::av1) {
+        NV_ENC_CONFIG_AV1 &av1 = target.encodeCodecConfig.av1Config;
+        av1.idrPeriod = chosen.gop;
+        av1.chromaFormatIDC = 1;
+        av1.colorPrimaries = av1.transferCharacteristics = av1.matrixCoefficients = 2;
+#if NVENC_VERSION >= 1300
+        av1.inputBitDepth = av1.outputBitDepth = NV_ENC_BIT_DEPTH_8;
+#endif
     } else {
         NV_ENC_CONFIG_HEVC &hevc = target.encodeCodecConfig.hevcConfig;
         hevc.idrPeriod = chosen.gop;

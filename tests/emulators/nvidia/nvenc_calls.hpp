@@ -75,6 +75,26 @@ inline void read(const NV_ENC_CONFIG_HEVC &from, Config &made)
     read_vui(from.hevcVUIParameters, made.colour);
 }
 
+inline void read(const NV_ENC_CONFIG_AV1 &from, Config &made)
+{
+    made.idr_period = from.idrPeriod;
+    made.level = from.level;
+    made.tier = from.tier;
+    made.chroma = from.chromaFormatIDC;
+    made.repeats_sets = from.repeatSeqHdr;
+    made.no_sets = from.disableSeqHdr;
+    made.b_reference = from.useBFramesAsRef;
+#if NVENC_VERSION >= 1300
+    made.depth = from.outputBitDepth ? from.outputBitDepth : 8;
+#else
+    made.depth = from.pixelBitDepthMinus8 + 8;
+#endif
+    made.colour.full_range = from.colorRange;
+    made.colour.primaries = static_cast<int>(from.colorPrimaries);
+    made.colour.transfer = static_cast<int>(from.transferCharacteristics);
+    made.colour.matrix = static_cast<int>(from.matrixCoefficients);
+}
+
 inline NVENCSTATUS check_reserved(const NV_ENC_INITIALIZE_PARAMS &given)
 {
 #if NVENC_VERSION >= 1300
@@ -94,8 +114,11 @@ inline NVENCSTATUS check_reserved(const NV_ENC_INITIALIZE_PARAMS &given)
     CHECK_ZERO(config.reserved, config.reserved2, config.rcParams.reserved2);
     const NV_ENC_CONFIG_H264 &h264 = config.encodeCodecConfig.h264Config;
     const NV_ENC_CONFIG_HEVC &hevc = config.encodeCodecConfig.hevcConfig;
+    const NV_ENC_CONFIG_AV1 &av1 = config.encodeCodecConfig.av1Config;
     if (same(given.encodeGUID, NV_ENC_CODEC_H264_GUID)) {
         CHECK_ZERO(h264.reserved1, h264.reserved2, h264.h264VUIParameters.reserved);
+    } else if (same(given.encodeGUID, NV_ENC_CODEC_AV1_GUID)) {
+        CHECK_ZERO(av1.reserved, av1.reserved1);
     } else {
         CHECK_ZERO(hevc.reserved1, hevc.reserved2, hevc.hevcVUIParameters.reserved);
     }
@@ -154,8 +177,12 @@ inline NVENCSTATUS read(Session &session, const NV_ENC_INITIALIZE_PARAMS &given,
     made.qp_map_mode = rate.qpMapMode;
     if (made.codec == Codec::h264)
         read(config.encodeCodecConfig.h264Config, made);
-    else
+    else if (made.codec == Codec::hevc)
         read(config.encodeCodecConfig.hevcConfig, made);
+    else if (config.encodeCodecConfig.av1Config.outputAnnexBFormat)
+        return session.refuse(NV_ENC_ERR_UNSUPPORTED_PARAM, "length-delimited AV1");
+    else
+        read(config.encodeCodecConfig.av1Config, made);
     if (!made.chroma) // Rule (assumed): what is not given is 4:2:0
         made.chroma = 1;
     if (!made.idr_period) // Rule (header)
@@ -364,26 +391,44 @@ inline void read_light(const NV_ENC_PIC_PARAMS_HEVC &from, const Config &config,
 }
 #endif
 
-template <class Parameters> NVENCSTATUS read(const Parameters &from, Picture &picture)
+inline NVENCSTATUS read_messages(const NV_ENC_SEI_PAYLOAD *messages, uint32_t count,
+                                 Picture &picture)
 {
-    picture.refresh_count = from.forceIntraRefreshWithFrameCnt;
-    picture.order.refresh = picture.refresh_count;
-    if (from.ltrMarkFrame)
-        picture.long_term = static_cast<int>(from.ltrMarkFrameIdx);
-    if (from.reservedBitFields) {
-        misuse("nvEncEncodePicture: reserved bits of the codec are not 0");
+    if (count && !messages)
         return NV_ENC_ERR_INVALID_PARAM;
-    }
-    if (from.seiPayloadArrayCnt && !from.seiPayloadArray)
-        return NV_ENC_ERR_INVALID_PARAM;
-    for (uint32_t i = 0; i < from.seiPayloadArrayCnt; ++i) {
-        const NV_ENC_SEI_PAYLOAD &each = from.seiPayloadArray[i];
+    for (uint32_t i = 0; i < count; ++i) {
         codec::Message made;
-        made.type = static_cast<int>(each.payloadType);
-        made.payload.assign(each.payload, each.payload + each.payloadSize);
+        made.type = static_cast<int>(messages[i].payloadType);
+        made.payload.assign(messages[i].payload, messages[i].payload + messages[i].payloadSize);
         picture.messages.push_back(made);
     }
     return NV_ENC_SUCCESS;
+}
+
+template <class Parameters> NVENCSTATUS read_common(const Parameters &from, Picture &picture)
+{
+    picture.refresh_count = from.forceIntraRefreshWithFrameCnt;
+    picture.order.refresh = picture.refresh_count;
+    if (!from.reservedBitFields)
+        return NV_ENC_SUCCESS;
+    misuse("nvEncEncodePicture: reserved bits of the codec are not 0");
+    return NV_ENC_ERR_INVALID_PARAM;
+}
+
+template <class Parameters> NVENCSTATUS read(const Parameters &from, Picture &picture)
+{
+    if (from.ltrMarkFrame)
+        picture.long_term = static_cast<int>(from.ltrMarkFrameIdx);
+    if (NVENCSTATUS refused = read_common(from, picture))
+        return refused;
+    return read_messages(from.seiPayloadArray, from.seiPayloadArrayCnt, picture);
+}
+
+inline NVENCSTATUS read(const NV_ENC_PIC_PARAMS_AV1 &from, Picture &picture)
+{
+    if (NVENCSTATUS refused = read_common(from, picture))
+        return refused;
+    return read_messages(from.obuPayloadArray, from.obuPayloadArrayCnt, picture);
 }
 
 inline NVENCSTATUS check_reserved(const NV_ENC_PIC_PARAMS &given)
@@ -402,7 +447,8 @@ inline NVENCSTATUS read_map(const NV_ENC_PIC_PARAMS &given, const Config &config
 {
     if (!given.qpDeltaMap)
         return NV_ENC_SUCCESS;
-    unsigned unit = config.codec == Codec::h264 ? 16 : 32; // Rule (header): a byte for each
+    // Rule (header): a byte for each macroblock, coding tree unit or superblock
+    unsigned unit = config.codec == Codec::h264 ? 16 : config.codec == Codec::hevc ? 32 : 64;
     std::size_t wanted = std::size_t{(config.width + unit - 1) / unit} *
                          ((config.height + unit - 1) / unit);
     if (given.qpDeltaMapSize != wanted || !config.qp_map_mode) {
@@ -452,9 +498,10 @@ inline NVENCSTATUS encode_picture(void *encoder, NV_ENC_PIC_PARAMS *given)
     picture->frame_index = given->frameIdx;
     picture->timestamp = given->inputTimeStamp;
     picture->duration = given->inputDuration;
-    NVENCSTATUS refused = config.codec == Codec::h264
-                              ? read(given->codecPicParams.h264PicParams, *picture)
-                              : read(given->codecPicParams.hevcPicParams, *picture);
+    const NV_ENC_CODEC_PIC_PARAMS &of_codec = given->codecPicParams;
+    NVENCSTATUS refused = config.codec == Codec::h264   ? read(of_codec.h264PicParams, *picture)
+                          : config.codec == Codec::hevc ? read(of_codec.hevcPicParams, *picture)
+                                                        : read(of_codec.av1PicParams, *picture);
 #if NVENC_VERSION >= 1300
     if (config.codec == Codec::hevc)
         read_light(given->codecPicParams.hevcPicParams, config, *picture);

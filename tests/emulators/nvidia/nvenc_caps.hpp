@@ -10,7 +10,7 @@ namespace encode {
 
 using nvenc::GUID;
 
-enum class Codec { h264, hevc };
+enum class Codec { h264, hevc, av1 };
 
 struct Preset {
     unsigned gop = 0;

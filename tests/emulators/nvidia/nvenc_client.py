@@ -37,7 +37,8 @@ PARTS = {
     "h264VUIParameters": "NV_ENC_CONFIG_H264_VUI_PARAMETERS",
     "hevcVUIParameters": "NV_ENC_CONFIG_HEVC_VUI_PARAMETERS",
     "codecPicParams": "NV_ENC_CODEC_PIC_PARAMS", "h264PicParams": "NV_ENC_PIC_PARAMS_H264",
-    "hevcPicParams": "NV_ENC_PIC_PARAMS_HEVC",
+    "hevcPicParams": "NV_ENC_PIC_PARAMS_HEVC", "av1Config": "NV_ENC_CONFIG_AV1",
+    "av1PicParams": "NV_ENC_PIC_PARAMS_AV1",
 }  # fmt: skip
 
 

@@ -29,6 +29,13 @@ int profile_of(const Config &config)
     return 0;
 }
 
+codec::Kind kind_of(Codec codec)
+{
+    return codec == Codec::av1    ? codec::Kind::av1
+           : codec == Codec::hevc ? codec::Kind::hevc
+                                  : codec::Kind::h264;
+}
+
 bool is_lossless(const Config &config) { return config.tuning == NV_ENC_TUNING_INFO_LOSSLESS; }
 
 // Of what is shown earlier and coded later.
@@ -55,8 +62,9 @@ codec::Rate rate_of(const Config &config, double opened_for)
     made.buffer_bits = config.buffer_bits;
     for (int i = 0; i < 3; ++i)
         made.qp[i] = config.rate_mode == NV_ENC_PARAMS_RC_CONSTQP ? config.qp[i]
-                     : config.quality                             ? config.quality
-                                                                  : -1;
+                     : !config.quality                            ? -1
+                     : config.codec == Codec::av1                 ? config.quality * 255 / 63
+                                                                  : config.quality;
     return made;
 }
 
@@ -140,9 +148,9 @@ Status Session::refusal(const Config &wanted)
         (!cap(NV_ENC_CAPS_SUPPORT_LOOKAHEAD) || wanted.depth_ahead() + wanted.b_pictures() > 31))
         return refuse(NV_ENC_ERR_INVALID_PARAM, "lookahead of %d", wanted.depth_ahead());
     for (int qp : wanted.qp)
-        if (wanted.rate_mode == NV_ENC_PARAMS_RC_CONSTQP && (qp < 0 || qp > 51))
+        if (wanted.rate_mode == NV_ENC_PARAMS_RC_CONSTQP && (qp < 0 || qp > (wanted.codec == Codec::av1 ? 255 : 51)))
             return refuse(NV_ENC_ERR_INVALID_PARAM, "a quantiser of %d", qp);
-    if (wanted.quality > 51)
+    if (wanted.quality > (wanted.codec == Codec::av1 ? 63 : 51))
         return refuse(NV_ENC_ERR_INVALID_PARAM, "a quality of %d", wanted.quality);
     if (wanted.rate_mode != NV_ENC_PARAMS_RC_CONSTQP && wanted.peak_rate && wanted.average_rate &&
         wanted.rate_mode == NV_ENC_PARAMS_RC_VBR && wanted.peak_rate < wanted.average_rate)
@@ -174,7 +182,7 @@ Status Session::refusal(const Config &wanted)
 codec::EncoderSettings Session::settings_of(const Config &wanted) const
 {
     codec::EncoderSettings made;
-    made.kind = wanted.codec == Codec::hevc ? codec::Kind::hevc : codec::Kind::h264;
+    made.kind = kind_of(wanted.codec);
     made.width = static_cast<int>(wanted.width);
     made.height = static_cast<int>(wanted.height);
     made.depth = static_cast<int>(wanted.depth);
@@ -605,10 +613,14 @@ Bytes raw_slice(const Config &config, const Picture &picture, std::uint64_t seri
     Bytes payload = {static_cast<unsigned char>(idr ? 0x65 : 0x41)};
     if (config.codec == Codec::hevc)
         payload = {static_cast<unsigned char>((idr ? 19 : 1) << 1), 1};
+    if (config.codec == Codec::av1) // a tile list, which decoders of streams leave out
+        payload = {8 << 3 | 2, 17};
     for (std::uint64_t value : {serial, picture.checksum})
         for (int shift = 56; shift >= 0; shift -= 8)
             payload.push_back(static_cast<unsigned char>(value >> shift));
     payload.push_back(0x80);
+    if (config.codec == Codec::av1)
+        return payload;
     Bytes made = {0, 0, 0, 1};
     int zeros = 0;
     for (unsigned char byte : payload) {
@@ -636,7 +648,7 @@ void Session::code(const std::shared_ptr<Picture> &picture)
                                     picture->flags & NV_ENC_PIC_FLAG_OUTPUT_SPSPPS);
     if (idr)
         sets_are_due = false;
-    bool delimiter = config.delimiters;
+    bool delimiter = config.delimiters || config.codec == Codec::av1;
     auto changed = std::exchange(changed_rate, nullptr);
     auto work = [into, picture, sets, delimiter, changed, coder = coder,
                  settings = settings_of(config), config = config] {

@@ -119,7 +119,7 @@ def test_what_is_listed(version: str, context: int, encode_folder: Path) -> None
     api = Api(encode_folder, version)
     with session(api, context) as client:
         codecs = guids(client, "nvEncGetEncodeGUIDCount", "nvEncGetEncodeGUIDs")
-        assert codecs == [bytes(api.guid(f"CODEC_{name}")) for name in ("H264", "HEVC")]
+        assert codecs == [bytes(api.guid(f"CODEC_{name}")) for name in ("H264", "HEVC", "AV1")]
         h264 = api.guid("CODEC_H264")
         profiles = guids(
             client, "nvEncGetEncodeProfileGUIDCount", "nvEncGetEncodeProfileGUIDs", h264
@@ -133,7 +133,7 @@ def test_what_is_listed(version: str, context: int, encode_folder: Path) -> None
         client.do("nvEncGetInputFormatCount", h264, c.byref(number))
         client.do("nvEncGetInputFormats", h264, formats, 32, c.byref(number))
         assert 0x1 in formats[: number.value]
-        nothing = client.call("nvEncGetEncodePresetCount", api.guid("CODEC_AV1"), c.byref(number))
+        nothing = client.call("nvEncGetEncodePresetCount", api.guid("PRESET_P1"), c.byref(number))
         assert nothing == UNSUPPORTED_PARAM
 
 
@@ -151,7 +151,7 @@ def test_every_cap_has_an_answer(version: str, context: int, encode_folder: Path
         if name.startswith("NV_ENC_CAPS_") and not name.endswith("EXPOSED_COUNT")
     ]  # fmt: skip
     with session(Api(encode_folder, version), context) as client:
-        for codec in ("H264", "HEVC"):
+        for codec in ("H264", "HEVC", "AV1"):
             for name in names:
                 status, value = cap(client, codec, name)
                 assert (status, value >= 0) == (SUCCESS, True), name
