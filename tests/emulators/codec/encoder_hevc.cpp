@@ -2,6 +2,8 @@
 #include "rate.hpp"
 #include "reorder.hpp"
 
+#include <mutex>
+
 #include <x265.h>
 
 namespace codec {
@@ -28,6 +30,7 @@ class X265 : public Encoder {
     }
     ~X265() override
     {
+        std::lock_guard<std::mutex> alone(opening());
         if (handle)
             library->encoder_close(handle);
         if (parameters)
@@ -36,6 +39,7 @@ class X265 : public Encoder {
 
     bool begin(std::string &reason)
     {
+        std::lock_guard<std::mutex> alone(opening());
         library = x265_api_get(settings.depth);
         parameters = library ? library->param_alloc() : nullptr;
         if (!parameters) {
@@ -107,6 +111,13 @@ class X265 : public Encoder {
     }
 
   private:
+    // libx265 makes tables for the whole process when an encoder is opened.
+    static std::mutex &opening()
+    {
+        static std::mutex kept;
+        return kept;
+    }
+
     void configure(x265_param &p) const
     {
         library->param_default_preset(&p, "ultrafast", "zerolatency");
