@@ -111,16 +111,18 @@ inline NVENCSTATUS check_reserved(const NV_ENC_INITIALIZE_PARAMS &given)
     const NV_ENC_CONFIG &config = *given.encodeConfig;
     CHECK_VERSION(&config, NV_ENC_CONFIG_VER);
     CHECK_VERSION(&config.rcParams, NV_ENC_RC_PARAMS_VER);
-    CHECK_ZERO(config.reserved, config.reserved2, config.rcParams.reserved2);
+    CHECK_ZERO(config.reserved, config.reserved2, config.rcParams.reserved2,
+               config.rcParams.reservedBitFields);
     const NV_ENC_CONFIG_H264 &h264 = config.encodeCodecConfig.h264Config;
     const NV_ENC_CONFIG_HEVC &hevc = config.encodeCodecConfig.hevcConfig;
     const NV_ENC_CONFIG_AV1 &av1 = config.encodeCodecConfig.av1Config;
     if (same(given.encodeGUID, NV_ENC_CODEC_H264_GUID)) {
-        CHECK_ZERO(h264.reserved1, h264.reserved2, h264.h264VUIParameters.reserved);
+        CHECK_ZERO(h264.reserved1, h264.reserved2, h264.h264VUIParameters.reserved,
+                   h264.reservedBitFields);
     } else if (same(given.encodeGUID, NV_ENC_CODEC_AV1_GUID)) {
         CHECK_ZERO(av1.reserved, av1.reserved1);
     } else {
-        CHECK_ZERO(hevc.reserved1, hevc.reserved2, hevc.hevcVUIParameters.reserved);
+        CHECK_ZERO(hevc.reserved1, hevc.reserved2, hevc.hevcVUIParameters.reserved, hevc.reserved);
     }
     return NV_ENC_SUCCESS;
 }
@@ -405,14 +407,29 @@ inline NVENCSTATUS read_messages(const NV_ENC_SEI_PAYLOAD *messages, uint32_t co
     return NV_ENC_SUCCESS;
 }
 
+inline NVENCSTATUS check_reserved(const NV_ENC_PIC_PARAMS_H264 &of)
+{
+    CHECK_ZERO(of.reservedBitFields, of.reserved3, of.reserved, of.reserved2);
+    return NV_ENC_SUCCESS;
+}
+
+inline NVENCSTATUS check_reserved(const NV_ENC_PIC_PARAMS_HEVC &of)
+{
+    CHECK_ZERO(of.reservedBitFields, of.reserved, of.reserved2, of.reserved3);
+    return NV_ENC_SUCCESS;
+}
+
+inline NVENCSTATUS check_reserved(const NV_ENC_PIC_PARAMS_AV1 &of)
+{
+    CHECK_ZERO(of.reservedBitFields, of.reserved, of.reserved2, of.reserved3);
+    return NV_ENC_SUCCESS;
+}
+
 template <class Parameters> NVENCSTATUS read_common(const Parameters &from, Picture &picture)
 {
     picture.refresh_count = from.forceIntraRefreshWithFrameCnt;
     picture.order.refresh = picture.refresh_count;
-    if (!from.reservedBitFields)
-        return NV_ENC_SUCCESS;
-    misuse("nvEncEncodePicture: reserved bits of the codec are not 0");
-    return NV_ENC_ERR_INVALID_PARAM;
+    return check_reserved(from);
 }
 
 template <class Parameters> NVENCSTATUS read(const Parameters &from, Picture &picture)
@@ -551,7 +568,8 @@ inline NVENCSTATUS lock_bitstream(void *encoder, NV_ENC_LOCK_BITSTREAM *given)
     INITIALISED_SESSION();
     CHECK_POINTER(given);
     CHECK_VERSION(given, NV_ENC_LOCK_BITSTREAM_VER);
-    CHECK_ZERO(given->reserved1, given->reserved2, given->reservedInternal);
+    CHECK_ZERO(given->reserved1, given->reserved2, given->reservedInternal,
+               given->reservedBitFields);
     std::shared_ptr<Output> found;
     if (NVENCSTATUS refused = session->lock_output(given->outputBitstream, given->doNotWait, found))
         return refused;

@@ -119,9 +119,24 @@ def test_what_is_reserved_is_zero(
 
 def test_reserved_fields_of_a_configuration(api: Api, context: int, emulator: Emulator) -> None:
     with session(api, context) as client:
-        for change in ({"reserved2": 1}, {"codec__reserved2": 1}, {"reservedBitFields": 1}):
+        for change in (
+            {"reserved2": 1},
+            {"codec__reserved2": 1},
+            {"reservedBitFields": 1},
+            {"rcParams__reservedBitFields": 1},
+            {"codec__reservedBitFields": 1},
+        ):
             assert client.initialise(**change) == INVALID_PARAM
             broken(emulator, "reserved")
+
+
+def test_reserved_fields_of_a_picture(client: Client, emulator: Emulator) -> None:
+    client.write(client.inputs[0], nv12(0))
+    for part in ("reservedBitFields", "reserved2"):
+        changes = {f"codecPicParams__h264PicParams__{part}": 1}
+        given = client.picture(client.inputs[0], client.outputs[0], **changes)
+        assert client.call("nvEncEncodePicture", given) == INVALID_PARAM
+        broken(emulator, "reserved")
 
 
 def test_nothing_before_it_is_initialised(api: Api, context: int) -> None:
