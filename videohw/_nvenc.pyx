@@ -36,7 +36,7 @@ from ._cuda cimport (
 from ._native.nvidia cimport CUdeviceptr, CUresult, CUstream
 
 from .errors import BackendError, InvalidInput, UnsupportedConfig
-from .status import NVENC, backend_error
+from .status import NVENC as _NVENC, backend_error
 
 
 cdef extern from "Python.h":
@@ -273,7 +273,7 @@ def problem():
     with nogil:
         version = _library.max_version(&code)
     if code:
-        found = backend_error(NVENC, "NvEncodeAPIGetMaxSupportedVersion", code)
+        found = backend_error(_NVENC, "NvEncodeAPIGetMaxSupportedVersion", code)
         return found.args[0], DRIVER_HINT
     if not spoken(version):
         return (
@@ -295,7 +295,7 @@ cdef unsigned _negotiated() except 0:
     cdef uint32_t code = 0
     found = problem()
     if found is not None:
-        raise BackendError(found[0], domain=NVENC, call="dlopen", hint=found[1])
+        raise BackendError(found[0], domain=_NVENC, call="dlopen", hint=found[1])
     return spoken(_library.max_version(&code))
 
 
@@ -408,7 +408,7 @@ def encoder_caps(Device device not None):
         raise failure(cuda_code)
     if code:
         text = (<bytes>detail).decode(errors="replace") or None
-        raise backend_error(NVENC, call.decode(), code, text)
+        raise backend_error(_NVENC, call.decode(), code, text)
     found = {}
     for i in range(answers.size()):
         codec = answers[i].codec.decode().removeprefix("NV_ENC_CODEC_").removesuffix("_GUID")
@@ -571,7 +571,7 @@ cdef class Core:
         self.device, self.height, self.codec = device, height, codec
         encoder = make_encoder(_library, self.api, &code)
         if code:
-            raise backend_error(NVENC, "NvEncodeAPICreateInstance", code)
+            raise backend_error(_NVENC, "NvEncodeAPICreateInstance", code)
         self.session = make_session(
             changes.native, device.native.context, device.native.memory, move(encoder),
             <CUstream><void *>stream, settings,
