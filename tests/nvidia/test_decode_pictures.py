@@ -17,6 +17,7 @@ from tests.backends.waiting import Call, wait_for
 from tests.corpus import stream
 from tests.emulators.control import Emulator
 from tests.nvidia.decoding import NATIVE, SCENARIOS, SMALL, Scenario, release, run
+from videohw.bitstream import open_assembler
 from videohw.decoder import Decoder
 from videohw.errors import Backpressure
 from videohw.frame import Frame
@@ -239,3 +240,21 @@ def test_pictures_that_are_left_out_take_no_room(decoding: Emulator) -> None:
             assert decoder.summary()["reasons"] == {"skipped": len(units)}
     finally:
         library.videohw_emulator_clear_decode_status()
+
+
+def test_a_picture_without_its_first_slice_is_decoded(decoding: Emulator) -> None:
+    """The parser is told not to drop pictures of which much is lost: ``on_error`` decides."""
+    each = stream("jcodec__jcodec/seq_flat_10slices/test.264")
+    units = open_assembler("h264")
+    units.feed(each.read())
+    units.finish()
+    damaged, lost = [list(map(bytes, unit.nal_units())) for unit in units], 1
+    first = next(number for number, nal in enumerate(damaged[lost]) if nal[0] & 31 in (1, 5))
+    assert len(damaged[lost]) > first + 1
+    del damaged[lost][first]
+    with opened("h264", on_error="conceal") as decoder:
+        for number, nals in enumerate(damaged):
+            decoder.submit(nals, number, layout="access_unit")
+        frames = decoder.flush(PATIENCE_SECONDS)
+    assert [frame.pts for frame in frames] == list(range(len(damaged)))
+    assert frames[lost].corrupt

@@ -167,9 +167,10 @@ CUresult Decoder::decode(const CUVIDPICPARAMS &given)
     surface.displays = job->displays;
     surface.asked = false;
     // Rule (trace): damaged pictures are Error or Error_Concealed; which of both is not known.
-    surface.status = !made                            ? cuvidDecodeStatus_Error
-                     : made->damaged || first_damaged ? cuvidDecodeStatus_Error_Concealed
-                                                      : cuvidDecodeStatus_Success;
+    const bool concealed = made && (made->damaged || first_damaged || job->lacks);
+    surface.status = !made       ? cuvidDecodeStatus_Error
+                     : concealed ? cuvidDecodeStatus_Error_Concealed
+                                 : cuvidDecodeStatus_Success;
     if (!job->second_field)
         ++pictures_decoded;
     auto planned = planned_status.find(pictures_decoded);

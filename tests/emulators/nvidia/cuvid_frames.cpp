@@ -40,6 +40,7 @@ class Frames : public Parser {
     explicit Frames(const CUVIDPARSERPARAMS &parameters) : Parser(parameters)
     {
         start_codes = false;
+        times_hidden = true;
     }
 
   protected:

@@ -370,6 +370,9 @@ bool H264::picture(Coded &coded)
     coded.index = frame.index;
     coded.width_in_mbs = sps.width_mbs;
     coded.height_in_mbs = sps.height_mbs();
+    const unsigned macroblocks = sps.width_mbs * sps.height_mbs() / (header.field ? 2 : 1);
+    const unsigned first = header.first_mb * (sps.mbaff && !header.field ? 2 : 1);
+    coded.lost_percent = std::min(100u, (100 * first + macroblocks - 1) / macroblocks);
     coded.field = header.field;
     coded.bottom = header.bottom;
     coded.second = header.field && frame.paired;

@@ -318,7 +318,9 @@ void Parser::decode(Coded &coded)
     shown.skipped = false;
     shown.order = coded.order;
     shown.fields = coded.field && !coded.second ? 1 : 2 + std::max(coded.repeat, 0);
-    if (!coded.hidden && (!coded.second || !shown.has_time))
+    // Rule (trace): in VP8 and VP9 each picture has that of its packet, also a hidden one, so that
+    // those after it get the smallest that is left.
+    if ((!coded.hidden || times_hidden) && (!coded.second || !shown.has_time))
         take_time(shown);
     shown.info.picture_index = coded.index;
     if (!coded.second) {
@@ -337,6 +339,7 @@ void Parser::decode(Coded &coded)
     const Bytes &rest = coded.data.empty() ? pending : coded.data;
     job->data.insert(job->data.end(), rest.begin(), rest.end());
     job->second_field = coded.second;
+    job->lacks = coded.lost_percent > 0;
     job->parser = number;
     job->displays = displays;
     static unsigned long long numbers = 0;
@@ -365,7 +368,11 @@ void Parser::decode(Coded &coded)
     }
     std::memcpy(token_place(*given), &token, sizeof token);
     int answer = 1;
-    if (asked.pfnDecodePicture) {
+    // Rule (header): a picture of which more is lost than that is not decoded. Rule (assumed): what
+    // counts is what precedes the first slice; of HEVC nothing is known.
+    if (coded.lost_percent > asked.ulErrorThreshold)
+        answer = 0;
+    else if (asked.pfnDecodePicture) {
         jobs()[token.number] = job;
         {
             emulator::Unlocked unlocked;
@@ -433,8 +440,9 @@ void Parser::hand_out_messages(int index)
 long long Parser::time_of(Shown &shown)
 {
     if (!shown.has_time) {
+        // Rule (trace): VP8 and VP9 repeat the last one where none is left.
         if (!first_time)
-            return expected_time;
+            return times_hidden ? last_time : expected_time;
         // Rule (assumed): (sample) before the first timestamp it is reckoned back from the first
         // that is known.
         for (const Index &other : indices)
@@ -469,7 +477,7 @@ void Parser::display(int index)
     if (index < 0 || !indices[index].shown.in_use)
         return;
     Shown &shown = indices[index].shown;
-    shown.info.timestamp = time_of(shown);
+    shown.info.timestamp = last_time = time_of(shown);
     shown.in_use = false;
     expected_time = shown.info.timestamp + (frame_duration * shown.fields >> 1);
     first_time = false;

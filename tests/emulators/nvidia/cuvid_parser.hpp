@@ -36,6 +36,7 @@ struct Job {
     Bytes extradata; // what libavcodec wants out of band
     Bytes data;      // sent to libavcodec behind the sets
     bool second_field = false;
+    bool lacks = false; // some of the picture is lost
     unsigned long long parser = 0; // whose pictures are decoded apart from those of others
     std::shared_ptr<Displays> displays;
 };
@@ -49,6 +50,7 @@ struct Coded {
     int index = -1;
     int clean = -1; // of AV1: the index of the picture before film grain is put in
     int width_in_mbs = 0, height_in_mbs = 0;
+    unsigned lost_percent = 0; // of the picture, before its first slice
     bool field = false, bottom = false, second = false;
     bool reference = false, intra = false;
     bool progressive = true, top_first = false;
@@ -106,6 +108,7 @@ class Parser {
     CUVIDPARSERPARAMS asked;
     int boundary_bytes = 256; // of a unit, before it is asked whether it starts a picture
     bool start_codes = true;
+    bool times_hidden = false; // pictures that are not displayed take a timestamp all the same
     Bytes sequence_header; // given with pExtVideoInfo
 
   private:
@@ -163,7 +166,7 @@ class Parser {
     std::deque<Time> times;
     bool discontinuity = false, sorts_times = false, first_time = true;
     int times_to_check = 16;
-    long long expected_time = 0;
+    long long expected_time = 0, last_time = 0; // of displays
     std::deque<int> ready; // to be displayed, in order
     long decoded = 0;
     unsigned long long serial = 0, number = 0;
