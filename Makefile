@@ -14,14 +14,16 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 PYTEST := $(PY) -m pytest
 SOURCES := $(shell find videohw -name '*.pyx' -o -name '*.pxd' -o -name '*.h' -o -name '*.hpp')
-STUBBED = $(patsubst %.pyx,%,$(shell find videohw -name '*.pyx'))
+# videohw._vt is of Macs; elsewhere only the tests build it.
+STUBBED = $(filter-out $(if $(filter Darwin,$(shell uname)),,videohw/_vt), \
+	$(patsubst %.pyx,%,$(shell find videohw -name '*.pyx')))
 SHELL_SCRIPTS := .ci/run $(wildcard tools/*.sh)
 WORKFLOWS := $(wildcard .github/workflows/*.yml)
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help build demo emulators test test-unit test-contract test-nvidia test-interop coverage \
+.PHONY: help build demo emulators test test-unit test-contract test-nvidia test-apple test-interop coverage \
 	asan leaks fuzz mutants lint format types kernels emulator-report bench wheel wheel-test \
 	cross-macos check fresh clean
 
@@ -55,7 +57,7 @@ build: $(VENV)/built ## compile the extensions in place
 demo: build ## transcode a real stream of the repository and say how well it went
 	@$(PY) examples/demo.py
 
-test: test-unit test-contract test-nvidia ## all tests (VIDEOHW_HYPOTHESIS=deep: new examples)
+test: test-unit test-contract test-nvidia test-apple ## all tests (VIDEOHW_HYPOTHESIS=deep: new examples)
 
 # Before the tests, which have a time limit each; they say by themselves what is missing.
 emulators: build
@@ -63,14 +65,19 @@ emulators: build
 
 test-unit: emulators $(VENV)/group-test ## parser, values, files, command line, layout
 	$(PYTEST) tests --ignore=tests/backends --ignore=tests/nvidia --ignore=tests/emulators \
+		--ignore=tests/apple \
 		$(PYTEST_ARGS)
 
 test-contract: build $(VENV)/group-test ## what every backend keeps, in software
-	$(PYTEST) tests/backends -k 'not nvidia' $(PYTEST_ARGS)
+	$(PYTEST) tests/backends -k 'not nvidia and not apple' $(PYTEST_ARGS)
 
 test-nvidia: emulators $(VENV)/group-test ## the same on emulated NVIDIA drivers, and those themselves
-	$(PYTEST) tests/emulators tests/nvidia $(PYTEST_ARGS)
+	$(PYTEST) tests/emulators tests/nvidia --ignore=tests/emulators/apple $(PYTEST_ARGS)
 	$(PYTEST) tests/backends -k nvidia $(PYTEST_ARGS)
+
+test-apple: emulators $(VENV)/group-test ## the same on emulated Apple frameworks, and those themselves
+	$(PYTEST) tests/emulators/apple tests/apple $(PYTEST_ARGS)
+	$(PYTEST) tests/backends -k apple $(PYTEST_ARGS)
 
 $(VENV)/group-interop: $(VENV)/base
 	@$(PIP) install --retries 1 $(addprefix --extra-index-url ,$(TORCH_INDEX)) --group interop

@@ -15,6 +15,9 @@ SAME_FLOATS = [] if sys.platform == "win32" else ["-ffp-contract=off"]
 # The NVIDIA driver is on Linux and Windows; its library is opened at run time, never linked to.
 NATIVE_HEADERS = sorted(glob("videohw/_native/*.h*") + glob("videohw/**/*.pxd", recursive=True))
 NVIDIA = ["_cuda", "_nv", "_nvenc"] if sys.platform in ("linux", "win32") else []
+# Apple's frameworks are part of the system: linked to, but for what macOS 11.0 lacks.
+APPLE = ["_vt"] if sys.platform == "darwin" else []
+FRAMEWORKS = ["CoreFoundation", "CoreMedia", "CoreVideo", "VideoToolbox"]
 CPLUSPLUS = (
     ["/std:c++17", "/EHsc"]
     if sys.platform == "win32"
@@ -62,6 +65,19 @@ setup(
             )
             for name in NVIDIA
             if Path(f"videohw/{name}.pyx").is_file()
+        ),
+        *(
+            Extension(
+                f"videohw.{name}",
+                [f"videohw/{name}.pyx"],
+                language="c++",
+                include_dirs=["videohw/_native"],
+                depends=NATIVE_HEADERS,
+                extra_compile_args=CPLUSPLUS,
+                extra_link_args=[word for each in FRAMEWORKS for word in ("-framework", each)],
+                libraries=["objc"],
+            )
+            for name in APPLE
         ),
     ],
 )

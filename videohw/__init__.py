@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from . import bitstream, color, metrics, pipeline, pixels
+    from .apple.options import AppleDecoderOptions
     from .color import ColorSpec
     from .decoder import Decoder
     from .encoder import Encoder
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AppleDecoderOptions",
     "BackendError",
     "BackendStatus",
     "Backpressure",
@@ -101,6 +103,7 @@ __all__ = [
 # Module -> the names that are taken from it. No name is that of another module: importing that
 # one would put it in the name's place.
 _NAMES: Final[dict[str, tuple[str, ...]]] = {
+    "apple.options": ("AppleDecoderOptions",),
     "color": ("ColorSpec",),
     "decoder": ("Decoder",),
     "encoder": ("Encoder",),

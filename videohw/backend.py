@@ -295,6 +295,7 @@ class Backend(Protocol):
 # Name -> module, in the order of preference of backend="auto": hardware first.
 BACKENDS: Final[dict[str, str]] = {
     "nvidia": "videohw.nvidia",
+    "videotoolbox": "videohw.apple",
     "software": "videohw.software",
 }
 AUTO: Final = "auto"

@@ -115,16 +115,18 @@ class Decoder(SessionOwner):
             max_pending_bytes=check.integer("max_pending_bytes", max_pending_bytes, 1, 1 << 62),
             extradata=extradata,
             options=options,
+            require_hardware=check.boolean("require_hardware", require_hardware),
         )
         if config.output == "metadata" and (config.size or config.crop):
             raise InvalidInput(
                 'size and crop are for pixels, and output is "metadata"',
                 argument="size" if config.size else "crop",
             )
-        require_hardware = check.boolean("require_hardware", require_hardware)
         measured = None if metrics is None else check.boolean("metrics", metrics)
         self._requested_backend = backend
-        self._selection = select(config.codec, "decode", backend, require_hardware, config.device)
+        self._selection = select(
+            config.codec, "decode", backend, config.require_hardware, config.device
+        )
         self._input = CodedInput(config.codec, extradata)
         self._feeding = threading.Lock()
         self._bitstream_errors = 0

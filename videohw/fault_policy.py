@@ -173,6 +173,12 @@ class PictureLedger:
         else:
             self._fail(serial, self._drop(self._owed.pop(serial), error))
 
+    def lacking(self, serial: int) -> None:
+        """The codec has no references for a picture, and says so: it is not output."""
+        if self._owed.pop(serial, None) is not None:
+            self._account.add("no_reference")
+        self._silent.pop(serial, None)
+
     def accepted(self, serial: int | None) -> None:
         """The codec is done with a picture; what it shows of it may come later."""
         if serial is not None:

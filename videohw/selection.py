@@ -125,10 +125,13 @@ def _ask(
     if not status.available:
         return _Refused(name, status.reason or "it is not available", status.hint)
     answer = module.capabilities(codec, direction, device)
-    if answer.supported:
+    if answer.supported and (answer.hardware or not require_hardware):
         return answer
     if answer.failed:
         return _Refused(name, answer.reason or "it could not be asked")
+    if answer.supported:
+        reason = "it does so in software here, and require_hardware=True"
+        return _Refused(name, reason, argument="require_hardware")
     lacks_codec = device == 0 or not module.capabilities(codec, direction, 0).supported
     reason = answer.reason or f"it does not {direction} {codec}"
     argument = None if lacks_codec else "device"

@@ -22,6 +22,7 @@ LIBAVFORMAT: Final = "libavformat"
 CUDA: Final = "cuda"
 CUVID: Final = "cuvid"
 NVENC: Final = "nvenc"
+VIDEOTOOLBOX: Final = "videotoolbox"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +147,36 @@ _NVENC_STATUS: Final = _table(
 # After these nothing in the context works any more; videohw/_native/cuda_memory.hpp has them too.
 _LOST_CUDA: Final = frozenset({4, 46, 201, 214, 220, 700, 702, 709, 710, *range(714, 720)})
 
+# OSStatus of VideoToolbox (VTErrors.h) and CoreMedia.
+_OSSTATUS: Final = _table(
+    Status(-12900, "kVTPropertyNotSupportedErr", "this encoder or decoder has no such property"),
+    Status(-12901, "kVTPropertyReadOnlyErr", None),
+    Status(-12902, "kVTParameterErr", None),
+    Status(-12903, "kVTInvalidSessionErr", _NEW_SESSION),
+    Status(-12904, "kVTAllocationFailedErr", "use fewer or smaller sessions, drop frames sooner"),
+    Status(-12905, "kVTPixelTransferNotSupportedErr", None),
+    Status(-12906, "kVTCouldNotFindVideoDecoderErr", "this system has no decoder for it"),
+    Status(-12907, "kVTCouldNotCreateInstanceErr", None),
+    Status(-12908, "kVTCouldNotFindVideoEncoderErr", "this system has no encoder for it"),
+    Status(-12909, "kVTVideoDecoderBadDataErr", "the coded data is damaged"),
+    Status(-12910, "kVTVideoDecoderUnsupportedDataFormatErr", None),
+    Status(-12911, "kVTVideoDecoderMalfunctionErr", _NEW_SESSION),
+    Status(-12912, "kVTVideoEncoderMalfunctionErr", _NEW_SESSION),
+    Status(-12913, "kVTVideoDecoderNotAvailableNowErr", "other programs use it; try again later"),
+    Status(-12915, "kVTVideoEncoderNotAvailableNowErr", "other programs use it; try again later"),
+    Status(-12916, "kVTFormatDescriptionChangeNotSupportedErr", None),
+    Status(-12710, "kCMFormatDescriptionError_InvalidParameter", "parameter sets are damaged"),
+    Status(-12712, "kCMFormatDescriptionBridgeError_InvalidParameter", "see the parameter sets"),
+    Status(-17690, "kVTVideoDecoderRemovedErr", _NEW_SESSION),
+    Status(-17691, "kVTSessionMalfunctionErr", _NEW_SESSION),
+    Status(-17694, "kVTVideoDecoderReferenceMissingErr", None),
+)  # fmt: skip
+
 TABLES: Final[Mapping[str, Mapping[int, Status]]] = MappingProxyType(
     {
         LIBAVCODEC: _AVERROR, LIBAVFORMAT: _AVERROR, CUDA: _CUDA_RESULT, CUVID: _CUDA_RESULT,
         NVENC: _NVENC_STATUS,
+        VIDEOTOOLBOX: _OSSTATUS,
     }
 )  # fmt: skip
 

@@ -246,9 +246,8 @@ class BackendStatus:
 
 @dataclass(frozen=True, slots=True)
 class DecoderConfig:
-    """Checked settings of a decoder, as a backend gets them. ``size`` is (width, height) in
-    pixels, ``crop`` (left, top, width, height) in pixels of the displayed picture; ``mean`` and
-    ``std`` of float outputs are in the order R, G, B."""
+    """Checked settings, as a backend gets them. ``size`` (width, height) and ``crop`` (left, top,
+    width, height) are in pixels of the displayed picture; ``mean`` and ``std`` in R, G, B."""
 
     codec: str
     output: str = "native"
@@ -268,6 +267,7 @@ class DecoderConfig:
     max_pending_bytes: int = DEFAULT_MAX_PENDING_BYTES
     extradata: bytes | None = None
     options: object | None = None
+    require_hardware: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.backends.apple import apple_faults, emulated_frameworks
 from tests.backends.faults import FaultPlan, Faults, software_faults
 from tests.backends.nvidia import emulated_drivers, no_faults, nvidia_faults
 from videohw.backend import load
@@ -38,10 +39,12 @@ class BackendCase:
     the first. ``present()`` is a context that tests on it run in; it may skip. ``id`` is its name
     among the tests where that is not ``name``. ``refusal`` is the error for a picture that the
     codec refuses without saying more. ``has_device``: its sessions share a device, which is lost
-    to all of them at once with what is on it, and which a forked child cannot use.
+    to all of them at once with what is on it.
     ``exact_idct``: its inverse transform of MPEG and JPEG, which the standards leave open within
     bounds, is libavcodec's to the bit. ``shows_existing_vp9``: it shows a VP9 frame that was
-    hidden, which the driver of the recorded device does not.
+    hidden, which the driver of the recorded device does not. ``works_in_children``: a session can
+    be opened in a forked child. ``shows_damaged``: something is shown of a picture that could be
+    decoded in part only.
     """
 
     name: str
@@ -56,6 +59,8 @@ class BackendCase:
     shows_existing_vp9: bool = True
     refusal: type[VideoHwError] = InvalidBitstream
     has_device: bool = False
+    works_in_children: bool = True
+    shows_damaged: bool = True
 
     @property
     def encodes(self) -> bool:
@@ -106,7 +111,20 @@ BACKENDS = (
         lookahead=_x264_lookahead,
     ),
     BackendCase(
-        "nvidia", nvidia_faults, present=emulated_drivers, refusal=BackendError, has_device=True
+        "nvidia",
+        nvidia_faults,
+        present=emulated_drivers,
+        refusal=BackendError,
+        has_device=True,
+        works_in_children=False,
+    ),
+    BackendCase(
+        "videotoolbox",
+        apple_faults,
+        present=emulated_frameworks,
+        id="apple",
+        works_in_children=False,
+        shows_damaged=False,
     ),
     pytest.param(
         BackendCase(
@@ -117,6 +135,7 @@ BACKENDS = (
             shows_existing_vp9=False,
             refusal=BackendError,
             has_device=True,
+            works_in_children=False,
         ),
         marks=pytest.mark.hardware,
     ),
@@ -124,7 +143,7 @@ BACKENDS = (
 
 
 # Tests of what only this backend has.
-on_nvidia = pytest.mark.parametrize("backend", BACKENDS[1:], indirect=True, ids=str)
+on_nvidia = pytest.mark.parametrize("backend", [BACKENDS[1], BACKENDS[-1]], indirect=True, ids=str)
 
 
 @pytest.fixture(scope="session", params=BACKENDS, ids=str)

@@ -17,13 +17,13 @@ from videohw.machine import capabilities
 
 # Coding tools of H.264 that no hardware decoder has: in the Extended and Baseline profiles only.
 RARE_TOOLS = frozenset({"fmo", "aso", "data_partitioning", "sp_slice", "si_slice"})
-# libavcodec's name of a sample format: what a hardware backend calls it in ``Capability.formats``.
+# libavcodec's name of a sample format: what hardware backends call it in ``Capability.formats``.
 _FORMATS = {
-    "yuv420p": "nv12", "yuv420p10le": "p010", "yuv420p12le": "p012", "gray": "gray",
-    "gray10le": "gray10msb", "gray12le": "gray12msb", "yuv422p": "nv16", "yuv422p10le": "p210",
-    "yuv422p12le": "p212", "yuv444p": "yuv444p", "yuv444p10le": "yuv444p10msb",
-    "yuv444p12le": "yuv444p12msb", "gbrp": "yuv444p", "gbrp10le": "yuv444p10msb",
-    "gbrp12le": "yuv444p12msb",
+    "yuv420p": ("nv12",), "yuv420p10le": ("p010",), "yuv420p12le": ("p012",), "gray": ("gray",),
+    "gray10le": ("gray10msb",), "gray12le": ("gray12msb",), "yuv422p": ("nv16",),
+    "yuv422p10le": ("p210",), "yuv422p12le": ("p212",), "yuv444p": ("yuv444p", "nv24"),
+    "yuv444p10le": ("yuv444p10msb", "p410"), "yuv444p12le": ("yuv444p12msb",),
+    "gbrp": ("yuv444p",), "gbrp10le": ("yuv444p10msb",), "gbrp12le": ("yuv444p12msb",),
 }  # fmt: skip
 # Pictures of 4:0:0, which libavcodec gives gray chroma.
 _MONOCHROME = ("generated/gray400.h264",)
@@ -67,9 +67,12 @@ def forms(each: Stream) -> Iterator[tuple[str, int, int]]:
 def _why_refused(
     codec: str, details: Mapping[str, Any], pixel_format: str, width: int, height: int
 ) -> str | None:
-    limits = details.get(_FORMATS.get(pixel_format.replace("yuvj", "yuv"), ""))
+    names = _FORMATS.get(pixel_format.replace("yuvj", "yuv"), ())
+    limits = next((details[name] for name in names if name in details), None)
     if limits is None:
         return pixel_format
+    if not limits:  # the backend cannot tell them beforehand
+        return None
     columns, rows = math.ceil(width / _MACROBLOCK), math.ceil(height / _MACROBLOCK)
     if codec == "h264":  # it codes whole macroblocks; the manifest has the size that is shown
         width, height = columns * _MACROBLOCK, rows * _MACROBLOCK

@@ -73,7 +73,7 @@ def run(backend: BackendCase, program: str) -> str:
     ran = subprocess.run(
         [
             sys.executable, "-c", COMMON + program,
-            backend.name, str(backend.encodes), str(not backend.has_device),
+            backend.name, str(backend.encodes), str(backend.works_in_children),
         ],
         cwd=ROOT, capture_output=True, text=True, timeout=100, check=False,
     )  # fmt: skip

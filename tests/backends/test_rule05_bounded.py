@@ -63,9 +63,7 @@ def test_queued_bytes_are_limited(backend: BackendCase) -> None:
         decoder.submit(joined(units[:40]))
         with pytest.raises(Backpressure):
             decoder.submit(joined(units[40:]))
-        frame = decoder.reap_timeout(PATIENCE_SECONDS)
-        while frame is not None and decoder.summary()["queued_bytes"]:
-            frame = decoder.reap_timeout(PATIENCE_SECONDS)
+        wait_for(lambda: decoder.try_reap() is None and not decoder.summary()["queued_bytes"])
         while decoder.try_reap() is not None:  # what is ready by now
             pass
         decoder.submit(joined(units[40:]), timeout=PATIENCE_SECONDS)

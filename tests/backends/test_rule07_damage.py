@@ -161,8 +161,12 @@ def test_a_picture_in_part_by_mode(backend: BackendCase, name: str) -> None:
     for got in seen.values():
         assert_account(got.summary)
     concealed = seen["conceal"]
-    assert len(concealed.frames) == each.frames
     corrupt = {frame.decode_index for frame in concealed.frames if frame.corrupt}
+    if not backend.shows_damaged:
+        assert corrupt == set()
+        corrupt = set(good) - {frame.decode_index for frame in concealed.frames}
+    else:
+        assert len(concealed.frames) == each.frames
     assert DAMAGED in corrupt
     assert all(
         frame_md5(frame) == good[frame.decode_index]

@@ -18,6 +18,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ APPLE = HERE / "apple"
 CUDA, CUVID, ENCODE = "libcuda.so.1", "libnvcuvid.so.1", "libnvidia-encode.so.1"
 APPLE_LIBRARY = "libvideohw_apple.so"
 NATIVE, DEVICE_SOURCE = ROOT / "videohw" / "_native", ROOT / "kernels" / "nv12_rgb.cu"
+VT_SOURCE = ROOT / "videohw" / "_vt.pyx"
 TRACES = HERE / "traces" / "h100-580" / "caps.json"
 SANITIZED = "libasan" in os.environ.get("LD_PRELOAD", "")
 EXPORTS = NVIDIA / "exports.map"
@@ -55,6 +57,18 @@ KERNEL_FLAGS = (
     "-fvisibility=default", "-fsanitize=alignment", "-fsanitize-undefined-trap-on-error",
 )  # fmt: skip
 SANITIZERS = ("-g", "-fsanitize=address")
+
+
+# Has a process that starts with it find videohw._vt, whichever videohw it finds.
+FINDER = """
+import importlib.util, sys
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "videohw._vt":
+            return importlib.util.spec_from_file_location(name, {path!r})
+sys.meta_path.append(Finder)
+"""
 
 
 def compiler() -> str | None:
@@ -237,6 +251,40 @@ class Builder:
         kernels = workers.submit(self.kernels)
         self.library(CUDA, workers)
         kernels.result()
+
+
+def module_missing() -> str | None:
+    """Why ``videohw._vt`` cannot be built for the emulated frameworks, None if it can."""
+    if not VT_SOURCE.is_file():
+        return "the source of videohw._vt is not here"
+    if importlib.util.find_spec("Cython") is None:
+        return "Cython is not here"
+    return missing(APPLE_LIBRARY)
+
+
+def built_module() -> Path:
+    """A folder with ``videohw._vt``, linked to the emulated frameworks; to be looked for in
+    ``videohw.__path__``, as ``site/sitecustomize.py`` in it does. Macs have one in the package."""
+    folder = built(APPLE_LIBRARY) / "apple"
+    folder.mkdir(exist_ok=True)
+    with alone():
+        builder = Builder()
+        native = sorted(NATIVE.glob("*.h*")) + sorted((ROOT / "videohw").rglob("*.pxd"))
+        code = folder / "_vt.cpp"
+        cython = [sys.executable, "-m", "cython", "--cplus", "-3", f"-I{ROOT}", VT_SOURCE]
+        builder.step(code, cython, [VT_SOURCE, *native])
+        include = [f"-I{NATIVE}", f"-I{NATIVE.parent}", f"-I{sysconfig.get_path('include')}"]
+        flags = ["-std=c++17", "-O1", "-g1", "-fPIC", "-fvisibility=hidden", "-pthread", "-w"]
+        name = f"_vt{sysconfig.get_config_var('EXT_SUFFIX')}"
+        command = [
+            builder.program, *flags, *(SANITIZERS if SANITIZED else ()), "-shared", *include, code,
+            f"-L{OUT}", f"-l:{APPLE_LIBRARY}", f"-Wl,-rpath,{OUT}",
+        ]  # fmt: skip
+        builder.step(folder / name, command, [code, *native])
+        (folder / "site").mkdir(exist_ok=True)
+        start = FINDER.format(path=str(folder / name))
+        (folder / "site" / "sitecustomize.py").write_text(start, encoding="utf-8")
+    return folder
 
 
 def built(library: str = CUVID) -> Path:

@@ -51,26 +51,6 @@ class Controls:
         """Calls that are stalled now."""
         return int(self._library.videohw_emulator_stalled())
 
-    def encoding(self, **settings: object) -> None:
-        """Settings of the encoder, for sessions that are opened from now on.
-
-        ``NVENC``: ``consumer``, or ``h100``, which has no encoder. ``NVENC_VERSION``: the newest
-        API, ``13.0`` or ``12.1``. ``NVENC_SESSIONS``: how many may be open, ``NVENC_LIMIT_CODE``
-        what one more is answered (10 or 21). ``NVENC_RAW``: 1 codes nothing, for measurements: a
-        packet is a unit with the number and a checksum of its picture. ``NVENC_PICTURE_US``: how
-        many microseconds the device's one engine takes for a picture, at least. ``NVENC_CAPS``:
-        caps by the vendor's names that differ from the table, ``WIDTH_MIN=16,HEIGHT_MIN=16``.
-        ``NVENC_LOOKAHEAD``: ``burst`` gives success when all that was submitted can be locked,
-        ``lag`` while the newest pictures are still looked at, ``seed`` one of both.
-        ``NVENC_DEFERS``: 1 lets success come later than it could, by chance. Left alone (``auto``,
-        -1), both go by the seed where streams do, and are ``burst`` and 0 elsewhere.
-        """
-        library = c.CDLL(str(self.folder / "libnvidia-encode.so.1"))
-        library.videohw_emulator_encoding.restype = c.c_bool
-        for name, value in settings.items():
-            if not library.videohw_emulator_encoding(f"{name}={value}".encode()):
-                raise ValueError(f"{name}={value}")
-
     def report(self) -> dict[str, Any]:
         """The ledger (``open``, ``handles``, ``lost``), ``misuses``, ``calls`` and more."""
         found: dict[str, Any] = json.loads(self._library.videohw_emulator_report())
@@ -115,6 +95,26 @@ class Emulator(Controls):
         super().__init__(folder, "libcuda.so.1")
         self._library.videohw_emulator_streams.restype = c.c_bool
 
+    def encoding(self, **settings: object) -> None:
+        """Settings of the encoder, for sessions that are opened from now on.
+
+        ``NVENC``: ``consumer``, or ``h100``, which has no encoder. ``NVENC_VERSION``: the newest
+        API, ``13.0`` or ``12.1``. ``NVENC_SESSIONS``: how many may be open, ``NVENC_LIMIT_CODE``
+        what one more is answered (10 or 21). ``NVENC_RAW``: 1 codes nothing, for measurements: a
+        packet is a unit with the number and a checksum of its picture. ``NVENC_PICTURE_US``: how
+        many microseconds the device's one engine takes for a picture, at least. ``NVENC_CAPS``:
+        caps by the vendor's names that differ from the table, ``WIDTH_MIN=16,HEIGHT_MIN=16``.
+        ``NVENC_LOOKAHEAD``: ``burst`` gives success when all that was submitted can be locked,
+        ``lag`` while the newest pictures are still looked at, ``seed`` one of both.
+        ``NVENC_DEFERS``: 1 lets success come later than it could, by chance. Left alone (``auto``,
+        -1), both go by the seed where streams do, and are ``burst`` and 0 elsewhere.
+        """
+        library = c.CDLL(str(self.folder / "libnvidia-encode.so.1"))
+        library.videohw_emulator_encoding.restype = c.c_bool
+        for name, value in settings.items():
+            if not library.videohw_emulator_encoding(f"{name}={value}".encode()):
+                raise ValueError(f"{name}={value}")
+
     def streams(self, how: str) -> None:
         """When work of streams runs: ``early``, ``late`` or ``seed:NUMBER``."""
         if not self._library.videohw_emulator_streams(how.encode()):
@@ -128,9 +128,10 @@ class Emulator(Controls):
 class AppleEmulator(Controls):
     """The controls of the emulated frameworks.
 
-    Kinds of faults: ``fail`` with a code, ``lost`` with the code that the session then answers
-    to every call, ``drop`` (of ``decode`` and ``encode``, the work on one frame, only),
-    ``stall``. What a frame of asynchronous work meets comes with its callback.
+    Kinds of faults: ``fail`` with a code; ``lost`` with the code that the session then answers to
+    every call; ``gone``, the same, and no session can be made until the plan ends; ``drop`` (of
+    ``decode`` and ``encode``, the work on one frame, only); ``stall``. What a frame of
+    asynchronous work meets comes with its callback.
     """
 
     def __init__(self, folder: Path) -> None:

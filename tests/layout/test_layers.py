@@ -34,6 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "ready_outputs": {"errors"},
     "session": {"deadline", "engine", "errors", "metrics", "open_sessions", "ready_outputs"},
     "worker_session": {"engine", "errors", "ready_outputs", "session"},
+    "core_changed": set(),
     "types": {"color", "errors"},
     "backend": {"errors", "metrics", "types"},
     "fault_policy": {"backend", "errors"},
@@ -67,10 +68,15 @@ ALLOWED: dict[str, set[str]] = {
     "_nv": {"_cuda", "_native"},
     "_nvenc": {"_cuda", "_native", "errors", "status"},
     "nvidia": {
-        "_cuda", "_nv", "_nvenc", "backend", "coded_color", "color", "decode_clock",
-        "device_input", "encoder_input", "errors", "fault_policy", "frame", "frame_pixels",
-        "kernels", "open_sessions", "packet_layout", "pixel_format", "pixels", "ready_outputs",
-        "session", "status", "types",
+        "_cuda", "_nv", "_nvenc", "backend", "coded_color", "color", "core_changed",
+        "decode_clock", "device_input", "encoder_input", "errors", "fault_policy", "frame",
+        "frame_pixels", "kernels", "open_sessions", "packet_layout", "pixel_format", "pixels",
+        "ready_outputs", "session", "status", "types",
+    },
+    "_vt": {"_native"},
+    "apple": {
+        "_vt", "backend", "bitstream", "color", "core_changed", "errors", "fault_policy", "frame",
+        "frame_pixels", "pixel_format", "ready_outputs", "session", "status", "types",
     },
     "decoder": {
         "arguments", "backend", "bitstream", "coded_input", "color", "deadline", "errors", "frame",
@@ -98,9 +104,9 @@ ALLOWED: dict[str, set[str]] = {
         "transcode_job", "types", "writer",
     },
     "": {
-        "bitstream", "color", "decoder", "encoder", "errors", "frame", "machine", "metrics",
-        "nvidia", "pipeline", "pixels", "reader", "session_switch", "transcode_file", "types",
-        "writer",
+        "apple", "bitstream", "color", "decoder", "encoder", "errors", "frame", "machine",
+        "metrics", "nvidia", "pipeline", "pixels", "reader", "session_switch", "transcode_file",
+        "types", "writer",
     },
     "cli": {
         "", "_cuda", "backend", "bitstream", "color", "errors", "files", "frame", "kernels",

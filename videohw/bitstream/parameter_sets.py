@@ -5,6 +5,7 @@ Feed it every NAL unit, or only those of the right types: others are left alone.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -122,13 +123,9 @@ class ParameterSets:
     def active_sps(self) -> h264.Sps | hevc.Sps | None:
         """The SPS that a slice referred to last, or the newest; None before the first."""
         pps = self.pps(self._active_pps_id)
-        if pps is not None:
-            if isinstance(pps, h264.Pps):
-                sps = self.sps(pps.seq_parameter_set_id)
-            else:
-                sps = self.sps(pps.pps_seq_parameter_set_id)
-            if sps is not None:
-                return sps
+        sps = None if pps is None else self._sps_of(pps)
+        if sps is not None:
+            return sps
         return self.sps(self._newest_sps_id)
 
     def raw(self) -> list[bytes]:
@@ -136,6 +133,16 @@ class ParameterSets:
         order = list(_KINDS[self.codec].values())
         keys = sorted(self._raw, key=lambda key: (order.index(key[0]), key[1]))
         return [self._raw[key] for key in keys]
+
+    def readable(self) -> Iterator[tuple[Any, bytes]]:
+        """(what is in it, NAL unit) of every VPS, SPS and PPS that can be read, in that order, each
+        kind by ascending id; a PPS whose SPS is not there cannot be."""
+        for kind in (_VPS, _SPS, _PPS):
+            for set_id in self._ids(kind):
+                with suppress(InvalidBitstream):
+                    read = self._get(kind, set_id)
+                    if kind is not _PPS or self._sps_of(read) is not None:
+                        yield read, self._raw[kind, set_id]
 
     def annexb(self) -> bytes:
         """The NAL units behind 4-byte start codes."""
@@ -150,6 +157,11 @@ class ParameterSets:
         return HevcConfig.from_parameter_sets(
             self._of(_VPS), self._of(_SPS), self._of(_PPS), length_size=length_size
         ).write()
+
+    def _sps_of(self, pps: h264.Pps | hevc.Pps) -> h264.Sps | hevc.Sps | None:
+        if isinstance(pps, h264.Pps):
+            return self.sps(pps.seq_parameter_set_id)
+        return self.sps(pps.pps_seq_parameter_set_id)
 
     def _of(self, kind: str) -> list[bytes]:
         return [self._raw[kind, set_id] for set_id in self._ids(kind)]

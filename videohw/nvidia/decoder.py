@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 
 from .. import _cuda, _nv
 from ..backend import Account, CodedPicture, SequenceInfo
+from ..core_changed import CoreChanged
 from ..errors import InvalidInput, VideoHwError
 from ..fault_policy import PictureLedger, Verdict
 from ..frame import Frame
@@ -22,7 +23,6 @@ from ..ready_outputs import unexpected
 from ..session import Control, Drain, Session
 from ..types import DecoderConfig
 from .capabilities import CODECS
-from .core_changed import CoreChanged
 from .failures import lost, never_decoded, no_memory, no_plan, no_tool, refusal, repeated, stuck
 from .frames import FrameMaker, stated_color
 from .options import NvidiaDecoderOptions

@@ -19,6 +19,7 @@ from ..backend import (
     PreparedSwitch,
     SessionSwitch,
 )
+from ..core_changed import CoreChanged
 from ..errors import UnsupportedConfig, VideoHwError
 from ..open_sessions import when_all_are_closed
 from ..pixel_format import FORMATS
@@ -26,7 +27,6 @@ from ..session import Control, Session
 from ..session import Drain as DrainRequest
 from ..types import EncoderConfig, Packet
 from . import encoder_cores
-from .core_changed import CoreChanged
 from .encoder_capabilities import live_rates
 from .encoder_cores import (
     Change,

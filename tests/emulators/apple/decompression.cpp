@@ -402,6 +402,8 @@ EMULATED OSStatus VTDecompressionSessionCreate(CFAllocatorRef,
     // Rule (header): without a decoder that will do there is no session.
     if (!has_decoder(format->codec) || (required && !hardware))
         return kVTCouldNotFindVideoDecoderErr;
+    if (OSStatus code = gone())
+        return code;
     OSStatus status = 0;
     const Format *wanted = format_wanted(attributes, format->sequence, &status);
     if (!wanted)

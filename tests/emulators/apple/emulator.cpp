@@ -17,7 +17,7 @@ namespace apple {
 namespace {
 
 struct Fault {
-    enum Kind { fail, drop, lost, stall } kind = fail;
+    enum Kind { fail, drop, lost, gone, stall } kind = fail;
     std::string call;
     long first = 1, count = 1, value = 0, seen = 0, hits = 0;
 };
@@ -32,6 +32,7 @@ struct State {
     std::vector<Fault> faults;
     unsigned long long plan = 0; // counts the plans, so that a stalled call sees its own end
     int stalled = 0;
+    OSStatus gone = 0; // what making a session answers, 0 where that works
     std::map<std::string, long> calls, open, ever, peaks;
     std::map<std::string, std::string> settings;
     std::vector<const char *> log;
@@ -98,6 +99,7 @@ bool add_fault(const char *text)
     static const std::map<std::string, Fault::Kind> kinds = {{"fail", Fault::fail},
                                                              {"drop", Fault::drop},
                                                              {"lost", Fault::lost},
+                                                             {"gone", Fault::gone},
                                                              {"stall", Fault::stall}};
     auto found = kinds.find(kind);
     if (found == kinds.end() || made.first < 1 || made.count < 0 || text[used])
@@ -169,6 +171,7 @@ Call::Call(const char *name) : outer(current_call)
     switch (fault->kind) {
     case Fault::fail: answer.code = value; break;
     case Fault::drop: answer.drop = true; break;
+    case Fault::gone: s.gone = value; [[fallthrough]];
     case Fault::lost: answer.lost = value; break;
     case Fault::stall: stall(held, fault->value); break;
     }
@@ -204,6 +207,12 @@ Callbacks callbacks()
     if (how == "caller")
         return Callbacks::caller;
     return how.rfind("shuffled", 0) == 0 ? Callbacks::shuffled : Callbacks::other_thread;
+}
+
+OSStatus gone()
+{
+    Held held(state().lock);
+    return state().gone;
 }
 
 unsigned chance(unsigned below)
@@ -324,6 +333,7 @@ EMULATED long videohw_emulator_clear_faults()
     for (const Fault &fault : state().faults)
         hits += fault.hits;
     state().faults.clear();
+    state().gone = 0;
     ++state().plan;
     state().changed.notify_all();
     return hits;

@@ -69,6 +69,8 @@ enum class Callbacks {
 // What a test set, or VIDEOHW_EMULATOR_<NAME> of the environment, or what is there from the start.
 std::string setting(const char *name, const char *otherwise);
 Callbacks callbacks();
+// What making a session answers after a fault that took the codec away; 0 as a rule.
+OSStatus gone();
 // A number below `below`, by the seed of the shuffle.
 unsigned chance(unsigned below);
 // The largest value of a name is kept for the report.

@@ -1,6 +1,6 @@
 """The lock of a session whose worker runs no Python, and waiting under it.
 
-Must not know: what changes.
+Must not know: what changes, whose worker it is.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _LOOK_SECONDS: Final = 0.25
 
 
 class Changes(Protocol):
-    """What a native session tells of itself (``videohw._nv.Core``, ``videohw._nvenc.Changes``)."""
+    """What a native session tells of itself, such as ``videohw._nv.Core``."""
 
     def version(self) -> int:
         """A number that changes with everything that happens."""

@@ -1,0 +1,66 @@
+// Owners of references to CoreFoundation's objects, and of a thread's autorelease pool.
+#ifndef VIDEOHW_APPLE_REFS_HPP
+#define VIDEOHW_APPLE_REFS_HPP
+
+#include "apple.h"
+
+#include <utility>
+
+namespace videohw {
+
+// One reference, released at the end. It takes over what a Create or Copy call gave.
+template <class Reference>
+class CfOwner {
+public:
+    CfOwner() = default;
+    explicit CfOwner(Reference made) : reference_(made) {}
+    CfOwner(const CfOwner &) = delete;
+    CfOwner &operator=(const CfOwner &) = delete;
+    CfOwner(CfOwner &&other) noexcept : reference_(std::exchange(other.reference_, nullptr)) {}
+    CfOwner &operator=(CfOwner &&other) noexcept
+    {
+        std::swap(reference_, other.reference_);
+        return *this;
+    }
+    ~CfOwner()
+    {
+        if (reference_)
+            CFRelease(reference_);
+    }
+    Reference get() const { return reference_; }
+    explicit operator bool() const { return reference_ != nullptr; }
+    // For a call that writes the reference; nothing is held before.
+    Reference *out() { return &reference_; }
+
+private:
+    Reference reference_ = nullptr;
+};
+
+// What the frameworks give back later on this thread goes when this ends.
+class AutoreleasePool {
+public:
+    AutoreleasePool() : pool_(objc_autoreleasePoolPush()) {}
+    ~AutoreleasePool() { objc_autoreleasePoolPop(pool_); }
+    AutoreleasePool(const AutoreleasePool &) = delete;
+    AutoreleasePool &operator=(const AutoreleasePool &) = delete;
+
+private:
+    void *pool_;
+};
+
+inline CfOwner<CFMutableDictionaryRef> cf_dictionary()
+{
+    return CfOwner<CFMutableDictionaryRef>(CFDictionaryCreateMutable(
+        kCFAllocatorDefault, 0, &kCFTypeDictionaryKeyCallBacks, &kCFTypeDictionaryValueCallBacks));
+}
+
+inline void cf_set(CFMutableDictionaryRef dictionary, CFStringRef key, int64_t value)
+{
+    CfOwner<CFNumberRef> number(CFNumberCreate(kCFAllocatorDefault, kCFNumberSInt64Type, &value));
+    if (dictionary && number)
+        CFDictionarySetValue(dictionary, key, number.get());
+}
+
+} // namespace videohw
+
+#endif

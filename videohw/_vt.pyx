@@ -1,0 +1,357 @@
+# cython: auto_pickle=False, autotestdict=False, freethreading_compatible=False
+# distutils: language = c++
+"""VideoToolbox as Python sees it: a session's queues, the images that come out, what it decodes.
+
+Owns: the step between Python's objects and the C++ of ``_native/vt_session.hpp``. Must not know:
+the order of presentation, what becomes of pictures, arguments of the API.
+"""
+
+from time import monotonic
+
+cimport cython
+from cpython.buffer cimport PyBuffer_FillInfo
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.exc cimport PyErr_CheckSignals
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libcpp cimport bool as cbool
+from libcpp.utility cimport move
+from libcpp.vector cimport vector
+
+from ._native.apple cimport (
+    CFRelease,
+    CGRect,
+    CVImageBufferGetCleanRect,
+    CVPixelBufferGetBaseAddressOfPlane,
+    CVPixelBufferGetBytesPerRowOfPlane,
+    CVPixelBufferGetHeight,
+    CVPixelBufferGetPixelFormatType,
+    CVPixelBufferLockBaseAddress,
+    CVPixelBufferRef,
+    CVPixelBufferUnlockBaseAddress,
+    OSStatus,
+    VTIsHardwareDecodeSupported,
+    kCVPixelBufferLock_ReadOnly,
+)
+
+from numpy import ndarray as _ndarray
+
+
+cdef extern from "_native/vt_session.hpp" nogil:
+    cbool vt_forked "videohw::vt_forked"()
+    void watch_forks "videohw::vt_watch_forks"()
+
+    cppclass VtFailure "videohw::VtFailure":
+        const char *call
+        OSStatus code
+
+    cppclass VtSequence "videohw::VtSequence":
+        unsigned number
+        uint32_t pixel_format
+        vector[vector[uint8_t]] sets
+
+    enum InputKind "videohw::VtInput::Kind":
+        a_picture "videohw::VtInput::picture"
+        a_mark "videohw::VtInput::mark"
+        a_drain "videohw::VtInput::drain"
+
+    cppclass VtInput "videohw::VtInput":
+        InputKind kind
+        const unsigned char *data
+        size_t bytes
+        long long serial, time
+        cbool random_access
+        unsigned sequence
+
+    cppclass VtEvent "videohw::VtEvent":
+        int kind
+        long long serial
+        VtFailure failure
+        CVPixelBufferRef image
+        cbool dropped
+        int64_t decoded_ns
+
+    cppclass VtSettings "videohw::VtSettings":
+        uint32_t codec
+        unsigned under_way
+        size_t max_ready
+        cbool keeps_images, requires_hardware
+
+    cppclass VtCounters "videohw::VtCounters":
+        uint64_t sessions, lost, retries
+        int hardware
+
+    cppclass VtSession "videohw::VtSession":
+        VtSession(const VtSettings &settings) except +
+        uint64_t version()
+        void wait(uint64_t seen, double seconds)
+        void notify()
+        void push_sequence(VtSequence sequence) except +
+        void push(const VtInput &input) except +
+        cbool pop(VtEvent *event)
+        size_t queued()
+        void set_ready(size_t count)
+        void reset(uint64_t number)
+        uint64_t resets_done()
+        void close()
+        double busy_seconds()
+        VtCounters counters()
+        void run()
+
+
+BEGUN, ENDED, MARK, DRAINED, LOST = range(5)
+NEEDS_ACCESS_POINT, NO_IMAGE, NO_MEMORY, NO_SETS = 1, 2, 3, 4
+# How long a wait lasts before signals are looked at.
+cdef double _SLICE_SECONDS = 0.1
+
+watch_forks()
+
+
+def forked():
+    """Whether this is a forked child of the process that loaded the frameworks."""
+    return bool(vt_forked())
+
+
+def hardware_decodes(uint32_t codec):
+    """Whether the system decodes a codec, by its four characters, in hardware."""
+    cdef unsigned char answer
+    with nogil:
+        answer = VTIsHardwareDecodeSupported(codec)
+    return bool(answer)
+
+
+cdef object _OURS = object()
+
+
+@cython.final
+cdef class _Plane:
+    """The bytes of one plane of an image, read-only; keeps the image locked."""
+
+    cdef Image image
+    cdef void *address
+    cdef Py_ssize_t length
+
+    def __cinit__(self, key=None):
+        if key is not _OURS:
+            raise TypeError("planes come with an image")
+
+    def __getbuffer__(self, Py_buffer *buffer, int flags):
+        PyBuffer_FillInfo(buffer, self, self.address, self.length, 1, flags)
+
+
+@cython.final
+cdef class Image:
+    """A CVPixelBuffer, kept as long as this or an array of its planes lives.
+
+    ``pixel_format`` is its four-character code; ``clean`` what is to be seen of it: (left, top,
+    width, height) in pixels, from the upper left.
+    """
+
+    cdef CVPixelBufferRef buffer
+    cdef bint locked
+    cdef readonly unsigned int pixel_format
+    cdef readonly tuple clean
+
+    def __cinit__(self, key=None):
+        if key is not _OURS:
+            raise TypeError("images come out of a session")
+
+    def __dealloc__(self):
+        if self.buffer == NULL or vt_forked():
+            return
+        with nogil:
+            if self.locked:
+                CVPixelBufferUnlockBaseAddress(self.buffer, kCVPixelBufferLock_ReadOnly)
+            CFRelease(self.buffer)
+
+    def planes(self, layout):
+        """Read-only NumPy arrays of the planes: (x offset in bytes, first row, shape, strides
+        without that of the rows, typestr) each. They look at the image itself, and keep it."""
+        cdef _Plane plane
+        cdef size_t index, pitch
+        cdef OSStatus code = 0
+        if not self.locked:
+            with nogil:
+                code = CVPixelBufferLockBaseAddress(self.buffer, kCVPixelBufferLock_ReadOnly)
+            if code:
+                raise MemoryError(f"CVPixelBufferLockBaseAddress: {code}")
+            self.locked = True
+        made = []
+        for index, (x_bytes, row, shape, inner, typestr) in enumerate(layout):
+            pitch = CVPixelBufferGetBytesPerRowOfPlane(self.buffer, index)
+            plane = _Plane.__new__(_Plane, _OURS)
+            plane.image = self
+            plane.address = CVPixelBufferGetBaseAddressOfPlane(self.buffer, index)
+            plane.length = pitch * (row + shape[0])
+            strides = (pitch, *inner)
+            made.append(_ndarray(shape, typestr, plane, row * pitch + x_bytes, strides))
+        return tuple(made)
+
+
+cdef Image _image(CVPixelBufferRef buffer):
+    """Takes over the reference."""
+    cdef CGRect rect
+    cdef Image made = Image.__new__(Image, _OURS)
+    made.buffer = buffer
+    made.pixel_format = CVPixelBufferGetPixelFormatType(buffer)
+    rect = CVImageBufferGetCleanRect(buffer)
+    # Its origin is the lower left corner.
+    top = CVPixelBufferGetHeight(buffer) - rect.origin.y - rect.size.height
+    made.clean = int(rect.origin.x), int(top), int(rect.size.width), int(rect.size.height)
+    return made
+
+
+@cython.final
+cdef class Core:
+    """The C++ session: what is queued for it and what comes out; see ``vt_session.hpp``.
+
+    ``codec`` by its four characters; ``under_way``: frames that VideoToolbox is given at a time.
+    The thread that calls :meth:`run` is the worker; everything else is for any thread.
+    """
+
+    cdef VtSession *session
+    cdef bint running
+
+    def __cinit__(
+        self, uint32_t codec, *, unsigned under_way, size_t max_ready, bint keeps_images,
+        bint requires_hardware,
+    ):
+        cdef VtSettings settings
+        settings.codec, settings.under_way, settings.max_ready = codec, under_way, max_ready
+        settings.keeps_images, settings.requires_hardware = keeps_images, requires_hardware
+        self.session = new VtSession(settings)
+
+    def __dealloc__(self):
+        # One whose worker never came back, or is of the parent of this process, is left behind.
+        if self.session == NULL or self.running or vt_forked():
+            return
+        with nogil:
+            del self.session
+
+    # Waiting
+
+    def version(self):
+        """A number that changes with everything that happens."""
+        return self.session.version()
+
+    def wait(self, uint64_t seen, timeout):
+        """Return when the version is not ``seen`` any more, or after ``timeout`` seconds."""
+        cdef double left
+        deadline = None if timeout is None else monotonic() + timeout
+        while self.session.version() == seen:
+            left = _SLICE_SECONDS
+            if deadline is not None:
+                left = min(left, deadline - monotonic())
+                if left <= 0:
+                    return
+            with nogil:
+                self.session.wait(seen, left)
+            PyErr_CheckSignals()
+
+    def notify(self):
+        """Change the version."""
+        self.session.notify()
+
+    # Queues
+
+    def push_sequence(self, unsigned number, uint32_t pixel_format, sets):
+        """Pictures of ``number`` have these parameter sets (bytes each), the one in force first of
+        its kind, and are decoded to this pixel format, by its four characters."""
+        cdef VtSequence made
+        cdef const uint8_t *data
+        cdef vector[uint8_t] copied
+        made.number, made.pixel_format = number, pixel_format
+        for each in sets:
+            data = <const uint8_t *>PyBytes_AS_STRING(each)
+            copied.assign(data, data + PyBytes_GET_SIZE(each))
+            made.sets.push_back(copied)
+        self.session.push_sequence(move(made))
+
+    def push_picture(
+        self, bytes data not None, long long serial, long long time, bint random_access,
+        unsigned sequence,
+    ):
+        """Queue NAL units behind 4-byte lengths; they are to be kept alive until it ended.
+
+        ``time`` is its place in the order of presentation, ``sequence`` one that was pushed.
+        """
+        cdef VtInput item
+        item.kind = a_picture
+        item.data = <const unsigned char *>PyBytes_AS_STRING(data)
+        item.bytes = PyBytes_GET_SIZE(data)
+        item.serial, item.time = serial, time
+        item.random_access, item.sequence = random_access, sequence
+        self.session.push(item)
+
+    def push_mark(self):
+        """Queue a mark, which comes out when all before it is begun."""
+        cdef VtInput item
+        item.kind = a_mark
+        self.session.push(item)
+
+    def push_drain(self, long long number):
+        """Queue the end of the stream."""
+        cdef VtInput item
+        item.kind = a_drain
+        item.serial = number
+        self.session.push(item)
+
+    def pop(self):
+        """The next event as a tuple, or None.
+
+        (kind, serial, call, code, dropped, :class:`Image` or None, nanoseconds of decoding).
+        """
+        cdef VtEvent event
+        cdef Image image = None
+        if not self.session.pop(&event):
+            return None
+        if event.image != NULL:
+            image = _image(event.image)
+        call = event.failure.call.decode() if event.failure.call != NULL else None
+        return (
+            event.kind, event.serial, call, event.failure.code, event.dropped, image,
+            event.decoded_ns,
+        )
+
+    def queued(self):
+        """How many inputs the worker has not begun."""
+        return self.session.queued()
+
+    def set_ready(self, size_t count):
+        """So many outputs wait to be reaped."""
+        self.session.set_ready(count)
+
+    def reset(self, uint64_t number):
+        """Drop everything queued and under way; :meth:`resets_done` gives ``number`` then."""
+        with nogil:
+            self.session.reset(number)
+
+    def resets_done(self):
+        """The number of the last reset that is done."""
+        return self.session.resets_done()
+
+    def close(self):
+        """Have the worker give everything back and :meth:`run` return."""
+        with nogil:
+            self.session.close()
+
+    def busy_seconds(self):
+        """For how long nothing has come of what VideoToolbox works on; 0.0 when it does not."""
+        return self.session.busy_seconds()
+
+    def counters(self):
+        """What the session did so far."""
+        cdef VtCounters now = self.session.counters()
+        return {
+            "sessions_created": now.sessions, "sessions_lost": now.lost,
+            "creations_retried": now.retries,
+            "using_hardware": None if now.hardware < 0 else bool(now.hardware),
+        }
+
+    # The worker
+
+    def run(self):
+        """Work, without the GIL, until the session is closed."""
+        self.running = True
+        with nogil:
+            self.session.run()
+        self.running = False

@@ -1,0 +1,24 @@
+"""Options of the VideoToolbox backend that the arguments of ``Decoder`` do not cover."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True)
+class AppleDecoderOptions:
+    """How a decoder of the ``videotoolbox`` backend uses the system.
+
+    ``under_way``: frames that VideoToolbox is given before the first of them came back, 1 to 32.
+    """
+
+    under_way: int = 6
+
+    def __post_init__(self) -> None:
+        number = self.under_way
+        if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= 32:
+            raise InvalidInput(
+                f"options.under_way is {number!r}", argument="options.under_way", hint="1 to 32"
+            )
