@@ -567,9 +567,12 @@ void Session::close_group(bool may_defer)
         deferred.insert(deferred.end(), closed.begin(), closed.end());
     }
     // Rule (assumed): success may come later than it could, as long as there are buffers.
-    bool reorders = config.b_pictures() || config.lookahead;
-    if (may_defer && defers && reorders && deferred.size() == 1 && emulator::chance(2))
+    bool may = may_defer && defers && !has_deferred && config.b_pictures() && !config.lookahead;
+    if (may && deferred.size() == 1 && emulator::chance(2)) {
+        has_deferred = true;
         return;
+    }
+    has_deferred = false;
     for (auto &each : std::exchange(deferred, {}))
         code(each);
 }
@@ -640,7 +643,6 @@ void Session::code(const std::shared_ptr<Picture> &picture)
 {
     std::shared_ptr<Output> into = unassigned.front();
     unassigned.pop_front();
-    into->assigned = true;
     into->picture = picture;
     into->coded_index = coded++;
     bool idr = picture->order.type == PictureType::idr;
@@ -681,6 +683,7 @@ void Session::code(const std::shared_ptr<Picture> &picture)
     };
     emulator::enqueue(engine, work);
     into->mark = emulator::mark_of(engine);
+    into->assigned = true; // at last: the lock is given up while it is coded
     static std::chrono::steady_clock::time_point engine_is_free;
     if (long taken = device().picture_us) {
         auto begins = std::max(std::chrono::steady_clock::now(), engine_is_free);

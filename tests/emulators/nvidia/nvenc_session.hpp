@@ -188,7 +188,8 @@ class Session : public std::enable_shared_from_this<Session> {
     std::deque<std::shared_ptr<Picture>> window; // of the lookahead
     std::vector<std::shared_ptr<Picture>> group; // B pictures that wait for what comes after
     std::vector<std::shared_ptr<Picture>> deferred; // decided, and not given to the coder yet
-    bool lags = false, defers = false, next_is_idr = true, next_is_intra = false, sets_are_due = true;
+    bool lags = false, defers = false, has_deferred = false;
+    bool next_is_idr = true, next_is_intra = false, sets_are_due = true;
     unsigned since_idr = 0, since_intra = 0, since_refresh = 0;
     unsigned coded = 0;
     std::uint64_t serial = 0, locked_serial = 0;

@@ -6,6 +6,7 @@ import ctypes as c
 import threading
 import time
 from pathlib import Path
+from queue import Queue
 
 import pytest
 
@@ -14,6 +15,7 @@ from tests.emulators.nvidia.client import Cuda
 from tests.emulators.nvidia.nvenc_client import (
     BUSY,
     DEVICE_GONE,
+    END,
     GENERIC,
     HIGH_QUALITY,
     INVALID_PARAM,
@@ -281,3 +283,46 @@ def test_a_lookahead_that_lags(context: int, emulator: Emulator, encode_folder: 
         waiting.join()
         assert locked == [1001]
         del client.drain
+
+
+@pytest.mark.parametrize("how", ["burst", "lag"])
+@pytest.mark.parametrize("streams", ["late", "early", "seed:3"])
+def test_one_thread_submits_and_one_locks(
+    how: str, streams: str, context: int, emulator: Emulator, encode_folder: Path
+) -> None:
+    """As clients do it: outputs are locked in order from the first success on."""
+    emulator.streams(streams)
+    emulator.encoding(NVENC_LOOKAHEAD=how)
+    ahead = {"rcParams__enableLookahead": 1, "rcParams__lookaheadDepth": 3, "gopLength": 8}
+    with session(Api(encode_folder), context) as client:
+        client.begin(tuning=HIGH_QUALITY, **ahead, codec__idrPeriod=8)
+        free, lockable = Queue[int](), Queue["int | None"]()
+        for output in client.outputs:
+            free.put(output)
+
+        def reap() -> None:
+            while (output := lockable.get()) is not None:
+                client.pending.append(output)
+                client.reap()
+                free.put(output)
+
+        reaper = threading.Thread(target=reap)
+        reaper.start()
+        waiting = []
+        for number in range(24):
+            output = free.get(timeout=60)
+            buffer = client.inputs[client.outputs.index(output)]
+            client.write(buffer, nv12(number))
+            client.count = number
+            status = client.call("nvEncEncodePicture", client.picture(buffer, output))
+            waiting.append(output)
+            if status == SUCCESS:
+                for each in waiting:
+                    lockable.put(each)
+                waiting = []
+        client.do("nvEncEncodePicture", client.api.struct("NV_ENC_PIC_PARAMS", encodePicFlags=END))
+        for each in (*waiting, None):
+            lockable.put(each)
+        reaper.join()
+        frames = decoded("h264", b"".join(packet.data for packet in client.taken))
+    assert worst(frames, range(24)) > 40
