@@ -172,6 +172,7 @@ cdef extern from "_native/nvenc_session.hpp" nogil:
         size_t rows[3]
         size_t target_pitches[3]
         ConversionPlan conversion
+        cbool watched
 
     enum ItemKind "videohw::NvencItem::Kind":
         a_picture "videohw::NvencItem::picture"
@@ -214,6 +215,7 @@ cdef extern from "_native/nvenc_session.hpp" nogil:
         size_t queued()
         CUstream stream()
         CUresult wait_for_stream(CUstream other)
+        void before_free(CUdeviceptr address, size_t bytes)
         string last_detail() except +
         cbool pop(NvencEvent *event)
         void set_ready(size_t count)
@@ -506,14 +508,16 @@ cdef class DevicePicture:
     ``planes``: (address, bytes of a row) each. As they lie they are one picture of the encoder's
     input format. Else ``copies`` (bytes of a row, rows, offset in the block, pitch there), or
     ``conversion`` and ``offsets``, make one of ``total_bytes`` with ``pitch`` bytes a row.
+    ``watched``: somebody calls :meth:`Core.forget_memory` before the memory is freed.
     """
 
     cdef DeviceInput input
 
     def __cinit__(
         self, planes, *, size_t total_bytes=0, size_t pitch=0, copies=None,
-        Conversion conversion=None, offsets=(),
+        Conversion conversion=None, offsets=(), bint watched=False,
     ):
+        self.input.watched = watched
         if not 1 <= len(planes) <= 3 or len(offsets) > 3:
             raise InvalidInput("a picture has one to three planes", argument="planes")
         self.input.kind = as_it_lies
@@ -636,6 +640,13 @@ cdef class Core:
             code = array.block.wait_on(stream)
         if code:
             raise failure(code)
+
+    def forget_memory(self, CUdeviceptr address):
+        """The device memory there goes away; returns when the driver has let go of it."""
+        if driver().forked():
+            return
+        with nogil:
+            self.session.get().before_free(address, 1)
 
     def host_buffer(self):
         """A :class:`HostBuffer` for one picture."""

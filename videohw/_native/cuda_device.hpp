@@ -73,7 +73,7 @@ public:
     // context that errors made unusable can be made anew.
     void abandon()
     {
-        context.lose();
+        context.give_up();
         let_go();
     }
 

@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -42,6 +43,13 @@ inline bool is_loss(CUresult code)
         return code == 700 || code == 702 || code == 710 || (code >= 714 && code <= 719);
     }
 }
+
+// Who must know before device memory is freed: an encoder that has registered it.
+class MemoryWatcher {
+public:
+    virtual ~MemoryWatcher() = default;
+    virtual void before_free(CUdeviceptr address, std::size_t bytes) = 0;
+};
 
 // A context of one device, counted by everything that is made in it. What is left when nobody
 // counts on it any more is ended by its owner (`end`).
@@ -88,6 +96,13 @@ public:
         return call;
     }
     void lose() { lost_.store(true, std::memory_order_relaxed); }
+    // Nobody keeps it any more, so that what was in it is gone too.
+    void give_up()
+    {
+        given_up_.store(true);
+        lose();
+    }
+    bool given_up() const { return given_up_.load(); }
     // The answer that told that the context is gone, and its call, where they are known.
     CUresult lost_by() const { return lost_by_.load(); }
     const char *lost_in() const { return lost_in_.load(); }
@@ -169,6 +184,28 @@ public:
             noted(api.cuStreamDestroy(stream), "cuStreamDestroy");
     }
 
+    // Have `watcher` told of device memory that is freed, as long as it lives.
+    void watch(std::weak_ptr<MemoryWatcher> watcher)
+    {
+        std::lock_guard<std::mutex> held(lock);
+        watchers_.push_back(std::move(watcher));
+    }
+    void tell_watchers(CUdeviceptr address, std::size_t bytes)
+    {
+        std::vector<std::shared_ptr<MemoryWatcher>> living;
+        {
+            std::lock_guard<std::mutex> held(lock);
+            auto end = std::remove_if(watchers_.begin(), watchers_.end(),
+                                      [](const auto &each) { return each.expired(); });
+            watchers_.erase(end, watchers_.end());
+            for (auto &each : watchers_)
+                if (auto watcher = each.lock())
+                    living.push_back(std::move(watcher));
+        }
+        for (auto &each : living)
+            each->before_free(address, bytes);
+    }
+
     Driver &driver;
     const nvidia_cuda &api;
     const CUdevice device;
@@ -199,11 +236,12 @@ private:
     static constexpr unsigned long long unknown = ~0ull;
     unsigned long long identity_ = unknown;
     std::atomic<int> references_{1};
-    std::atomic<bool> lost_{false};
+    std::atomic<bool> lost_{false}, given_up_{false};
     std::atomic<CUresult> lost_by_{CUDA_ERROR_CONTEXT_IS_DESTROYED};
     std::atomic<const char *> lost_in_{nullptr};
     std::vector<CUevent> events_;
     std::vector<CUstream> streams_;
+    std::vector<std::weak_ptr<MemoryWatcher>> watchers_;
 };
 
 // Makes a context current on this thread for as long as it lives; the one before is current again
@@ -367,6 +405,14 @@ public:
         return counters_;
     }
 
+    // Whether an address is in a block of this pool.
+    bool has(CUdeviceptr address)
+    {
+        std::lock_guard<std::mutex> held(context.lock);
+        auto after = ranges_.upper_bound(address);
+        return after != ranges_.begin() && address < (--after)->second;
+    }
+
     // What else can give memory back, as long as it lives: called when memory ran out, before the
     // last try.
     void on_out_of_memory(std::weak_ptr<void> owner, void (*relieve)(void *owner))
@@ -428,9 +474,14 @@ private:
     }
     CUresult allocate_memory(Block &block)
     {
-        if (kind == Kind::device)
-            return context.noted(context.api.cuMemAlloc(&block.device, block.capacity_),
-                                 "cuMemAlloc");
+        if (kind == Kind::device) {
+            const CUresult code = context.noted(
+                context.api.cuMemAlloc(&block.device, block.capacity_), "cuMemAlloc");
+            std::lock_guard<std::mutex> held(context.lock);
+            if (code == CUDA_SUCCESS)
+                ranges_[block.device] = block.device + block.capacity_;
+            return code;
+        }
         return context.noted(
             context.api.cuMemHostAlloc(&block.host, block.capacity_, CU_MEMHOSTALLOC_PORTABLE),
             "cuMemHostAlloc");
@@ -549,6 +600,11 @@ private:
             context.noted(context.api.cuEventSynchronize(fence), "cuEventSynchronize");
         drop_fences(*block);
         context.give_event(block->ready_);
+        if (kind == Kind::device) {
+            context.tell_watchers(block->device, block->capacity_);
+            std::lock_guard<std::mutex> held(context.lock);
+            ranges_.erase(block->device);
+        }
         CUresult code = kind == Kind::device ? context.api.cuMemFree(block->device)
                                              : context.api.cuMemFreeHost(block->host);
         if (context.noted(code) != CUDA_SUCCESS)
@@ -560,12 +616,14 @@ private:
     {
         if (context.driver.forked())
             return; // the lock may be held by a thread that the child does not have
-        delete block;
         std::lock_guard<std::mutex> held(context.lock);
+        ranges_.erase(block->device);
+        delete block;
         ++counters_.abandoned;
     }
 
     std::deque<Block *> idle_; // the longest unused first
+    std::map<CUdeviceptr, CUdeviceptr> ranges_; // of all device blocks: first address, end
     PoolCounters counters_;
     std::size_t most_idle_bytes_;
     std::weak_ptr<void> relief_;

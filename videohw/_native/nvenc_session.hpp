@@ -95,6 +95,7 @@ struct DeviceInput {
     std::size_t bytes = 0, pitch = 0, offsets[3] = {0, 0, 0};
     std::size_t row_bytes[3] = {0, 0, 0}, rows[3] = {0, 0, 0}, target_pitches[3] = {0, 0, 0};
     ConversionPlan conversion;
+    bool watched = false; // somebody says `before_free` of it, so that it may stay registered
 };
 
 struct NvencItem {
@@ -152,7 +153,7 @@ private:
     std::uint64_t version_ = 0;
 };
 
-class NvencSession : public std::enable_shared_from_this<NvencSession> {
+class NvencSession : public std::enable_shared_from_this<NvencSession>, public MemoryWatcher {
 public:
     NvencSession(std::shared_ptr<Changes> changes, Context &context, Pool &device_pool,
                  std::unique_ptr<Encoder> encoder, CUstream stream, const NvencSettings &settings)
@@ -163,7 +164,7 @@ public:
     }
     NvencSession(const NvencSession &) = delete;
     NvencSession &operator=(const NvencSession &) = delete;
-    ~NvencSession() { context_.release(); }
+    ~NvencSession() override { context_.release(); }
 
     // Begin; `opened` tells when it did, `opening_failure` what was refused.
     void start()
@@ -197,6 +198,9 @@ public:
     CUstream stream() const { return stream_; }
     // Have the input stream wait for what was queued on another one, on any thread.
     CUresult wait_for_stream(CUstream other);
+    // Device memory goes away: it is not registered any more when this returns, unless the driver
+    // takes too long. On any thread.
+    void before_free(CUdeviceptr address, std::size_t bytes) override;
     std::string last_detail()
     {
         std::lock_guard<std::mutex> held(lock_);
@@ -220,7 +224,7 @@ public:
     {
         std::lock_guard<std::mutex> held(lock_);
         *capacity = capacity_;
-        return stock_.size() < queued_pictures_ + flights_.size() + 1;
+        return stock_.size() < owed_packets_ + 1;
     }
     void give_bytes(const PacketBytes &bytes)
     {
@@ -290,7 +294,7 @@ private:
     struct Registration {
         CUdeviceptr address = 0;
         uint32_t pitch = 0, width = 0, height = 0;
-        unsigned long long allocation = 0; // the driver's number of it; 0 of none
+        bool watched = false; // else it is forgotten with its picture
         void *resource = nullptr, *mapped = nullptr;
         uint32_t mapped_format = 0;
         unsigned users = 0;
@@ -348,7 +352,9 @@ private:
     NvencFailure place_host(NvencItem &item, Flight *flight, EncodedInput *picture);
     NvencFailure place_device(NvencItem &item, Flight *flight, EncodedInput *picture);
     NvencFailure join_planes(const DeviceInput &device, Flight *flight);
-    NvencFailure registered(CUdeviceptr address, uint32_t pitch, Registration **found);
+    NvencFailure registered(CUdeviceptr address, uint32_t pitch, bool watched,
+                            Registration **found);
+    void forget_memory(CUdeviceptr address, std::size_t bytes);
     void forget_registrations(std::size_t keep);
     NvencFailure send(const EncodedInput &picture, PictureExtras &extras, bool *more);
     void change(NvencItem &item);
@@ -388,8 +394,12 @@ private:
     std::mutex lock_;
     std::condition_variable work_;    // for the submit thread
     std::condition_variable reaping_; // for the reaper
+    std::condition_variable forgot_;  // for those in `before_free`
+    std::vector<std::pair<CUdeviceptr, std::size_t>> freed_; // to be forgotten
+    std::size_t registered_ = 0;
+    std::thread::id submit_thread_;
     std::deque<NvencItem> input_;
-    std::size_t queued_pictures_ = 0;
+    std::size_t queued_pictures_ = 0, owed_packets_ = 0;
     std::deque<NvencEvent> events_;
     std::size_t events_out_ = 0, ready_ = 0; // outputs not popped; popped and not reaped
     std::vector<PacketBytes> stock_;

@@ -56,8 +56,10 @@ inline void NvencSession::give_input(HostInput *input)
 inline void NvencSession::push(NvencItem &&item)
 {
     std::lock_guard<std::mutex> held(lock_);
-    if (item.kind == NvencItem::picture)
+    if (item.kind == NvencItem::picture) {
         ++queued_pictures_;
+        ++owed_packets_;
+    }
     input_.push_back(std::move(item));
     work_.notify_one();
 }
@@ -90,13 +92,29 @@ inline bool NvencSession::pop(NvencEvent *event)
     return true;
 }
 
+inline void NvencSession::before_free(CUdeviceptr address, std::size_t bytes)
+{
+    std::unique_lock<std::mutex> held(lock_);
+    if (ended_ || !registered_)
+        return;
+    if (std::this_thread::get_id() == submit_thread_) {
+        held.unlock();
+        return forget_memory(address, bytes);
+    }
+    freed_.push_back({address, bytes});
+    work_.notify_one();
+    forgot_.wait_for(held, std::chrono::seconds(1), [this] { return ended_ || freed_.empty(); });
+}
+
 // Events
 
 inline void NvencSession::emit(NvencEvent &&event)
 {
     std::lock_guard<std::mutex> held(lock_);
-    if (event.kind == NvencEvent::packet || event.kind == NvencEvent::failed)
+    if (event.kind == NvencEvent::packet || event.kind == NvencEvent::failed) {
         ++events_out_;
+        owed_packets_ -= owed_packets_ ? 1 : 0;
+    }
     events_.push_back(std::move(event));
     tell();
 }
@@ -150,7 +168,7 @@ inline NvencFailure NvencSession::nvenc_failure(const char *call, NvencCode code
 // the context is not there any more.
 inline bool NvencSession::reachable() const
 {
-    if (context_.usable() || context_.driver.forked())
+    if (context_.usable() || context_.driver.forked() || context_.given_up())
         return context_.usable();
     const CUresult code = context_.lost_by();
     return code != CUDA_ERROR_CONTEXT_IS_DESTROYED && code != CUDA_ERROR_INVALID_CONTEXT &&
@@ -187,6 +205,7 @@ inline void NvencSession::submit_main()
     std::lock_guard<std::mutex> held(lock_);
     submitting_.set(false);
     opened_ = ended_ = true;
+    forgot_.notify_all();
     tell();
 }
 
@@ -195,7 +214,9 @@ inline void NvencSession::work()
     {
         std::lock_guard<std::mutex> held(lock_);
         submitting_.set(true);
+        submit_thread_ = std::this_thread::get_id();
     }
+    context_.watch(weak_from_this());
     const NvencFailure failure = open();
     const std::string detail = failure.call && !failure.cuda ? encoder_->last_error() : "";
     if (failure.call)
@@ -227,6 +248,16 @@ inline bool NvencSession::next(NvencItem *item)
         submitting_.set(true);
         if (closing_)
             return false;
+        if (!freed_.empty()) {
+            const auto freed = freed_;
+            held.unlock();
+            for (const auto &each : freed)
+                forget_memory(each.first, each.second);
+            held.lock();
+            freed_.erase(freed_.begin(), freed_.begin() + static_cast<long>(freed.size()));
+            forgot_.notify_all();
+            continue;
+        }
         if (!done_.empty()) {
             held.unlock();
             recycle_done();
@@ -515,7 +546,9 @@ inline NvencFailure NvencSession::place_device(NvencItem &item, Flight *flight,
         pitch = device.pitch;
     }
     Registration *found = nullptr;
-    const NvencFailure failure = registered(address, static_cast<uint32_t>(pitch), &found);
+    const bool watched = device.watched || device_pool_.has(address);
+    const NvencFailure failure =
+        registered(address, static_cast<uint32_t>(pitch), watched, &found);
     if (failure.call)
         return failure;
     if (!found->mapped) {
@@ -570,33 +603,25 @@ inline NvencFailure NvencSession::join_planes(const DeviceInput &device, Flight 
     return cuda_failure(code);
 }
 
-// The registration of a picture's memory: the one there is, while the allocation is the same.
-inline NvencFailure NvencSession::registered(CUdeviceptr address, uint32_t pitch,
+// The registration of a picture's memory: the one there is, or a new one.
+inline NvencFailure NvencSession::registered(CUdeviceptr address, uint32_t pitch, bool watched,
                                              Registration **found)
 {
-    unsigned long long allocation = 0;
     const uint32_t width = encoder_->width(), height = encoder_->height();
-    if (context_.noted(context_.api.cuPointerGetAttribute(
-                           &allocation, CU_POINTER_ATTRIBUTE_BUFFER_ID, address),
-                       "cuPointerGetAttribute") != CUDA_SUCCESS)
-        allocation = 0;
-    for (auto each = registrations_.begin(); each != registrations_.end(); ++each) {
-        const bool same_place = each->address == address && each->pitch == pitch &&
-                                each->width == width && each->height == height;
-        // A picture in the encoder keeps its memory, so that is the same allocation.
-        if (same_place && (each->users || (allocation && each->allocation == allocation))) {
+    for (auto each = registrations_.begin(); each != registrations_.end(); ++each)
+        if (each->address == address && each->pitch == pitch && each->width == width &&
+            each->height == height) {
             registrations_.splice(registrations_.begin(), registrations_, each);
             *found = &registrations_.front();
             return {};
         }
-    }
     forget_registrations(most_registrations - 1);
     Registration made;
     made.address = address;
     made.pitch = pitch;
     made.width = width;
     made.height = height;
-    made.allocation = allocation;
+    made.watched = watched;
     const NvencCode code = encoder_->register_device(address, width, height, pitch,
                                                      settings_.format, &made.resource);
     if (code != nvenc::NV_ENC_SUCCESS)
@@ -604,21 +629,32 @@ inline NvencFailure NvencSession::registered(CUdeviceptr address, uint32_t pitch
     registrations_.push_front(made);
     *found = &registrations_.front();
     std::lock_guard<std::mutex> held(lock_);
+    ++registered_;
     ++counters_.registered;
     return {};
 }
 
-// Keep at most so many, the longest unused go first, and none whose allocation nobody knows.
+inline void NvencSession::forget_memory(CUdeviceptr address, std::size_t bytes)
+{
+    for (auto &each : registrations_)
+        if (each.address >= address && each.address < address + bytes)
+            each.watched = false;
+    forget_registrations(most_registrations);
+}
+
+// Keep at most so many, the longest unused go first, and none whose end nobody would tell.
 inline void NvencSession::forget_registrations(std::size_t keep)
 {
     for (auto each = registrations_.end(); each != registrations_.begin();) {
         --each;
-        const bool surplus = registrations_.size() > keep || !each->allocation;
+        const bool surplus = registrations_.size() > keep || !each->watched;
         if (each->users || !surplus)
             continue;
         if (reachable())
             nvenc_failure("nvEncUnregisterResource", encoder_->unregister(each->resource));
         each = registrations_.erase(each);
+        std::lock_guard<std::mutex> held(lock_);
+        --registered_;
     }
 }
 

@@ -58,8 +58,7 @@ enum {
     CU_MEMORYTYPE_DEVICE = 2,
     CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR = 75,
     CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR = 76,
-    CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED = 115,
-    CU_POINTER_ATTRIBUTE_BUFFER_ID = 7
+    CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED = 115
 };
 
 typedef struct {
@@ -308,8 +307,6 @@ typedef struct {
     CALL(0, cuEventSynchronize, "cuEventSynchronize", (CUevent event))                             \
     CALL(0, cuMemAlloc, "cuMemAlloc_v2", (CUdeviceptr *address, size_t bytes))                     \
     CALL(0, cuMemFree, "cuMemFree_v2", (CUdeviceptr address))                                      \
-    CALL(0, cuPointerGetAttribute, "cuPointerGetAttribute",                                        \
-         (void *data, int attribute, CUdeviceptr pointer))                                         \
     CALL(0, cuMemHostAlloc, "cuMemHostAlloc",                                                      \
          (void **address, size_t bytes, unsigned int flags))                                       \
     CALL(0, cuMemFreeHost, "cuMemFreeHost", (void *address))                                       \
