@@ -1,4 +1,4 @@
-"""Put one small bug at a time into the NVIDIA backend, and see that the tests notice each.
+"""Put one small bug at a time into the hardware backends, and see that the tests notice each.
 
 Each mutant of tools/mutants.txt is one replacement in one file. It is made in a copy of the tree
 (build/mutants), the module that it is in is compiled again, without optimisation, and the tests
@@ -48,8 +48,8 @@ class Mutant:
     @property
     def modules(self) -> tuple[str, ...]:
         """Which modules are compiled of it."""
-        if self.path.endswith(".py"):
-            return ()
+        if self.path.endswith(".py") or "vt_session" in self.path or self.path.endswith("_vt.pyx"):
+            return ()  # tests of VideoToolbox compile videohw._vt by themselves
         if self.path.endswith("_cuda.pyx"):
             return ("_cuda",)
         return MODULES if "/cuda_" in self.path else ("_nv",)

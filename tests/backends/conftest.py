@@ -128,6 +128,12 @@ BACKENDS = (
     ),
     pytest.param(
         BackendCase(
+            "videotoolbox", no_faults, id="mac", works_in_children=False, shows_damaged=False
+        ),
+        marks=pytest.mark.hardware,
+    ),
+    pytest.param(
+        BackendCase(
             "nvidia",
             no_faults,
             id="device",

@@ -101,3 +101,30 @@ def test_a_slice_without_its_sets_is_refused() -> None:
     (unit,) = assembler
     with pytest.raises(InvalidBitstream, match="not there"):
         PictureOrder("h264", ParameterSets("h264")).read(unit)
+
+
+def h264_places(nals: list[bytes]) -> list[PicturePlace]:
+    assembler = open_assembler("h264")
+    assembler.feed(b"".join(b"\0\0\0\1" + nal for nal in nals))
+    assembler.finish()
+    return [place for _, place in places("h264", list(assembler))]
+
+
+def test_the_count_goes_on_where_its_bits_end() -> None:
+    """Eight bits are coded; the count passes them, and a B picture may lie before where it does."""
+    stream_of = PcmStream(rows=1, columns=1)
+    counts = [0, 100, 200, 300, 254, 350, 320, 440]
+    nals = [*stream_of.sets]
+    nals += [stream_of.picture(20, idr=not count, poc=count) for count in counts]
+    found = h264_places(nals)
+    assert [place.order for place in found] == counts
+    assert {place.sequence for place in found} == {0}
+
+
+def test_a_long_stream_without_reordering() -> None:
+    """frame_num has eight bits too, from which pic_order_cnt_type 2 counts."""
+    for poc_type in (0, 2):
+        stream_of = PcmStream(rows=1, columns=1, poc_type=poc_type)
+        nals = [*stream_of.sets]
+        nals += [stream_of.picture(20, idr=not n, poc=2 * n) for n in range(300)]
+        assert [place.order for place in h264_places(nals)] == [2 * n for n in range(300)]
