@@ -19,6 +19,7 @@ from videohw.decoder import Decoder
 from videohw.encoder import Encoder
 from videohw.errors import BackendError, InvalidBitstream, VideoHwError
 from videohw.machine import capabilities
+from videohw.nvidia.encoder_options import NvidiaEncoderOptions
 from videohw.types import SoftwareDecoderOptions, SoftwareEncoderOptions
 
 ENCODED = ("h264", "hevc", "av1")
@@ -101,6 +102,10 @@ def _x264_lookahead(pictures: int) -> dict[str, Any]:
     return {"preset": "balanced", "options": options}
 
 
+def _nvenc_lookahead(pictures: int) -> dict[str, Any]:
+    return {"options": NvidiaEncoderOptions(lookahead=pictures)}
+
+
 BACKENDS = (
     BackendCase(
         "software",
@@ -117,6 +122,7 @@ BACKENDS = (
         refusal=BackendError,
         has_device=True,
         works_in_children=False,
+        lookahead=_nvenc_lookahead,
     ),
     BackendCase(
         "videotoolbox",
@@ -142,6 +148,7 @@ BACKENDS = (
             refusal=BackendError,
             has_device=True,
             works_in_children=False,
+            lookahead=_nvenc_lookahead,
         ),
         marks=pytest.mark.hardware,
     ),

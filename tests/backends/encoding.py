@@ -44,8 +44,9 @@ def needs_encoder(name: str) -> None:
 def nv12_pictures(count: int, width: int = WIDTH, height: int = HEIGHT) -> list[Array]:
     """A moving texture with chroma that differs from place to place, limited range."""
     rng = np.random.default_rng(7)
-    coarse = rng.integers(40, 200, (height // 8 + 16, width // 8 + 32))
-    texture = np.kron(coarse, np.ones((8, 8))) + rng.normal(0, 3, (height + 128, width + 256))
+    shape = (height + 128, width + 256)
+    coarse = rng.integers(40, 200, (-(-shape[0] // 8), -(-shape[1] // 8)))
+    texture = np.kron(coarse, np.ones((8, 8)))[: shape[0], : shape[1]] + rng.normal(0, 3, shape)
     luma = np.clip(texture, 16, 235).astype(np.uint8)
     rows, columns = np.mgrid[0 : height // 2, 0 : width // 2]
     pictures = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from typing import Any
 from unittest.mock import patch
@@ -16,8 +16,10 @@ from tests.backends.faults import Faults, Kind, PlantedBug
 from tests.emulators import build
 from tests.emulators.control import Emulator
 
-_CALL = "cuvidDecodePicture"
-_REFUSAL, _ILLEGAL_ADDRESS = 1, 700  # CUDA_ERROR_INVALID_VALUE and one that sticks
+# The call that gives a picture to the driver, and what it answers when it refuses one:
+# CUDA_ERROR_INVALID_VALUE, NV_ENC_ERR_INVALID_PARAM.
+_CALLS = {"cuvidDecodePicture": 1, "nvEncEncodePicture": 8}
+_ILLEGAL_ADDRESS = 700  # an error of CUDA that sticks
 
 
 @contextmanager
@@ -34,7 +36,11 @@ def emulated_drivers() -> Iterator[None]:
     names = {
         "VIDEOHW_LIBCUDA": str(folder / "libcuda.so.1"),
         "VIDEOHW_LIBNVCUVID": str(folder / "libnvcuvid.so.1"),
+        "VIDEOHW_LIBNVIDIA_ENCODE": str(folder / "libnvidia-encode.so.1"),
         "VIDEOHW_EMULATOR_NVDEC": "newer",
+        # The suite's pictures are smaller than any chip takes, and its sessions more.
+        "VIDEOHW_EMULATOR_NVENC_CAPS": "WIDTH_MIN=16,HEIGHT_MIN=16",
+        "VIDEOHW_EMULATOR_NVENC_SESSIONS": "64",
         "VIDEOHW_EMULATOR_JPEG_POLLS": "3",
     }
     from videohw.nvidia.capabilities import forget
@@ -66,7 +72,10 @@ def calls_of(name: str) -> int:
 
 
 class EmulatedFaults(Faults):
-    """Faults in the emulated decoder, picture by picture."""
+    """Faults in the emulated decoder and encoder, picture by picture.
+
+    Each is planned for both; a test has pictures for one of them.
+    """
 
     def __init__(self, emulator: Emulator) -> None:
         super().__init__()
@@ -78,11 +87,12 @@ class EmulatedFaults(Faults):
 
     @property
     def hits(self) -> list[tuple[Kind, int]]:  # type: ignore[override]
-        now = [
-            planned
-            for planned, times in zip(self._kinds, self._emulator.hits(), strict=True)
-            if times
-        ]
+        found = iter(self._emulator.hits())
+        now = []
+        for kind, after in self._kinds:
+            # A stall is one fault of either call, the others are one of each.
+            times = [next(found) for _ in range(1 if kind == "stall" else len(_CALLS))]
+            now += [(kind, after)] if any(times) else []
         return [*self._before, *now]
 
     @hits.setter
@@ -93,9 +103,13 @@ class EmulatedFaults(Faults):
         if kind == "bug":
             self._bugs.append(self._made + after)
             return
-        how = {"refuse": ("fail", _REFUSAL), "lost": ("sticky", _ILLEGAL_ADDRESS)}
         self._kinds.append((kind, after))
-        self._emulator.fault(_CALL, *how.get(kind, ("stall", 0)), first=after + 1)
+        if kind == "stall":
+            self._emulator.fault("|".join(_CALLS), kind, 0, first=after + 1)
+            return
+        for call, refusal in _CALLS.items():
+            how = ("fail", refusal) if kind == "refuse" else ("sticky", _ILLEGAL_ADDRESS)
+            self._emulator.fault(call, *how, first=after + 1)
 
     def disarm(self) -> None:
         self._before = self.hits
@@ -114,8 +128,8 @@ class EmulatedFaults(Faults):
             time.sleep(0.002)
         return True
 
-    def frame_made(self) -> None:
-        """A frame is made of a picture that was decoded: a planted bug hits here."""
+    def output_made(self) -> None:
+        """A frame or packet is made of what the driver gave: a planted bug hits here."""
         number = self._made
         self._made += 1
         if number in self._bugs:
@@ -126,16 +140,28 @@ class EmulatedFaults(Faults):
 @contextmanager
 def nvidia_faults() -> Iterator[Faults]:
     """Faults in the sessions on the emulated drivers, while the context lasts."""
+    from videohw.nvidia.encoder_order import PacketOrder
     from videohw.nvidia.frames import FrameMaker
+    from videohw.packet_layout import PacketLayout
 
     faults = EmulatedFaults(Emulator(_folder()))
-    real = FrameMaker.make
+    real, real_packet = FrameMaker.make, PacketOrder.packet
 
     def make(maker: FrameMaker, *arguments: Any, **named: Any) -> Any:
-        faults.frame_made()
+        faults.output_made()
         return real(maker, *arguments, **named)
 
-    with patch.object(FrameMaker, "make", make):
+    def packet(order: PacketOrder, *arguments: Any) -> Any:
+        try:
+            faults.output_made()
+        except PlantedBug as bug:
+            with patch.object(PacketLayout, "lay_out", side_effect=bug):
+                return real_packet(order, *arguments)
+        return real_packet(order, *arguments)
+
+    with ExitStack() as patches:
+        patches.enter_context(patch.object(FrameMaker, "make", make))
+        patches.enter_context(patch.object(PacketOrder, "packet", packet))
         try:
             yield faults
         finally:

@@ -64,6 +64,9 @@ def blocked(request: pytest.FixtureRequest, backend: BackendCase, faults: Faults
     else:
         session = encoder = backend.encoder("h264", 64, 64, low_latency=True, max_in_flight=30)
         submit = lambda timeout: encoder.submit(PICTURE, timeout=timeout)  # noqa: E731
+        submit(0)
+        # Else the codec may take one more picture when the queue was full already.
+        assert faults.wait_until_stalled(PATIENCE_SECONDS)
         while True:
             try:
                 submit(0)

@@ -38,7 +38,10 @@ RAW_FORMATS = {"h264": "h264", "hevc": "hevc", "av1": "obu"}
 def boxed_record(name: str, packets: list[Packet]) -> bytes:
     """The configuration record that libavformat makes when it puts these packets into MP4."""
     av = pytest.importorskip("av", reason="PyAV is not installed")
-    stream = io.BytesIO(b"".join(packet.data for packet in packets))
+    data = b"".join(packet.data for packet in packets)
+    if name != "av1":  # it takes the first zero of a long start code for the end of a set
+        data = b"".join(b"\0\0\1" + nal for nal in annexb_to_nals(data))
+    stream = io.BytesIO(data)
     file = io.BytesIO()
     with (
         av.open(stream, format=RAW_FORMATS[name]) as source,
@@ -64,10 +67,11 @@ def test_extradata_is_the_record_that_libavformat_makes(
     if input_format == "p010":
         pictures = [picture.astype(np.uint16) << 8 for picture in pictures]
     with backend.encoder(encoded, WIDTH, HEIGHT, input=input_format) as encoder:
-        assert encoder.extradata is None
-        assert encoder.parameter_sets is None
+        # Nothing before the first keyframe, or already what it will be.
+        early = encoder.extradata, encoder.parameter_sets
         packets = encode(encoder, pictures)
         ours = encoder.extradata
+        assert early in ((None, None), (ours, encoder.parameter_sets))
     assert ours is not None
     theirs = boxed_record(encoded, packets)
     if encoded == "hevc":
@@ -142,6 +146,7 @@ def test_length_prefixed_holds_the_units_of_annexb(backend: BackendCase, encoded
 
 
 def test_av1_packets_are_temporal_units(backend: BackendCase) -> None:
+    needs_encoder(backend, "av1")
     with backend.encoder("av1", 64, 64, gop=4) as encoder:
         packets = encode(encoder, nv12_pictures(12, 64, 64))
     for packet in packets:
@@ -220,8 +225,8 @@ def test_the_keyframe_flag_is_what_other_decoders_see(
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_our_own_decoder_agrees(backend: BackendCase, encoded: str, layout: str) -> None:
     """Sets, layout, order and flags make the way back without any other knowledge."""
-    pictures = nv12_pictures(9, 64, 64)
-    with backend.encoder(encoded, 64, 64, layout=layout, gop=3) as encoder:
+    pictures = nv12_pictures(9, 160, 144)
+    with backend.encoder(encoded, 160, 144, layout=layout, gop=3) as encoder:
         packets = encode(encoder, pictures)
         record = encoder.extradata if layout == "length_prefixed" else None
     given_layout = "annexb" if encoded == "av1" else layout

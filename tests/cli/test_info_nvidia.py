@@ -123,7 +123,8 @@ def test_a_device(folder: Path) -> None:
     assert device["uuid"].startswith("GPU-")
     assert device["conversion"] is None
     line = next(line for line in seen.text.splitlines() if "NVIDIA Test 9000" in line)
-    assert line.split() == ["0", "9.0", "80", "GiB", "7", "yes", *device["name"].split()]
+    assert line.split() == ["0", "9.0", "80", "GiB", "7", "2", "yes", *device["name"].split()]
+    assert (device["encoders"], device["encoding"]) == (2, None)
     assert f"device 0  {device['uuid']}" in seen.text
     assert [seen.taken(codec) for codec in ("h264", "hevc", "av1")] == [
         "nvidia", "nvidia", "software",
@@ -141,6 +142,23 @@ def test_a_device(folder: Path) -> None:
     ]
     assert hevc["details"]["p010"]["max_width"] == 8192
     assert seen.report["problems"] == []
+
+
+def test_a_device_without_an_encoder(folder: Path) -> None:
+    seen = with_driver(folder, NVENC="h100")
+    (device,) = seen.report["devices"]
+    assert (device["encoders"], device["encoding"]) == (
+        None, "device 0 has no encoder, as its driver says",
+    )  # fmt: skip
+    assert "encodes nothing  device 0 has no encoder" in seen.text
+
+
+def test_a_container_without_libnvidia_encode(folder: Path) -> None:
+    """It decodes all the same."""
+    missing = {"VIDEOHW_LIBNVIDIA_ENCODE": "/nowhere/libnvidia-encode.so.1"}
+    seen = with_driver(folder, only=missing)
+    assert seen.taken("h264") == "nvidia"
+    assert "/nowhere/libnvidia-encode.so.1" in seen.report["devices"][0]["encoding"]
 
 
 def test_kernels_need_a_newer_driver(folder: Path) -> None:

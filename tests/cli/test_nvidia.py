@@ -63,12 +63,27 @@ def test_decode_on_a_device_by_its_uuid(device: dict[str, str]) -> None:
     assert uuid in missing.stderr
 
 
+@pytest.mark.parametrize("name", ["h264", "hevc"])
+def test_transcode_on_the_device(device: dict[str, str], tmp_path: Path, name: str) -> None:
+    target = tmp_path / "o.mp4"
+    words = ("transcode", H264, target, "--codec", name, "--backend", "nvidia")
+    ran = videohw_command(device, *words)
+    assert ran.returncode == 0, ran.stderr
+    assert "decoder  nvidia, as asked" in ran.stdout
+    assert "encoder  nvidia" in ran.stdout
+    with videohw.open(target) as video:
+        assert video.codec == name
+        assert sum(1 for _ in video) == 25
+
+
 def test_transcode_asks_for_another_encoder(device: dict[str, str], tmp_path: Path) -> None:
+    """Where the device has none, such as the one of the traces."""
+    device = {**device, "VIDEOHW_EMULATOR_NVENC": "h100"}
     target = tmp_path / "o.mp4"
     words = ("transcode", H264, target, "--codec", "h264", "--backend", "nvidia")
     refused = videohw_command(device, *words)
     assert refused.returncode == 1
-    assert "the nvidia backend decodes only" in refused.stderr
+    assert "device 0 has no encoder" in refused.stderr
     assert "encoder_backend" in refused.stderr
     assert not target.exists()
     ran = videohw_command(device, *words, "--encoder-backend", "software")
@@ -81,11 +96,25 @@ def test_transcode_asks_for_another_encoder(device: dict[str, str], tmp_path: Pa
 
 def test_transcode_takes_what_there_is(device: dict[str, str], tmp_path: Path) -> None:
     device = {name: value for name, value in device.items() if name != "VIDEO_HW_BACKENDS"}
+    device["VIDEOHW_EMULATOR_NVENC"] = "h100"
     ran = videohw_command(device, "transcode", H264, tmp_path / "o.mp4", "--codec", "h264")
     assert ran.returncode == 0, ran.stderr
     decoder = next(line for line in ran.stdout.splitlines() if "decoder  nvidia; " in line)
     assert "not videotoolbox: nvidia comes first" in decoder
-    assert "not nvidia: the nvidia backend decodes only" in ran.stdout
+    assert "not nvidia: device 0 has no encoder" in ran.stdout
+
+
+@pytest.mark.parametrize("suffix", ["h264", "h265"])
+def test_encode(device: dict[str, str], tmp_path: Path, suffix: str) -> None:
+    raw, target = tmp_path / "in.yuv", tmp_path / f"out.{suffix}"
+    raw.write_bytes(bytes(range(256)) * (160 * 144 * 3 // 2 * 5 // 256))
+    ran = videohw_command(
+        device, "encode", raw, target, "--size", "160x144", "--format", "i420", "--fps", "25",
+        "--backend", "nvidia", "--bitrate", "1M",
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    with videohw.open(target) as video:
+        assert sum(1 for _ in video) == 5
 
 
 def test_no_device_and_hardware_required() -> None:

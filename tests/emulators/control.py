@@ -29,7 +29,7 @@ class Controls:
         self._library.videohw_emulator_clear_faults.restype = c.c_long
 
     def fault(self, call: str, kind: str, value: int, first: int = 1, count: int = 1) -> None:
-        """Calls of ``call`` (``*``: all) fail, from the ``first`` on, ``count`` of them.
+        """Calls of ``call`` (``*``: all, ``A|B``: both) fail, from ``first`` on, ``count`` of them.
 
         ``kind``: ``fail`` and ``sticky`` with a result code, ``stall`` with milliseconds, 0 until
         the plan ends. ``count`` 0 is for ever.

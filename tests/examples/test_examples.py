@@ -6,6 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+import videohw
+from tests.emulators import build
+from tests.emulators.control import environment
 from tests.files.clips import Recipe, make, witness
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -13,10 +18,16 @@ EXAMPLES = ROOT / "examples"
 MAX_LINES = 60
 
 
-def run(name: str, *arguments: object, cwd: Path, data: bytes | None = None) -> str:
+def run(
+    name: str,
+    *arguments: object,
+    cwd: Path,
+    data: bytes | None = None,
+    variables: dict[str, str] | None = None,
+) -> str:
     ran = subprocess.run(
         [sys.executable, str(EXAMPLES / name), *map(str, arguments)],
-        cwd=cwd, input=data, capture_output=True, timeout=100, check=False,
+        cwd=cwd, env=variables, input=data, capture_output=True, timeout=100, check=False,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr.decode()
     return ran.stdout.decode()
@@ -69,6 +80,30 @@ def check_live(lines: list[str], backend: str, joins: list[int]) -> None:
 def test_live_encoder(tmp_path: Path) -> None:
     lines = run("live_encoder.py", 4, "software", cwd=tmp_path).splitlines()
     check_live(lines, "software", [0, 10, 40, 70, 100])
+
+
+@pytest.fixture(scope="module")
+def device() -> dict[str, str]:
+    """The environment of a process that finds an emulated device."""
+    reason = build.missing()
+    if reason:
+        pytest.skip(reason)
+    return environment(build.built())
+
+
+def test_live_encoder_on_a_device(device: dict[str, str], tmp_path: Path) -> None:
+    lines = run("live_encoder.py", 4, "nvidia", cwd=tmp_path, variables=device).splitlines()
+    check_live(lines, "nvidia", [0, 10, 40, 70, 100])
+
+
+@pytest.mark.parametrize("name", ["out.h264", "out.h265"])
+def test_gpu_transcode(device: dict[str, str], tmp_path: Path, name: str) -> None:
+    clip = make(tmp_path / "clip.mp4", Recipe(b_frames=2, size=(160, 144)))
+    lines = run("gpu_transcode.py", clip, name, cwd=tmp_path, variables=device).splitlines()
+    assert lines[0].startswith("24 pictures of 160x144 as ")
+    assert lines[1] == f"{24 * 160 * 144} pixels, of which 0 bytes went through the host"
+    with videohw.open(tmp_path / name, backend="software") as video:
+        assert sum(1 for _ in video) == 24
 
 
 def test_examples_are_short_and_each_has_a_test() -> None:

@@ -19,7 +19,8 @@ def collect() -> list[dict[str, Any]]:
     """One dict for each device, in the driver's order; for a backend that is available.
 
     ``conversion`` is None where the kernels that convert pixels run, else why they do not, with
-    ``hint``. ``engines`` counts the device's decoders, None where the driver does not say.
+    ``hint``. ``engines`` counts the device's decoders and ``encoders`` its encoders, None where
+    the driver does not say; ``encoding`` is None where it encodes anything, else why it does not.
     """
     from .. import _cuda
 
@@ -38,8 +39,22 @@ def _asked(cuda: Any, information: Any) -> dict[str, Any]:
     except VideoHwError as error:
         found |= {"conversion": str(error.args[0]), "hint": error.hint}
     answers = capabilities(backend="nvidia", device=information.ordinal)
-    counts = [answer["decoders"] for each in answers for answer in each.details.values() if answer]
-    return found | {"engines": max(counts, default=None), "capabilities": answers}
+    counts = [
+        answer["decoders"]
+        for each in answers
+        if each.direction == "decode"
+        for answer in each.details.values()
+        if answer
+    ]
+    encoding = [each for each in answers if each.direction == "encode"]
+    caps = [each.details["caps"] for each in encoding if each.supported]
+    encoders = max((each.get("NUM_ENCODER_ENGINES", 0) for each in caps), default=0)
+    return found | {
+        "engines": max(counts, default=None),
+        "encoders": encoders or None,
+        "encoding": None if caps else encoding[0].reason,
+        "capabilities": answers,
+    }
 
 
 def show(console: Console, devices: Sequence[dict[str, Any]]) -> None:
@@ -49,7 +64,7 @@ def show(console: Console, devices: Sequence[dict[str, Any]]) -> None:
     console.heading("NVIDIA devices")
     columns = (
         Column("device", right=True), Column("compute"), Column("memory", right=True),
-        Column("decoders", right=True), Column("RGB"), Column("name"),
+        Column("NVDEC", right=True), Column("NVENC", right=True), Column("RGB"), Column("name"),
     )  # fmt: skip
     rows = [
         (
@@ -57,6 +72,7 @@ def show(console: Console, devices: Sequence[dict[str, Any]]) -> None:
             ".".join(map(str, each["compute_capability"])),
             f"{each['memory_bytes'] / _GIB:.0f} GiB",
             str(each["engines"] or "?"),
+            "no" if each["encoding"] else str(each["encoders"] or "?"),
             "no" if each["conversion"] else "yes",
             each["name"],
         )
@@ -69,6 +85,8 @@ def show(console: Console, devices: Sequence[dict[str, Any]]) -> None:
 
 def _words(device: dict[str, Any]) -> list[tuple[str, str]]:
     said = [(f"device {device['ordinal']}", device["uuid"])]
+    if device["encoding"]:
+        said.append(("encodes nothing", device["encoding"]))
     if device["conversion"]:
         said += [
             ("no RGB", device["conversion"]),

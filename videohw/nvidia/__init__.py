@@ -1,4 +1,4 @@
-"""The NVIDIA backend: NVDEC behind the same sessions, on the driver that the machine has.
+"""The NVIDIA backend: NVDEC and NVENC behind the same sessions, on the driver that the machine has.
 
 Importing this module loads no driver: that comes when the machine is probed or a session opens.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ..errors import UnsupportedConfig
 from ..types import DecoderConfig, EncoderConfig
 from .capabilities import NAME, capabilities, probe
 
@@ -27,9 +26,7 @@ def open_decoder(config: DecoderConfig) -> DecoderSession:
 
 
 def open_encoder(config: EncoderConfig) -> EncoderSession:
-    """:class:`~videohw.errors.UnsupportedConfig`: this backend decodes only."""
-    raise UnsupportedConfig(
-        f"the nvidia backend does not encode {config.codec}",
-        argument="backend",
-        hint='backend="software", or "auto" to take the first that can',
-    )
+    """An encoder session; :class:`~videohw.errors.UnsupportedConfig` for what the device lacks."""
+    from .encoder import open_session
+
+    return open_session(config)

@@ -1,4 +1,4 @@
-"""What NVDEC on a device can decode, asked of the driver and never assumed.
+"""What NVDEC on a device can decode, asked of the driver and never assumed; and the backend's word.
 
 Owns: the numbers of cuvid for codecs and formats, the cache of answers. Must not know: sessions.
 Nothing here raises because something is missing; the answer says so.
@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from ..errors import BackendError, VideoHwError
 from ..types import BackendStatus, Capability
+from . import encoder_capabilities
 
 NAME: Final = "nvidia"
 # cudaVideoCodec.
@@ -87,22 +88,23 @@ def capabilities(
 ) -> Capability:
     """What the device does with ``codec``; asked once for each device and codec.
 
-    ``formats`` are those of the frames as they come, sizes those of 4:2:0 with 8 bits;
-    ``details`` has the driver's answer for each format.
+    Decoding: ``formats`` are those of the frames as they come, sizes those of 4:2:0 with 8 bits;
+    ``details`` has the driver's answer for each format. Encoding: see
+    :func:`~videohw.nvidia.encoder_capabilities.capability`.
     """
     reason = missing()
     if reason is not None:
         return _refusal(codec, direction, reason[0])
-    if direction == "encode":
-        return _refusal(codec, direction, "the nvidia backend decodes only")
-    if codec in _WITHHELD:
+    if direction == "decode" and codec in _WITHHELD:
         return _refusal(codec, direction, _WITHHELD[codec])
-    if codec not in CODECS:
+    if direction == "decode" and codec not in CODECS:
         return _refusal(codec, direction, f"NVDEC has no {codec}")
     from .. import _cuda
 
     try:
         opened = _cuda.device(device)
+        if direction == "encode":
+            return encoder_capabilities.capability(codec, opened)
         return _asked(codec, opened.ordinal, opened.context)
     except VideoHwError as error:
         failed = isinstance(error, BackendError)
@@ -112,6 +114,7 @@ def capabilities(
 def forget() -> None:
     """Ask the devices again from here on."""
     _asked.cache_clear()
+    encoder_capabilities.forget()
 
 
 def _refusal(codec: str, direction: Literal["decode", "encode"], reason: str) -> Capability:

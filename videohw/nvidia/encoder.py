@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final
 
-from .. import _cuda, _nvenc
+from .. import _cuda, _nv, _nvenc
 from ..backend import (
     Account,
     EncoderItem,
@@ -22,7 +22,6 @@ from ..backend import (
 from ..core_changed import CoreChanged
 from ..errors import UnsupportedConfig, VideoHwError
 from ..open_sessions import when_all_are_closed
-from ..pixel_format import FORMATS
 from ..session import Control, Session
 from ..session import Drain as DrainRequest
 from ..types import EncoderConfig, Packet
@@ -37,6 +36,7 @@ from .encoder_cores import (
     checked_settings,
     opened,
     pushed,
+    queue_bytes,
     reconfigured,
 )
 from .encoder_failures import of_call, of_loss, stuck, wrong_size
@@ -53,10 +53,8 @@ _OUR_OWN: Final = -1
 def open_session(config: EncoderConfig) -> NvidiaEncoderSession:
     """A running encoder for ``config``; UnsupportedCodec or UnsupportedConfig when it cannot."""
     options = options_of(config.options)
-    if options.context is None:
-        device = _cuda.device(config.device)
-    else:
-        device = _cuda.adopt(options.context)
+    context = options.context
+    device = _cuda.device(config.device) if context is None else _cuda.adopt(context)
     settings = checked_settings(config, device)
     changes = _nvenc.Changes()
     return NvidiaEncoderSession(opened(settings, device, changes), device, changes)
@@ -78,13 +76,14 @@ class NvidiaEncoderSession(Session[EncoderItem, Packet]):
         # Packets come from the first until that is drained; pictures go to the last.
         self._cores: deque[EncoderCore] = deque([made.core])
         self._waiting: list[Prepared] = []  # made for switches that have not come
+        self._useless: list[EncoderCore] = []  # made for switches that failed
         self._order = PacketOrder(made, self.account)
         self._order.begins_with(made.core.core.parameter_sets())
         self._next_serial = 0
         self._host_bytes = 0
         super().__init__(
             CoreChanged(changes),
-            max_ready=config.max_in_flight, max_queued_bytes=_queue_bytes(config),
+            max_ready=config.max_in_flight, max_queued_bytes=queue_bytes(config),
         )  # fmt: skip
 
     # Input
@@ -106,7 +105,7 @@ class NvidiaEncoderSession(Session[EncoderItem, Packet]):
             super().push(items)
             for item in items:
                 if isinstance(item, SessionSwitch):
-                    self._max_queued_bytes = _queue_bytes(item.config)
+                    self._max_queued_bytes = queue_bytes(item.config)
                 elif isinstance(item, InputPicture):
                     self.account.submitted += 1
 
@@ -184,8 +183,8 @@ class NvidiaEncoderSession(Session[EncoderItem, Packet]):
         return self._order.parameter_sets
 
     def describe(self) -> dict[str, Any]:
-        """What is coded with now: the device, the API of its driver, formats, the kinds of rate
-        control whose numbers change without a keyframe, and what was done so far."""
+        """What is coded with now, the kinds of rate control whose numbers change without a
+        keyframe, and what was done so far."""
         settings = self._active.settings
         device, config = self._information, settings.config
         found: dict[str, Any] = {
@@ -217,6 +216,10 @@ class NvidiaEncoderSession(Session[EncoderItem, Packet]):
             else:
                 assert isinstance(item, DrainRequest), "an encoder is not reset"
                 self._drain_core(item.number)
+        # A picture right behind a switch that failed lay in that encoder's buffers until here.
+        for core in self._useless:
+            core.close()
+        self._useless.clear()
         self._release_errors()
 
     def _send_picture(self, item: InputPicture) -> None:
@@ -252,7 +255,7 @@ class NvidiaEncoderSession(Session[EncoderItem, Packet]):
         except VideoHwError as error:
             self._refuse(switch, self._next_serial, error)
             if prepared.change is None:
-                prepared.core.close()
+                self._useless.append(prepared.core)
             return
         old = self._active
         if prepared.change is not None and prepared.core is old.core:
@@ -287,6 +290,8 @@ class NvidiaEncoderSession(Session[EncoderItem, Packet]):
         return sum(core.core.queued() for core in self._cores)
 
     def _join(self, seconds: float) -> None:
+        if _nv.forked():
+            return  # its threads are not here, and its lock may be held for ever
         for core in self._cores:
             core.join(self._changes, seconds)
 
@@ -393,7 +398,3 @@ class NvidiaEncoderSession(Session[EncoderItem, Packet]):
             self.meter.delivered(output)
         if isinstance(output, VideoHwError) and output.fatal:
             self._failed = True
-
-
-def _queue_bytes(config: EncoderConfig) -> int:
-    return config.max_in_flight * FORMATS[config.input].frame_bytes(config.width, config.height)

@@ -30,7 +30,8 @@ def capability(codec: str, device: Any) -> Capability:
     ``formats`` are those that an encoder takes, sizes those of the driver. ``details``: the
     ``profiles`` by their names here and the ``presets``, NVENC's ``api`` version and all ``caps``
     by the driver's names, the ``buffer_formats`` that it reads, and in ``switch_reconfigures``
-    the kinds of rate control whose numbers change without a keyframe.
+    the kinds of rate control whose numbers change without a keyframe; ``device_input``: it reads
+    pictures in device memory.
     """
     try:
         told = answers(codec, device)
@@ -56,6 +57,7 @@ def capability(codec: str, device: Any) -> Capability:
         "buffer_formats": tuple(sorted(told.formats)),
         "caps": MappingProxyType(dict(told.caps)),
         "switch_reconfigures": live_rates(told),
+        "device_input": True,
     }
     return Capability(
         NAME, codec, "encode", supported=True, hardware=True,

@@ -75,10 +75,15 @@ class Aom : public Encoder {
         frame->format = format_of(settings);
         if (av_frame_get_buffer(frame, 0) < 0)
             return false;
-        for (int i = 0; i < 3; ++i)
-            for (int y = 0; y < picture.plane[i].height; ++y)
+        for (int i = 0; i < 3; ++i) {
+            // Of a buffer for larger pictures the beginning of each row and plane is the picture.
+            int rows = i ? settings.height / 2 : settings.height;
+            int columns = i ? settings.width / 2 : settings.width;
+            auto row_bytes = static_cast<std::size_t>(columns) * (settings.depth > 8 ? 2 : 1);
+            for (int y = 0; y < rows; ++y)
                 std::memcpy(frame->data[i] + static_cast<std::ptrdiff_t>(frame->linesize[i]) * y,
-                            picture.plane[i].row(y), picture.plane[i].pitch);
+                            picture.plane[i].row(y), row_bytes);
+        }
         frame->pts = count++;
         bool key = order.type == PictureType::idr || order.type == PictureType::i;
         frame->pict_type = key ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;

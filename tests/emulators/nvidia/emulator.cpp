@@ -69,8 +69,9 @@ Result sticky_answer(const char *name)
 Fault *due(const char *name)
 {
     Fault *found = nullptr;
+    const std::string named = "|" + std::string(name) + "|";
     for (Fault &fault : state().faults) {
-        if (fault.call != "*" && fault.call != name)
+        if (fault.call != "*" && ("|" + fault.call + "|").find(named) == std::string::npos)
             continue;
         long number = ++fault.seen;
         bool is_due = number >= fault.first && (!fault.count || number < fault.first + fault.count);
@@ -364,7 +365,8 @@ bool set_laziness(const std::string &how)
     return true;
 }
 
-// "CALL@FIRST=KIND:VALUE", "CALL@FIRSTxCOUNT=KIND:VALUE"; COUNT 0 is for ever, CALL may be *.
+// "CALL@FIRST=KIND:VALUE", "CALL@FIRSTxCOUNT=KIND:VALUE"; COUNT 0 is for ever, CALL may be *, or
+// several with | between.
 // KIND: fail and sticky with a result code, stall with milliseconds, 0 until the plan changes.
 bool add_fault(const std::string &text)
 {
