@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TREE = ROOT / "build" / "mutants"
 TABLE = ROOT / "tools" / "mutants.txt"
 COPIED = ("videohw", "tests", "kernels", "pyproject.toml", "setup.py", ".ci")
-MODULES = ("_cuda", "_nv")
+MODULES = ("_cuda", "_nv", "_nvenc")
 # A mutant may hang; the slowest tests that are named take a fifth of this on a quiet machine.
 LIMIT_SECONDS = 120
 SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
@@ -52,7 +52,9 @@ class Mutant:
             return ()  # tests of VideoToolbox compile videohw._vt by themselves
         if self.path.endswith("_cuda.pyx"):
             return ("_cuda",)
-        return MODULES if "/cuda_" in self.path else ("_nv",)
+        if "/cuda_" in self.path:
+            return MODULES
+        return ("_nvenc",) if "nvenc" in self.path else ("_nv",)
 
 
 def read_table(text: str) -> Iterator[Mutant]:

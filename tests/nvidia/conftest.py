@@ -69,6 +69,7 @@ def losing(driver: Emulator) -> Iterator[Emulator]:
 
 # They lose contexts on purpose, which leaves this process with handles that nobody can give back.
 _LAST = ("test_decode_faults", "test_decode_stalls")
+_LAST_OF_ALL = ("test_encode_faults", "test_encode_stalls")  # those leave encoders behind too
 
 
 # Last of all hooks: pytest itself puts tests together that share a fixture of the session.
@@ -77,7 +78,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that break the driver's state come last."""
     items.sort(
         key=lambda item: (
+            item.path.stem in _LAST_OF_ALL,
             item.path.stem in _LAST
-            or (item.path.parent.name == "backends" and "nvidia" in item.nodeid)
+            or (item.path.parent.name == "backends" and "nvidia" in item.nodeid),
         )
     )

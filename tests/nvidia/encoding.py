@@ -1,0 +1,240 @@
+"""An encoding session on the emulated drivers, from its opening to its end, as the fault tests
+run it again and again."""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+from unittest.mock import patch
+
+import av
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from tests.backends.nvidia import emulated_drivers
+from tests.emulators import build
+from tests.emulators.control import Emulator
+from videohw import Encoder
+from videohw.errors import SessionClosed, VideoHwError
+from videohw.types import ConstantBitrate, ConstantQp, Packet
+
+PATIENCE_SECONDS = 60.0
+SETTLE_SECONDS = 10.0
+ENCODE = "libnvidia-encode.so.1"
+WIDTH, HEIGHT = 192, 128
+
+
+@contextmanager
+def emulated_encoders(**settings: object) -> Iterator[Emulator]:
+    """Have this process load the emulated drivers with an encoder; skips where they cannot be
+    built. ``settings``: of ``Emulator.encoding``."""
+    reason = build.missing(ENCODE)
+    if reason:
+        pytest.skip(reason)
+    emulator = Emulator(build.built(ENCODE))
+    known = {
+        "NVENC": "consumer", "NVENC_VERSION": "13.0", "NVENC_SESSIONS": 64, "NVENC_RAW": 0,
+        "NVENC_LIMIT_CODE": 10,
+        "NVENC_LOOKAHEAD": "burst", "NVENC_DEFERS": 0,
+    }  # fmt: skip
+    name = {"VIDEOHW_LIBNVIDIA_ENCODE": str(emulator.folder / ENCODE)}
+    with emulated_drivers(), patch.dict(os.environ, name):
+        emulator.encoding(**{**known, **settings})
+        forget_answers()
+        try:
+            yield emulator
+        finally:
+            emulator.encoding(**known)
+            forget_answers()
+
+
+def forget_answers() -> None:
+    """Have devices be asked again for what they encode."""
+    from videohw.nvidia.encoder_capabilities import forget
+
+    forget()
+
+
+def picture(number: int, width: int = WIDTH, height: int = HEIGHT) -> npt.NDArray[np.uint8]:
+    """An NV12 picture: a gradient that moves, and in the first rows a level that tells which."""
+    made = np.full((height * 3 // 2, width), 128, np.uint8)
+    made[:height] = (np.arange(width)[None, :] + 3 * number) % 160 + 40
+    made[: height // 4] = level(number)
+    return made
+
+
+def level(number: int) -> int:
+    """The luma of the first rows of a picture."""
+    return 30 + (number * 24) % 192
+
+
+def decoded(packets: list[Packet], codec: str) -> list[tuple[int, npt.NDArray[np.uint8]]]:
+    """(pts, luma) of every picture, by libavcodec, in the order of presentation."""
+    context = av.CodecContext.create(codec, "r")
+    found = []
+    for each in packets:
+        coded = av.Packet(each.data)
+        coded.pts, coded.dts = each.pts, each.dts
+        found += context.decode(coded)
+    found += context.decode(None)
+    return [(int(frame.pts), _luma(frame)) for frame in found]
+
+
+def _luma(frame: av.VideoFrame) -> npt.NDArray[np.uint8]:
+    plane = frame.planes[0]
+    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+    return rows[: frame.height, : frame.width]
+
+
+def check_pictures(packets: list[Packet], codec: str, numbers: dict[int, int]) -> None:
+    """Every packet's picture is the one that was submitted at its pts: ``numbers`` by pts."""
+    found = decoded(packets, codec)
+    assert [pts for pts, _ in found] == sorted(each.pts for each in packets)
+    for pts, luma in found:
+        mean = float(luma[: luma.shape[0] // 4 - 2].mean())
+        assert abs(mean - level(numbers[pts])) < 6, (pts, mean, level(numbers[pts]))
+
+
+def check_times(packets: list[Packet]) -> None:
+    """Decoding times increase and are never late."""
+    times = [each.dts for each in packets]
+    assert times == sorted(set(times))
+    assert all(each.dts <= each.pts for each in packets)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What is encoded, and how."""
+
+    name: str
+    codec: str = "h264"
+    pictures: int = 8
+    arguments: tuple[tuple[str, Any], ...] = ()
+    switches: tuple[tuple[int, dict[str, Any]], ...] = ()  # before a picture, what changes
+    on_device: bool = False
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def encoder(self) -> Encoder:
+        """An encoder for it on the emulated driver."""
+        return Encoder(
+            self.codec, WIDTH, HEIGHT, fps=30, backend="nvidia", max_in_flight=6,
+            **{"rate_control": ConstantQp(20, 20, 20), **dict(self.arguments)},
+        )  # fmt: skip
+
+
+PLAIN = Scenario("plain")
+RATED = (("rate_control", ConstantBitrate(600_000)),)
+RATES = {"rate_control": ConstantBitrate(300_000)}
+SCENARIOS = (
+    PLAIN,
+    Scenario("reordered", "hevc", 9, (("b_frames", 2),)),
+    Scenario("on-device", on_device=True),
+    Scenario("switched", "h264", 8, RATED, ((2, RATES), (6, {"preset": "fastest"}))),
+)
+
+
+@dataclass
+class Outcome:
+    """What came of a scenario, in order; the errors have no traceback."""
+
+    packets: list[Packet] = field(default_factory=list)
+    errors: list[VideoHwError] = field(default_factory=list)
+    summary: dict[str, Any] | None = None
+
+    @property
+    def fatal(self) -> bool:
+        return any(error.fatal for error in self.errors)
+
+    def add(self, error: VideoHwError) -> None:
+        cause: BaseException | None = error
+        while cause is not None:
+            cause = cause.with_traceback(None).__context__
+        self.errors.append(error)
+
+
+def run(scenario: Scenario) -> Outcome:
+    """Open, encode, flush, encode again, flush, close."""
+    outcome = Outcome()
+    try:
+        with scenario.encoder() as encoder:
+            half = scenario.pictures // 2
+            _submitted(encoder, scenario, range(half), outcome)
+            _flushed(encoder, outcome)
+            _submitted(encoder, scenario, range(half, scenario.pictures), outcome)
+            _flushed(encoder, outcome)
+            outcome.summary = encoder.summary()
+    except VideoHwError as error:  # of opening
+        outcome.add(error)
+    return outcome
+
+
+def _submitted(encoder: Encoder, scenario: Scenario, numbers: range, outcome: Outcome) -> None:
+    from videohw import SwitchRequest
+
+    for number in numbers:
+        for before, changes in scenario.switches:
+            if before == number:
+                try:
+                    encoder.request_session_switch(SwitchRequest(changes))
+                except SessionClosed:
+                    return
+                except VideoHwError as error:
+                    outcome.add(error)
+        try:
+            encoder.submit(_given(picture(number), scenario.on_device), number)
+        except SessionClosed:  # after an error that ended the session
+            return
+        except VideoHwError as error:
+            outcome.add(error)
+
+
+def _given(pixels: npt.NDArray[np.uint8], on_device: bool) -> Any:
+    if not on_device:
+        return pixels
+    from videohw import _cuda
+
+    return _cuda.device(0).upload(pixels)
+
+
+def _flushed(encoder: Encoder, outcome: Outcome) -> None:
+    while not outcome.fatal:
+        try:
+            outcome.packets += encoder.flush(PATIENCE_SECONDS)
+            return
+        except VideoHwError as error:
+            outcome.add(error)
+    with suppress(SessionClosed):
+        while (packet := encoder.try_reap()) is not None:
+            outcome.packets.append(packet)
+
+
+def release(emulator: Emulator, left_before: frozenset[str] = frozenset()) -> set[str]:
+    """Let go of every device; the kinds of handles still open when the last encoder had ended.
+
+    ``left_before``: kinds that earlier losses of a device left open.
+    """
+    from videohw import _cuda
+
+    _cuda.release_devices()
+    began = time.monotonic()
+    collected = False
+    while left := set(emulator.open()) - left_before:
+        waited = time.monotonic() - began
+        if waited > SETTLE_SECONDS:
+            break
+        if waited > 0.2 and not collected:
+            gc.collect()
+            collected = True
+        time.sleep(0.001)
+    return left

@@ -1,0 +1,157 @@
+"""Sessions on NVENC as a whole: their number, a device that is lost, drivers that lack something,
+ten thousand pictures, times by lookahead, closing with work under way."""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from tests.emulators.control import Emulator
+from tests.nvidia.encoding import (
+    HEIGHT,
+    WIDTH,
+    check_pictures,
+    check_times,
+    emulated_encoders,
+    forget_answers,
+    picture,
+    release,
+)
+from videohw import Encoder, NvidiaEncoderOptions, capabilities
+from videohw.errors import BackendError, UnsupportedCodec
+from videohw.types import ConstantQp
+
+QP = ConstantQp(20, 20, 20)
+PICTURES = 10_000
+# What the process may grow by over the second half of them.
+FLAT_BYTES = 4 << 20
+
+
+@pytest.fixture
+def encoding(driver: Emulator) -> Iterator[Emulator]:
+    """The emulated drivers; a test leaves no handle and no misuse behind."""
+    with emulated_encoders() as emulator:
+        emulator.streams("late")
+        release(emulator)
+        with emulator.clean():
+            yield emulator
+            emulator.clear_faults()
+            assert release(emulator) == set()
+
+
+def opened(codec: str = "h264", **given: object) -> Encoder:
+    return Encoder(
+        codec, WIDTH, HEIGHT, fps=30, backend="nvidia", rate_control=QP,
+        **given,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("code", [10, 21])
+def test_no_session_left_is_said_so(encoding: Emulator, code: int) -> None:
+    assert capabilities("h264", "nvidia")  # asked before, with a session
+    with opened(), opened():
+        encoding.encoding(NVENC_SESSIONS=2, NVENC_LIMIT_CODE=code)
+        with pytest.raises(BackendError, match="no encoder session left") as refused:
+            opened()
+    assert refused.value.code == code
+    assert refused.value.hint is not None
+    assert "close some encoders" in refused.value.hint
+    with opened() as encoder:
+        assert len(list(encoder.encode([picture(0)]))) == 1
+
+
+def test_a_device_without_an_encoder(encoding: Emulator) -> None:
+    encoding.encoding(NVENC="h100")
+    forget_answers()
+    with pytest.raises(UnsupportedCodec, match="no encoder"):
+        opened()
+
+
+@pytest.mark.parametrize("version", ["12.1", "13.0"])
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+def test_both_versions_of_the_api(encoding: Emulator, version: str, codec: str) -> None:
+    encoding.encoding(NVENC_VERSION=version)
+    forget_answers()
+    with opened(codec, b_frames=2) as encoder:
+        packets = list(encoder.encode(picture(number) for number in range(12)))
+        assert encoder.summary()["nvenc"] == version
+    check_pictures(packets, codec, {pts: pts for pts in range(12)})
+    check_times(packets)
+
+
+def test_an_older_driver_is_refused_with_the_one_needed(encoding: Emulator) -> None:
+    from videohw import _nvenc
+
+    encoding.encoding(NVENC_VERSION="11.1")
+    forget_answers()
+    assert _nvenc.max_version() == (11, 1)
+    reason, hint = _nvenc.problem() or ("", "")
+    assert "11.1" in reason
+    assert "530" in hint
+    with pytest.raises(BackendError, match=r"12\.1 is the oldest"):
+        _nvenc.api_version()
+
+
+@pytest.mark.parametrize("ahead", ["burst", "lag", "seed"])
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+def test_what_the_encoder_holds_back_comes(encoding: Emulator, codec: str, ahead: str) -> None:
+    encoding.encoding(NVENC_LOOKAHEAD=ahead, NVENC_DEFERS=1)
+    options = NvidiaEncoderOptions(lookahead=8)
+    with opened(codec, b_frames=2, options=options) as encoder:
+        for first in (0, 20):
+            numbers = range(first, first + 20)
+            packets = list(encoder.encode((picture(number), number) for number in numbers))
+            assert sorted(each.pts for each in packets) == list(range(first, first + 20))
+            check_pictures(packets, codec, {pts: pts for pts in range(first, first + 20)})
+    # Closed with pictures inside.
+    with opened(codec, b_frames=2, options=options) as encoder:
+        for number in range(5):
+            encoder.submit(picture(number), number)
+
+
+def resident_bytes() -> int:
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_ten_thousand_pictures_in_flat_memory(encoding: Emulator) -> None:
+    encoding.encoding(NVENC_RAW=1)
+    given = np.full((HEIGHT * 3 // 2, WIDTH), 90, np.uint8)
+    seen, halfway = 0, 0
+    with opened(b_frames=1) as encoder:
+        for _ in encoder.encode(given for _ in range(PICTURES)):
+            seen += 1
+            if seen == PICTURES // 2:
+                gc.collect()
+                halfway = resident_bytes()
+        grown = resident_bytes() - halfway
+        summary = encoder.summary()
+    assert seen == PICTURES
+    assert grown < FLAT_BYTES
+    assert summary["copied_in"] == 0
+    assert summary["plain_packets"] <= 1
+
+
+def test_close_does_not_wait_for_what_is_queued(encoding: Emulator) -> None:
+    encoder = opened()
+    for number in range(6):
+        encoder.submit(picture(number), number)
+    began = time.monotonic()
+    encoder.close()
+    encoder.close()
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("call", ["nvEncEncodePicture", "nvEncLockBitstream"])
+def test_a_busy_driver_is_asked_again(encoding: Emulator, call: str) -> None:
+    busy = 18 if call == "nvEncEncodePicture" else 13  # NV_ENC_ERR_ENCODER_BUSY, _LOCK_BUSY
+    encoding.fault(call, "fail", busy, 2, 3)
+    with opened() as encoder:
+        packets = list(encoder.encode(picture(number) for number in range(6)))
+        assert encoder.summary()["busy"] == 3
+    check_pictures(packets, "h264", {pts: pts for pts in range(6)})

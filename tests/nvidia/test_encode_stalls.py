@@ -1,0 +1,104 @@
+"""A call of the driver that does not come back while encoding: who waits is told within the bound,
+``close`` returns, and when the call does come back, all is given back and a new session works."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+
+from tests.backends.waiting import Call, wait_for
+from tests.emulators.control import Emulator
+from tests.nvidia.encoding import (
+    PLAIN,
+    SCENARIOS,
+    Scenario,
+    emulated_encoders,
+    picture,
+    release,
+    run,
+)
+from videohw import Encoder
+from videohw.errors import DeviceLost, SessionClosed
+from videohw.nvidia import encoder_cores
+from videohw.types import Packet
+
+STUCK_SECONDS = 0.1
+STALL_MILLISECONDS = 60_000
+# close() gives threads that are not stuck 10 seconds; those that are, none.
+BOUND_SECONDS = 9.0
+CALLS = (
+    "nvEncOpenEncodeSessionEx 1", "nvEncInitializeEncoder 1", "nvEncCreateInputBuffer 2",
+    "nvEncLockInputBuffer 15", "nvEncUnlockInputBuffer 2", "nvEncEncodePicture 1",
+    "nvEncEncodePicture 4", "nvEncLockBitstream 1", "nvEncLockBitstream 3",
+    "nvEncUnlockBitstream 2",
+)  # fmt: skip
+
+OPENING = ("nvEncOpenEncodeSessionEx", "nvEncInitializeEncoder", "nvEncCreateInputBuffer")
+
+
+@pytest.fixture
+def encoding(driver: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+    """The emulated drivers, with a short bound for what is stuck."""
+    monkeypatch.setattr(encoder_cores, "STUCK_SECONDS", STUCK_SECONDS)
+    with emulated_encoders(NVENC_SESSIONS=10_000) as emulator:
+        emulator.streams("late")
+        emulator.clear_faults()
+        release(emulator, frozenset(emulator.open()))
+        emulator.forget()
+        yield emulator
+        emulator.clear_faults()
+
+
+def told(encoder: Encoder) -> list[Packet | DeviceLost]:
+    """What a flush without an end gives, or the error that ends the session."""
+    try:
+        return list(encoder.flush())
+    except DeviceLost as error:
+        return [error.with_traceback(None)]
+
+
+def encode_with_a_stall(emulator: Emulator, scenario: Scenario, place: str) -> None:
+    """What waits ends, and the session closes, while the call is stalled."""
+    call, first = place.split()
+    emulator.fault(call, "stall", STALL_MILLISECONDS, int(first))
+    began = time.monotonic()
+    if call in OPENING:
+        with pytest.raises(DeviceLost, match="did not come back"):
+            scenario.encoder()
+        assert time.monotonic() - began < BOUND_SECONDS
+        return
+    encoder = scenario.encoder()
+    with suppress(SessionClosed):
+        for number in range(5):
+            encoder.submit(picture(number), number)
+    outputs = Call(lambda: told(encoder)).join()
+    assert time.monotonic() - began < BOUND_SECONDS
+    # A buffer that is not locked again is missed by the next picture only.
+    if len(outputs) < 5 or call != "nvEncLockInputBuffer":
+        (error,) = outputs
+        assert isinstance(error, DeviceLost)
+        assert "did not come back" in str(error)
+    wait_for(lambda: bool(emulator.stalled()))
+    began = time.monotonic()
+    encoder.close()
+    assert time.monotonic() - began < BOUND_SECONDS
+
+
+@pytest.mark.parametrize("place", CALLS)
+@pytest.mark.parametrize("scenario", SCENARIOS[:2], ids=str)
+def test_a_stalled_call_ends_every_wait(encoding: Emulator, scenario: Scenario, place: str) -> None:
+    before = frozenset(encoding.open())
+    run(scenario)  # what is asked once for the process
+    release(encoding, before)
+    encoding.forget()
+    encode_with_a_stall(encoding, scenario, place)
+    encoding.clear_faults()
+    assert release(encoding, before) == set()
+    assert encoding.misuses() == []
+    again = run(PLAIN)
+    assert len(again.packets) == PLAIN.pictures
+    assert again.errors == []
+    assert release(encoding, before) == set()

@@ -1,0 +1,232 @@
+"""Session switches on NVENC: reconfigured where the driver takes it, else a new encoder that was
+opened before; no packet is lost, pts stay, dts increase, generations tell who coded what."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.emulators.control import Emulator
+from tests.nvidia.encoding import (
+    HEIGHT,
+    PATIENCE_SECONDS,
+    WIDTH,
+    check_pictures,
+    check_times,
+    emulated_encoders,
+    picture,
+    release,
+)
+from videohw import Encoder, NvidiaEncoderOptions, SwitchMode, SwitchRequest
+from videohw.errors import BackendError, Backpressure, InvalidInput, VideoHwError
+from videohw.types import ConstantBitrate, ConstantQp, Packet
+
+REFUSES = 8  # NV_ENC_ERR_INVALID_PARAM
+
+
+@pytest.fixture
+def encoding(driver: Emulator) -> Iterator[Emulator]:
+    """The emulated drivers; a test leaves no handle and no misuse behind."""
+    with emulated_encoders() as emulator:
+        emulator.streams("late")
+        release(emulator)
+        with emulator.clean():
+            yield emulator
+            emulator.clear_faults()
+            assert release(emulator) == set()
+
+
+def opened(**given: Any) -> Encoder:
+    settings = {"rate_control": ConstantBitrate(400_000), "codec": "h264", **given}
+    return Encoder(width=WIDTH, height=HEIGHT, fps=30, backend="nvidia", **settings)
+
+
+def encoded(
+    encoder: Encoder, count: int, requests: dict[int, SwitchRequest], forced: set[int] | None = None
+) -> tuple[list[Packet], list[VideoHwError]]:
+    """Packets and errors of ``count`` pictures, with requests before some of them."""
+    packets: list[Packet] = []
+    errors: list[VideoHwError] = []
+    for number in range(count):
+        if number in requests:
+            encoder.request_session_switch(requests[number])
+        submit(encoder, number, number in (forced or ()), packets, errors)
+        while (packet := taken(encoder, errors)) is not None:
+            packets.append(packet)
+    while True:
+        try:
+            return [*packets, *encoder.flush(PATIENCE_SECONDS)], errors
+        except VideoHwError as error:
+            errors.append(error)
+
+
+def submit(
+    encoder: Encoder, number: int, forced: bool, packets: list[Packet], errors: list[VideoHwError]
+) -> None:
+    given = picture(number, encoder.width, encoder.height)
+    while True:
+        try:
+            encoder.submit(given, number, force_keyframe=forced, timeout=PATIENCE_SECONDS)
+        except Backpressure:
+            packet = taken(encoder, errors)
+            packets += [] if packet is None else [packet]
+        else:
+            return
+
+
+def taken(encoder: Encoder, errors: list[VideoHwError]) -> Packet | None:
+    while True:
+        try:
+            return encoder.try_reap()
+        except VideoHwError as error:
+            errors.append(error)
+
+
+def check(packets: list[Packet], count: int, codec: str = "h264") -> None:
+    assert sorted(each.pts for each in packets) == list(range(count))
+    check_times(packets)
+    check_pictures(packets, codec, {pts: pts for pts in range(count)})
+
+
+def test_a_bitrate_changes_without_a_keyframe(encoding: Emulator) -> None:
+    with opened() as encoder:
+        request = SwitchRequest({"rate_control": ConstantBitrate(200_000)})
+        packets, errors = encoded(encoder, 12, {5: request})
+        summary = encoder.summary()
+    assert errors == []
+    check(packets, 12)
+    assert [each.keyframe for each in packets] == [True] + [False] * 11
+    assert [each.generation for each in packets] == [0] * 5 + [1] * 7
+    assert summary["reconfigured"] == 1
+    assert summary["switch"]["state"] == "active"
+    assert encoding.report()["calls"].get("nvEncReconfigureEncoder") == 1
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+def test_another_preset_takes_another_encoder(encoding: Emulator, codec: str) -> None:
+    with opened(codec=codec, b_frames=2) as encoder:
+        packets, errors = encoded(encoder, 14, {6: SwitchRequest({"preset": "fastest"})})
+        assert encoder.summary()["preset"] == "NV_ENC_PRESET_P1_GUID"
+    assert errors == []
+    check(packets, 14, codec)
+    by_pts = sorted(packets, key=lambda each: each.pts)
+    assert [each.keyframe for each in by_pts] == [pts in (0, 6) for pts in range(14)]
+    assert [each.generation for each in by_pts] == [0] * 6 + [1] * 8
+    assert encoding.report()["calls"]["nvEncOpenEncodeSessionEx"] >= 2
+
+
+def test_a_size_within_the_largest_is_reconfigured(encoding: Emulator) -> None:
+    options = NvidiaEncoderOptions(max_width=WIDTH, max_height=HEIGHT)
+    with Encoder(
+        "h264",
+        160,
+        96,
+        fps=30,
+        backend="nvidia",
+        options=options,
+        rate_control=ConstantQp(20, 20, 20),
+    ) as encoder:
+        request = SwitchRequest({"width": WIDTH, "height": HEIGHT})
+        packets, errors = encoded(encoder, 10, {4: request})
+        assert encoder.summary()["reconfigured"] == 1
+    assert errors == []
+    assert [each.keyframe for each in packets] == [number in (0, 4) for number in range(10)]
+    assert [each.extradata is not None for each in packets] == [n in (0, 4) for n in range(10)]
+    check(packets, 10)
+
+
+def test_a_refused_change_keeps_what_was(encoding: Emulator) -> None:
+    encoding.fault("nvEncReconfigureEncoder", "fail", REFUSES, 1, 1)
+    with opened() as encoder:
+        request = SwitchRequest({"rate_control": ConstantBitrate(200_000)})
+        packets, errors = encoded(encoder, 12, {5: request})
+        assert encoder.summary()["switch"]["state"] == "failed"
+        (error,) = errors
+        assert isinstance(error, BackendError)
+        assert (error.call, error.code, error.fatal) == ("nvEncReconfigureEncoder", REFUSES, False)
+        check(packets, 12)
+        assert {each.generation for each in packets} == {0}
+        # The next one is made.
+        more, errors = encoded_after(encoder, 12, 6, request)
+        assert errors == []
+        assert {each.generation for each in more} == {2}
+
+
+def encoded_after(
+    encoder: Encoder, first: int, count: int, request: SwitchRequest
+) -> tuple[list[Packet], list[VideoHwError]]:
+    encoder.request_session_switch(request)
+    numbers = range(first, first + count)
+    return list(encoder.encode((picture(number), number) for number in numbers)), []
+
+
+def test_pictures_of_a_size_that_was_refused_end_in_errors(encoding: Emulator) -> None:
+    encoding.fault("nvEncReconfigureEncoder", "fail", REFUSES, 1, 1)
+    options = NvidiaEncoderOptions(max_width=WIDTH, max_height=HEIGHT)
+    with Encoder(
+        "h264",
+        160,
+        96,
+        fps=30,
+        backend="nvidia",
+        options=options,
+        rate_control=ConstantQp(20, 20, 20),
+    ) as encoder:
+        for number in range(3):
+            encoder.submit(picture(number, 160, 96), number)
+        encoder.request_session_switch(SwitchRequest({"width": WIDTH, "height": HEIGHT}))
+        encoder.submit(picture(3), 3)
+        errors: list[VideoHwError] = []
+        packets: list[Packet] = []
+        while len(packets) < 3 or len(errors) < 2:
+            try:
+                packet = encoder.reap_timeout(PATIENCE_SECONDS)
+            except VideoHwError as error:
+                errors.append(error)
+            else:
+                assert packet is not None
+                packets.append(packet)
+        encoder.submit(picture(4, 160, 96), 4)
+        packets += encoder.flush(PATIENCE_SECONDS)
+        assert encoder.summary()["reasons"] == {"error": 1}
+    assert [each.pts for each in packets] == [0, 1, 2, 4]
+    assert isinstance(errors[0], BackendError)
+    assert isinstance(errors[1], InvalidInput)
+    assert "failed" in str(errors[1])
+
+
+def test_what_cannot_be_opened_changes_nothing(encoding: Emulator) -> None:
+    with opened() as encoder:
+        encoding.encoding(NVENC_SESSIONS=1)
+        with pytest.raises(BackendError, match="no encoder session left") as refused:
+            encoder.request_session_switch(SwitchRequest({"preset": "fastest"}))
+        assert refused.value.code == 10
+        packets, errors = encoded(encoder, 4, {})
+    assert errors == []
+    check(packets, 4)
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+def test_a_storm_of_switches_and_keyframes(encoding: Emulator, codec: str) -> None:
+    chance = random.Random(7)
+    count = 40
+    requests = {}
+    for number in range(1, count):
+        changes: dict[str, Any] = {
+            "rate_control": ConstantBitrate(chance.randrange(2, 9) * 100_000)
+        }
+        if chance.random() < 0.2:
+            changes["preset"] = chance.choice(["fastest", "fast", "balanced"])
+        mode = SwitchMode.DRAIN_THEN_SWAP if chance.random() < 0.1 else SwitchMode.IMMEDIATE
+        requests[number] = SwitchRequest(changes, mode)
+    forced = {number for number in range(count) if chance.random() < 0.2}
+    with opened(codec=codec, b_frames=1) as encoder:
+        packets, errors = encoded(encoder, count, requests, forced)
+    assert errors == []
+    check(packets, count, codec)
+    by_pts = sorted(packets, key=lambda each: each.pts)
+    assert [each.generation for each in by_pts] == list(range(count))
+    assert all(each.keyframe for each in by_pts if each.pts in forced)
