@@ -3,15 +3,16 @@
 The plain loop (``nvenc_loop.cpp``) makes the calls that a picture needs and nothing else, on one
 thread for each session; this library and PyAV's ``h264_nvenc`` code the same pictures, one session
 on a thread each, and drop each packet. On an encoder that costs next to nothing (``--emulator``:
-the emulated driver in its raw mode, which neither compresses nor reads more of a picture than its
-checksum) what is left is the work around it. Timed from the first picture to the last packet;
-opening is not counted. Bytes copied are those of pictures into NVENC's buffers and of packets out
-of them, by this process.
+the emulated driver in its raw mode, which neither compresses nor reads more of a picture than a
+few bytes) what is left is the work around it; with ``--picture-us`` its one engine takes that long
+for a picture, as a chip's would, and what is left is what does not overlap with that. Timed from
+the first picture to the last packet; opening is not counted. Bytes copied are those of pictures
+into NVENC's buffers and of packets out of them, by this process.
 
 With a device, without ``--emulator``: how fast it codes.
 
-usage: python -m benchmarks.nvenc [--emulator] [--size 1920x1080] [--frames N] [--sessions 1,4,8]
-           [--rounds N] [--only NAME,...]
+usage: python -m benchmarks.nvenc [--emulator [--picture-us N]] [--size 1920x1080] [--frames N]
+           [--sessions 1,4,8] [--rounds N] [--only NAME,...]
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -76,23 +78,21 @@ def pictures(job: Job) -> list[Any]:
 
 def plain_loop(job: Job, program: Path, mode: str) -> Run:
     """The loop in C."""
-    before = os.times()
     words = (job.width, job.height, job.frames, job.sessions, mode, DEPTH)
     done = subprocess.run(
         [str(program), *map(str, words)], check=True, capture_output=True, text=True
     )
-    after = os.times()
     rows = [line.split() for line in done.stdout.splitlines()]
-    cpu = sum(after[2:4]) - sum(before[2:4])
     return Run(
-        max(float(row[0]) for row in rows), cpu, sum(int(row[1]) for row in rows),
-        sum(int(row[2]) for row in rows),
+        max(float(row[0]) for row in rows), sum(float(row[3]) for row in rows),
+        sum(int(row[1]) for row in rows), sum(int(row[2]) for row in rows),
     )  # fmt: skip
 
 
 def on_threads(job: Job, open_session: Callable[[], Any], work: Callable[[Any], int]) -> Run:
     """Run ``work`` on that many sessions at once, each on a thread; packets are counted there."""
-    ready = threading.Barrier(job.sessions)
+    cpu_at_start: list[float] = []
+    ready = threading.Barrier(job.sessions, lambda: cpu_at_start.append(time.process_time()))
     took: list[float] = []
     sizes: list[int] = []
     sessions: list[Any] = []
@@ -111,14 +111,13 @@ def on_threads(job: Job, open_session: Callable[[], Any], work: Callable[[Any], 
             ready.abort()
 
     threads = [threading.Thread(target=one) for _ in range(job.sessions)]
-    cpu = time.process_time()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    cpu = time.process_time() - cpu
     if failures:
         raise failures[0]
+    cpu = time.process_time() - cpu_at_start[0]
     copied = None
     if hasattr(sessions[0], "summary"):
         copied = sum(session.summary()["host_bytes"] for session in sessions)
@@ -161,7 +160,7 @@ def pyav(job: Job, mode: str) -> Run:
     def open_session() -> Any:
         context = av.CodecContext.create("h264_nvenc", "w")
         context.width, context.height, context.pix_fmt = job.width, job.height, "nv12"
-        context.framerate, context.time_base = FPS, "1/30"
+        context.framerate, context.time_base = Fraction(FPS), Fraction(1, FPS)
         context.options = {"preset": "p1", "bf": "0", "delay": str(DEPTH - 1)}
         context.open()
         return context
@@ -223,15 +222,14 @@ def compiled(folder: str) -> Path:
     return program
 
 
-def environment_of(emulator: bool) -> dict[str, str]:
+def environment_of(emulator: bool, picture_us: int) -> dict[str, str]:
     """Of the runs: with the emulated driver in raw mode, or as it is."""
     if not emulator:
         return dict(os.environ)
     from tests.emulators import build
     from tests.emulators.control import environment
 
-    # Streams do their work at once, and the host's copies are not checked: only the calls cost.
-    return environment(build.built(), NVENC_RAW="1", STREAMS="early")
+    return environment(build.built(), NVENC_RAW="1", NVENC_PICTURE_US=picture_us, STREAMS="early")
 
 
 def measured(
@@ -281,6 +279,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, usage=__doc__)
     parser.add_argument("--emulator", action="store_true")
+    parser.add_argument("--picture-us", type=int, default=0)
     parser.add_argument("--size", default="1920x1080")
     parser.add_argument("--frames", type=int, default=1000)
     parser.add_argument("--sessions", default="1,4,8")
@@ -298,7 +297,7 @@ def main() -> None:
         print(json.dumps(vars(run)))
         return
     width, height = map(int, given.size.split("x"))
-    environment = environment_of(given.emulator)
+    environment = environment_of(given.emulator, given.picture_us)
     only = {each for each in given.only.split(",") if each}
     print(HEADER)
     for sessions in map(int, given.sessions.split(",")):

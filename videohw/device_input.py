@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes as c
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any, Final
 
 import numpy as np
@@ -239,7 +240,7 @@ def _shaped(
     for index, plane in enumerate(planes):
         name = "frame" if len(planes) == 1 else f"frame plane {names[index]}"
         shape = layout.plane_shape(index, width, height)
-        interleaved = (shape[0], int(np.prod(shape[1:])))
+        interleaved = (shape[0], prod(shape[1:]))
         pairs = len(shape) == 3 and not layout.channels_first
         check_shape(plane.shape, (shape, interleaved) if pairs else (shape,), name, layout)
         inner = _packed(shape[1:], item) if not layout.channels_first else (plane.strides[1], item)

@@ -10,6 +10,7 @@ import ctypes
 import sys
 from dataclasses import dataclass
 from fractions import Fraction
+from math import prod
 from typing import Any, Final
 
 import numpy as np
@@ -247,7 +248,7 @@ def _separate_planes(
         _check_dtype(array, name, layout)
         shape = layout.plane_shape(index, width, height)
         # The UV plane of nv12 is often kept as rows of interleaved samples.
-        interleaved = (shape[0], int(np.prod(shape[1:])))
+        interleaved = (shape[0], prod(shape[1:]))
         check_shape(
             array.shape, (shape, interleaved) if len(shape) == 3 else (shape,), name, layout
         )
@@ -277,7 +278,7 @@ def _cut(
     start = 0
     for index in range(first, len(layout.planes)):
         shape = layout.plane_shape(index, width, height)
-        count = int(np.prod(shape))
+        count = prod(shape)
         views.append(flat[start : start + count].reshape(shape))
         start += count
     return tuple(views)

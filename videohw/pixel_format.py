@@ -7,6 +7,7 @@ in little-endian order. ``i420`` is ``yuv420p`` under the name a caller asks for
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 import numpy.typing as npt
@@ -57,9 +58,7 @@ class PixelFormat:
     def frame_bytes(self, width: int, height: int) -> int:
         """Bytes of a tightly packed picture of ``width`` x ``height`` pixels."""
         item = np.dtype(self.dtype).itemsize
-        return item * sum(
-            int(np.prod(self.plane_shape(i, width, height))) for i in range(len(self.planes))
-        )
+        return item * sum(prod(self.plane_shape(i, width, height)) for i in range(len(self.planes)))
 
 
 _Y = Plane()

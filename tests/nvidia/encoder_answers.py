@@ -36,7 +36,7 @@ _LEVELS = {
     "h264": {}, "hevc": {"LEVEL_MIN": 30, "LEVEL_MAX": 186},
     "av1": {"LEVEL_MIN": 0, "LEVEL_MAX": 19},
 }  # fmt: skip
-_ROOTS = {
+STRUCTS = {
     "encodeConfig": "NV_ENC_CONFIG", "rcParams": "NV_ENC_RC_PARAMS",
     "encodeCodecConfig": "NV_ENC_CODEC_CONFIG", "h264Config": "NV_ENC_CONFIG_H264",
     "hevcConfig": "NV_ENC_CONFIG_HEVC", "av1Config": "NV_ENC_CONFIG_AV1", "constQP": "NV_ENC_QP",
@@ -93,7 +93,7 @@ def largest(name: str, api: tuple[int, int]) -> int:
     owner = "NV_ENC_INITIALIZE_PARAMS"
     for part in parts[:-1]:
         assert part in structs[owner]["fields"] or owner == "NV_ENC_CODEC_CONFIG", name
-        owner = _ROOTS[part]
+        owner = STRUCTS[part]
     place = structs[owner]["fields"][parts[-1]]
     bits = place[1] if len(place) == 3 else 8 * place[1]
     return (1 << bits) - 1
