@@ -350,6 +350,16 @@ class Session(ABC, Generic[ItemT, ResultT]):
             self._changed.notify_all()
         return head
 
+    def _append(self, output: ResultT | VideoHwError) -> None:
+        """Have ``output`` ready, unless the session failed: that is told once, and is the last."""
+        if self._failed:
+            return
+        self._ready.append(output)
+        if self.meter is not None:
+            self.meter.delivered(output)
+        if isinstance(output, VideoHwError) and output.fatal:
+            self._failed = True
+
     def _hand_out(self, head: ResultT | VideoHwError) -> ResultT:
         if self.meter is not None:
             self.meter.reaped(head)

@@ -37,6 +37,7 @@ ALLOWED: dict[str, set[str]] = {
     "core_changed": set(),
     "types": {"color", "errors"},
     "backend": {"errors", "metrics", "types"},
+    "encoder_session": {"backend", "pixel_format", "session", "types"},
     "fault_policy": {"backend", "errors"},
     "machine": {"arguments", "backend", "errors", "types"},
     "selection": {"backend", "environment", "errors", "types"},
@@ -59,9 +60,9 @@ ALLOWED: dict[str, set[str]] = {
     "session_switch": {"backend", "errors", "types"},
     "software": {
         "backend", "bitstream", "coded_color", "color", "decode_clock", "encoder_input",
-        "environment", "errors", "fault_policy", "frame", "frame_pixels", "packet_layout",
-        "picture_info", "pipeline", "pixel_format", "pixels", "pyav", "ready_outputs", "status",
-        "types", "worker_session",
+        "encoder_session", "environment", "errors", "fault_policy", "frame", "frame_pixels",
+        "packet_layout", "picture_info", "pipeline", "pixel_format", "pixels", "pyav",
+        "ready_outputs", "status", "types", "worker_session",
     },
     "_native": set(),
     "_cuda": {"_native", "errors", "kernels", "status"},
@@ -69,9 +70,9 @@ ALLOWED: dict[str, set[str]] = {
     "_nvenc": {"_cuda", "_native", "errors", "status"},
     "nvidia": {
         "_cuda", "_nv", "_nvenc", "backend", "coded_color", "color", "core_changed",
-        "decode_clock", "device_input", "encoder_input", "errors", "fault_policy", "frame",
-        "frame_pixels", "kernels", "open_sessions", "packet_layout", "pixel_format", "pixels",
-        "ready_outputs", "session", "status", "types",
+        "decode_clock", "device_input", "encoder_input", "encoder_session", "errors",
+        "fault_policy", "frame", "frame_pixels", "kernels", "open_sessions", "packet_layout",
+        "pixel_format", "pixels", "ready_outputs", "session", "status", "types",
     },
     "_vt": {"_native"},
     "apple": {

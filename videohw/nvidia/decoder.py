@@ -364,15 +364,6 @@ class NvidiaDecoderSession(Session[_Item, Frame]):
             self._ledger.undeliverable()
             return unexpected(error)
 
-    def _append(self, output: Frame | VideoHwError) -> None:
-        if self._failed:  # what ended the session is told once, and is the last
-            return
-        self._ready.append(output)
-        if self.meter is not None:
-            self.meter.delivered(output)
-        if isinstance(output, VideoHwError) and output.fatal:
-            self._failed = True
-
     def _release_errors(self) -> None:
         if self._ledger.has_errors:
             for error in self._ledger.released():

@@ -20,11 +20,12 @@ from ..backend import (
     SessionSwitch,
 )
 from ..core_changed import CoreChanged
+from ..encoder_session import QueueOfPictures, queue_bytes
 from ..errors import UnsupportedConfig, VideoHwError
 from ..open_sessions import when_all_are_closed
-from ..session import Control, Session
+from ..session import Control
 from ..session import Drain as DrainRequest
-from ..types import EncoderConfig, Packet
+from ..types import EncoderConfig
 from . import encoder_cores
 from .encoder_capabilities import live_rates
 from .encoder_cores import (
@@ -36,7 +37,6 @@ from .encoder_cores import (
     checked_settings,
     opened,
     pushed,
-    queue_bytes,
     reconfigured,
 )
 from .encoder_failures import of_call, of_loss, stuck, wrong_size
@@ -60,7 +60,7 @@ def open_session(config: EncoderConfig) -> NvidiaEncoderSession:
     return NvidiaEncoderSession(opened(settings, device, changes), device, changes)
 
 
-class NvidiaEncoderSession(Session[EncoderItem, Packet]):
+class NvidiaEncoderSession(QueueOfPictures):
     """An encoder session of the NVIDIA backend (``videohw.backend.EncoderSession``).
 
     Queued input is limited to the bytes of ``max_in_flight`` pictures of the size last pushed.
@@ -98,29 +98,6 @@ class NvidiaEncoderSession(Session[EncoderItem, Packet]):
         if picture.buffer is not None:
             self._host_bytes += picture.memory_bytes
         return Staged(picture, made), picture.memory_bytes
-
-    def push(self, items: Sequence[EncoderItem]) -> None:
-        """Queue pictures, and switches between them; see :meth:`Session.push`."""
-        with self._changed:
-            super().push(items)
-            for item in items:
-                if isinstance(item, SessionSwitch):
-                    self._max_queued_bytes = queue_bytes(item.config)
-                elif isinstance(item, InputPicture):
-                    self.account.submitted += 1
-
-    @property
-    def stream(self) -> int:
-        """How many ends of stream were asked for so far."""
-        return self._drains_requested
-
-    def push_into(self, stream: int, items: Sequence[EncoderItem]) -> bool:
-        """Queue ``items`` and answer True while the stream is ``stream``; else answer False."""
-        with self._changed:
-            if stream != self._drains_requested:
-                return False
-            self.push(items)
-            return True
 
     # Switches
 
@@ -389,12 +366,3 @@ class NvidiaEncoderSession(Session[EncoderItem, Packet]):
     def _release_errors(self) -> None:
         for error in self._order.due():
             self._append(error)
-
-    def _append(self, output: Packet | VideoHwError) -> None:
-        if self._failed:  # what ended the session is told once, and is the last
-            return
-        self._ready.append(output)
-        if self.meter is not None:
-            self.meter.delivered(output)
-        if isinstance(output, VideoHwError) and output.fatal:
-            self._failed = True

@@ -191,11 +191,6 @@ def reconfigured(
     return Prepared(settings, old.core, stage, change)
 
 
-def queue_bytes(config: EncoderConfig) -> int:
-    """Bytes of pictures that may wait."""
-    return config.max_in_flight * FORMATS[config.input].frame_bytes(config.width, config.height)
-
-
 def pushed(item: InputPicture, staged: Staged, active: Prepared) -> None:
     """Queue a picture for the encoder of ``active``."""
     picture = staged.picture

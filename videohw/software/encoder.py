@@ -6,14 +6,13 @@ Must not know: arguments of the public classes; they arrive checked.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from ..backend import Account, EncoderItem, InputPicture, PreparedSwitch, SessionSwitch
+from ..backend import Account, EncoderItem, PreparedSwitch, SessionSwitch
 from ..decode_clock import DecodeClock
+from ..encoder_session import QueueOfPictures, queue_bytes
 from ..errors import InvalidInput, UnsupportedCodec, UnsupportedConfig
 from ..packet_layout import PacketLayout
-from ..pixel_format import FORMATS
 from ..types import Capability, EncoderConfig, Packet
 from ..worker_session import WorkerSession
 from .capabilities import capabilities, live_rates
@@ -78,11 +77,8 @@ def _prepared(
     return Prepared(config, settings, stage, context, **reconfiguring)
 
 
-class SoftwareEncoderSession(WorkerSession[EncoderItem, Packet]):
-    """An encoder session of the software backend (``videohw.backend.EncoderSession``).
-
-    Queued input is limited to the bytes of ``max_in_flight`` pictures of the size last pushed.
-    """
+class SoftwareEncoderSession(QueueOfPictures, WorkerSession[EncoderItem, Packet]):
+    """An encoder session of the software backend (``videohw.backend.EncoderSession``)."""
 
     def __init__(self, opened: Prepared) -> None:
         config = opened.config
@@ -94,7 +90,7 @@ class SoftwareEncoderSession(WorkerSession[EncoderItem, Packet]):
         super().__init__(
             self._coder,
             max_ready=config.max_in_flight,
-            max_queued_bytes=_queue_bytes(config),
+            max_queued_bytes=queue_bytes(config),
             name=f"videohw-encode-{config.codec}",
         )
 
@@ -112,29 +108,6 @@ class SoftwareEncoderSession(WorkerSession[EncoderItem, Packet]):
         stage = self._made_for(switch).stage
         staged = stage.copy(frame)
         return stage.begin(staged), staged.memory_bytes
-
-    def push(self, items: Sequence[EncoderItem]) -> None:
-        """Queue pictures, and switches between them; see :meth:`WorkerSession.push`."""
-        with self._changed:
-            super().push(items)
-            for item in items:
-                if isinstance(item, SessionSwitch):
-                    self._max_queued_bytes = _queue_bytes(item.config)
-                elif isinstance(item, InputPicture):
-                    self.account.submitted += 1
-
-    @property
-    def stream(self) -> int:
-        """How many ends of stream were asked for so far."""
-        return self._drains_requested
-
-    def push_into(self, stream: int, items: Sequence[EncoderItem]) -> bool:
-        """Queue ``items`` and answer True while the stream is ``stream``; else answer False."""
-        with self._changed:
-            if stream != self._drains_requested:
-                return False
-            self.push(items)
-            return True
 
     def prepare(self, config: EncoderConfig, base: SessionSwitch, *, rebuild: bool) -> Prepared:
         """A switch from the settings of ``base`` to ``config``, opened unless it reconfigures."""
@@ -204,7 +177,3 @@ class SoftwareEncoderSession(WorkerSession[EncoderItem, Packet]):
                 hint="open the encoder with a finer time_base, or with as many b_frames as will "
                 "be needed",
             )
-
-
-def _queue_bytes(config: EncoderConfig) -> int:
-    return config.max_in_flight * FORMATS[config.input].frame_bytes(config.width, config.height)

@@ -1,0 +1,51 @@
+"""What every encoder session does alike: pictures queued with switches between them.
+
+Owns: the limit of queued bytes, which picture is the first after a flush. Must not know: how
+pictures are coded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .backend import Account, EncoderItem, InputPicture, SessionSwitch
+from .pixel_format import FORMATS
+from .session import Session
+from .types import EncoderConfig, Packet
+
+
+def queue_bytes(config: EncoderConfig) -> int:
+    """Bytes of pictures that may wait to be coded: ``max_in_flight`` of them."""
+    return config.max_in_flight * FORMATS[config.input].frame_bytes(config.width, config.height)
+
+
+class QueueOfPictures(Session[EncoderItem, Packet]):
+    """The input side of an encoder session (``videohw.backend.EncoderSession``).
+
+    Queued input is limited to the bytes of ``max_in_flight`` pictures of the size last pushed.
+    """
+
+    account: Account
+
+    def push(self, items: Sequence[EncoderItem]) -> None:
+        """Queue pictures, and switches between them; see :meth:`Session.push`."""
+        with self._changed:
+            super().push(items)
+            for item in items:
+                if isinstance(item, SessionSwitch):
+                    self._max_queued_bytes = queue_bytes(item.config)
+                elif isinstance(item, InputPicture):
+                    self.account.submitted += 1
+
+    @property
+    def stream(self) -> int:
+        """How many ends of stream were asked for so far."""
+        return self._drains_requested
+
+    def push_into(self, stream: int, items: Sequence[EncoderItem]) -> bool:
+        """Queue ``items`` and answer True while the stream is ``stream``; else answer False."""
+        with self._changed:
+            if stream != self._drains_requested:
+                return False
+            self.push(items)
+            return True
