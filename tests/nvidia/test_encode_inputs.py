@@ -4,6 +4,7 @@ lies as the driver wants it; registered once, mapped for each picture, behind it
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -134,6 +135,30 @@ def test_memory_that_was_freed_and_came_again_is_registered_anew(encoding: Emula
         summary = encoder.summary()
     assert summary["registered"] >= 1
     assert summary["mapped"] == 6
+
+
+class OfAnotherLibrary:
+    """Device memory that is known by the CUDA array interface only."""
+
+    def __init__(self, array: Any) -> None:
+        self._array = array
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        described: dict[str, Any] = self._array.__cuda_array_interface__
+        return described
+
+
+def test_the_encoder_waits_for_the_producer_of_its_input(encoding: Emulator) -> None:
+    from videohw import _cuda
+
+    device = _cuda.device(0)
+    with opened() as encoder:
+        for number in range(COUNT):
+            encoder.submit(OfAnotherLibrary(device.upload(picture(number))), number)
+        packets = encoder.flush(PATIENCE_SECONDS)
+        assert encoder.summary()["converted"] == 0
+    check(packets)
 
 
 def test_rgb_is_converted_by_one_kernel(encoding: Emulator) -> None:

@@ -350,9 +350,6 @@ inline NvencFailure NvencSession::open_buffers()
     input_rows_ = buffer_rows(settings_.format, settings_.height);
     if (!free_inputs_.empty())
         input_pitch_ = free_inputs_.back()->pitch;
-    capacity_ = std::min<std::size_t>(
-        std::max<std::size_t>(std::size_t{settings_.width} * settings_.height / 4, capacity_),
-        std::size_t{4} << 20);
     return {};
 }
 

@@ -365,6 +365,7 @@ NVENC_GUIDS(NVENC_GUID_VALUE)
 // NvEncodeAPIGetMaxSupportedVersion gives is (major << 4) | minor.
 namespace nvenc_12_1 {
 using namespace nvenc;
+using nvenc::GUID; // and not that of Windows
 #define VIDEOHW_NVENC_API 1201
 #include "nvenc.h"
 #undef VIDEOHW_NVENC_API
@@ -373,6 +374,7 @@ typedef NVENCSTATUS(NVENC_CALL *NvEncodeAPICreateInstance)(NV_ENCODE_API_FUNCTIO
 
 namespace nvenc_13_0 {
 using namespace nvenc;
+using nvenc::GUID; // and not that of Windows
 #define VIDEOHW_NVENC_API 1300
 #include "nvenc.h"
 #undef VIDEOHW_NVENC_API
