@@ -20,6 +20,7 @@ from fuzz.minimise import shortest
 from fuzz.mutate import MUTATIONS, fresh_case
 from fuzz.seeds import clips, join, load, split
 from tests.backends.pcm import PcmStream, Vui, gray_units, joined
+from tests.backends.waiting import wait_for
 from videohw.backend import Account
 from videohw.decoder import Decoder
 from videohw.fault_policy import PictureLedger, Verdict
@@ -100,6 +101,14 @@ def test_a_session_that_is_of_no_use_afterwards_is_found(monkeypatch: pytest.Mon
 
 
 def test_a_wait_without_end_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Decoder.submit
+
+    def submit(decoder: Decoder, *arguments: Any, **named: Any) -> None:
+        real(decoder, *arguments, **named)
+        wait_for(lambda: decoder.summary()["ready"] or not decoder.summary()["queued_bytes"])
+
+    # All of a stream may be queued before the worker has its first turn.
+    monkeypatch.setattr(Decoder, "submit", submit)
     monkeypatch.setattr(Decoder, "reap_timeout", lambda *_: None)
     monkeypatch.setattr(Decoder, "try_reap", lambda *_: None)
     shows(replace(CLEAN, max_in_flight=1, payload=STREAM * 30), "no output in")
