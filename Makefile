@@ -14,8 +14,8 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 PYTEST := $(PY) -m pytest
 SOURCES := $(shell find videohw -name '*.pyx' -o -name '*.pxd' -o -name '*.h' -o -name '*.hpp')
-# videohw._vt is of Macs; elsewhere only the tests build it.
-STUBBED = $(filter-out $(if $(filter Darwin,$(shell uname)),,videohw/_vt), \
+# These are of Macs; elsewhere only the tests build them.
+STUBBED = $(filter-out $(if $(filter Darwin,$(shell uname)),,videohw/_vt videohw/_vt_encode), \
 	$(patsubst %.pyx,%,$(shell find videohw -name '*.pyx')))
 SHELL_SCRIPTS := .ci/run $(wildcard tools/*.sh)
 WORKFLOWS := $(wildcard .github/workflows/*.yml)

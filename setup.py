@@ -16,7 +16,7 @@ SAME_FLOATS = [] if sys.platform == "win32" else ["-ffp-contract=off"]
 NATIVE_HEADERS = sorted(glob("videohw/_native/*.h*") + glob("videohw/**/*.pxd", recursive=True))
 NVIDIA = ["_cuda", "_nv", "_nvenc"] if sys.platform in ("linux", "win32") else []
 # Apple's frameworks are part of the system: linked to, but for what macOS 11.0 lacks.
-APPLE = ["_vt"] if sys.platform == "darwin" else []
+APPLE = ["_vt", "_vt_encode"] if sys.platform == "darwin" else []
 FRAMEWORKS = ["CoreFoundation", "CoreMedia", "CoreVideo", "VideoToolbox"]
 CPLUSPLUS = (
     ["/std:c++17", "/EHsc"]

@@ -36,7 +36,7 @@ from tests.apple.facts import (  # noqa: E402
 
 NATIVE = ROOT / "videohw" / "_native"
 PROBE = ROOT / "tests" / "apple" / "probe.pyx"
-MODULES = [ROOT / "videohw" / "_vt.pyx"]
+MODULES = [ROOT / "videohw" / name for name in ("_vt.pyx", "_vt_encode.pyx")]
 CPUS = {"aarch64": "arm64", "x86_64": "x86_64"}
 SYSTEM = "/usr/lib/libSystem.B.dylib"
 # What is of a framework; everything else is the system's C library, C++'s or Python's.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from . import bitstream, color, metrics, pipeline, pixels
+    from .apple.encoder_options import AppleEncoderOptions
     from .apple.options import AppleDecoderOptions
     from .color import ColorSpec
     from .decoder import Decoder
@@ -55,6 +56,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AppleDecoderOptions",
+    "AppleEncoderOptions",
     "BackendError",
     "BackendStatus",
     "Backpressure",
@@ -113,6 +115,7 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "frame": ("Frame",),
     "machine": ("backends", "capabilities"),
+    "apple.encoder_options": ("AppleEncoderOptions",),
     "nvidia.encoder_options": ("NvidiaEncoderOptions", "NvidiaPictureOptions"),
     "nvidia.options": ("NvidiaDecoderOptions",),
     "reader": ("VideoReader", "open"),

@@ -30,11 +30,31 @@ class DecodeClock:
             self._times = deque(pts - duration * n for n in range(self.delay, 0, -1))
         self._times.append(pts)
 
+    def deepen(self, delay: int) -> None:
+        """Let all packets run ``delay`` pictures late, before the first of them."""
+        assert self._last is None, "a packet came already"
+        if self._times is not None and delay > self.delay:
+            first = self._times[self.delay]
+            step = first - self._times[self.delay - 1] if self.delay else 1
+            earliest = self._times[0]
+            more = delay - self.delay
+            self._times.extendleft(earliest - step * n for n in range(1, more + 1))
+        self.delay = max(self.delay, delay)
+
     def next_dts(self) -> int:
         """The dts of the packet that came now."""
         assert self._times is not None, "a packet came before any picture"
         self._last = self._times.popleft()
         return self._last
+
+    def dropped(self, pts: int) -> None:
+        """No packet comes of the picture at ``pts``: those after it do not run later for that."""
+        if self._times is None:
+            return
+        if pts in self._times:
+            self._times.remove(pts)
+        elif len(self._times) > self.delay:
+            self._last = self._times.popleft()
 
     def drained(self) -> None:
         """No packet is owed any more: forget the times of pictures that gave none."""
@@ -58,18 +78,18 @@ class DecodeClock:
     def widen(self, delay: int, pts: int) -> None:
         """Let the packets from the picture at ``pts`` on run ``delay`` pictures late.
 
-        All packets owed are out. The additional times lie evenly between the last dts and
-        ``pts``.
+        The additional times lie evenly between the last dts of the pictures before and ``pts``.
         """
         if delay <= self.delay:
             return
-        floor = self._floor()
+        floor, owed = self._floor(), list(self._times or ())[: -self.delay or None]
         self.delay = delay
         if floor is None:
             self._times = None
             return
         span = pts - floor
-        self._times = deque(floor + span * n // (delay + 1) for n in range(1, delay + 1))
+        times = [floor + span * n // (delay + 1) for n in range(1, delay + 1)]
+        self._times = deque([*owed, *times])
 
     def _floor(self) -> int | None:
         """The dts of the last packet, the last one owed included."""

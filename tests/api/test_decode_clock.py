@@ -80,3 +80,47 @@ def test_before_the_first_picture_there_is_all_the_room() -> None:
     clock.widen(2, -5)
     clock.submitted(-5, 1)
     assert [clock.next_dts() for _ in range(3)] == [-7, -6, -5]
+
+
+def test_a_picture_without_a_packet_leaves_no_gap_behind() -> None:
+    clock = DecodeClock(1)
+    for pts in range(6):
+        clock.submitted(pts, 1)
+    assert [clock.next_dts() for _ in range(3)] == [-1, 0, 1]
+    clock.dropped(4)
+    # Three packets are owed, of 2, 3 and 5; the next stream is as late as this one.
+    assert [clock.next_dts() for _ in range(2)] == [2, 3]
+    for pts in (6, 7):
+        clock.submitted(pts, 1)
+    clock.dropped(1)  # its time was given away: the next one goes in its place
+    assert clock.next_dts() == 6
+
+
+def test_before_any_picture_nothing_is_dropped() -> None:
+    clock = DecodeClock(2)
+    clock.dropped(0)
+    clock.submitted(0, 1)
+    assert [clock.next_dts() for _ in range(3)] == [-2, -1, 0]
+
+
+@pytest.mark.parametrize("delay", [0, 1])
+def test_what_parameter_sets_say_comes_with_the_first_packet(delay: int) -> None:
+    clock = DecodeClock(delay)
+    for pts in (0, 10, 20):
+        clock.submitted(pts, 10)
+    clock.deepen(2)
+    times = [clock.next_dts() for _ in range(3)]
+    assert times == sorted(set(times))
+    assert times[-1] == 0
+    with pytest.raises(AssertionError):
+        clock.deepen(3)
+
+
+def test_a_wider_delay_keeps_what_is_owed() -> None:
+    clock = DecodeClock(0)
+    for pts in (0, 10, 20):
+        clock.submitted(pts, 10)
+    assert clock.next_dts() == 0
+    clock.widen(2, 50)
+    clock.submitted(50, 10)
+    assert [clock.next_dts() for _ in range(5)] == [10, 20, 30, 40, 50]

@@ -18,7 +18,7 @@ from tests.backends.faults import Faults, Kind, PlantedBug
 from tests.emulators import build
 from tests.emulators.control import AppleEmulator
 
-_DECODE = "decode"  # the work on one frame
+_WORK = "work"  # on one frame, whether it is decoded or encoded
 _BAD_DATA, _REMOVED = -12909, -17690
 
 
@@ -50,7 +50,7 @@ def emulator() -> AppleEmulator:
 
 
 class EmulatedFaults(Faults):
-    """Faults in the emulated decoder, picture by picture."""
+    """Faults in the emulated decoder or encoder, picture by picture."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class EmulatedFaults(Faults):
             return
         how = {"refuse": ("fail", _BAD_DATA), "lost": ("gone", _REMOVED)}
         self._kinds.append((kind, after))
-        emulator().fault(_DECODE, *how.get(kind, ("stall", 0)), first=after + 1)
+        emulator().fault(_WORK, *how.get(kind, ("stall", 0)), first=after + 1)
 
     def disarm(self) -> None:
         self._before = self.hits
@@ -95,8 +95,9 @@ class EmulatedFaults(Faults):
             time.sleep(0.002)
         return True
 
-    def frame_made(self) -> None:
-        """A frame is made of a picture that was decoded: a planted bug hits here."""
+    def picture_made(self) -> None:
+        """A frame is made of what was decoded, or a picture goes to the encoder: a planted bug
+        hits here."""
         number = self._made
         self._made += 1
         if number in self._bugs:
@@ -104,19 +105,34 @@ class EmulatedFaults(Faults):
             raise PlantedBug("a planted bug")
 
 
+def lookahead(pictures: int) -> dict[str, Any]:
+    """Arguments of an encoder that holds so many pictures before it codes the first."""
+    from videohw.apple.encoder_options import AppleEncoderOptions
+
+    return {"options": AppleEncoderOptions(max_frame_delay=pictures)}
+
+
 @contextmanager
 def apple_faults() -> Iterator[Faults]:
     """Faults in the sessions on the emulated frameworks, while the context lasts."""
+    from videohw.apple.encoder_order import PacketOrder
     from videohw.apple.frames import FrameMaker
 
     faults = EmulatedFaults()
-    real = FrameMaker.make
+    make_frame, push = FrameMaker.make, PacketOrder.pushed
 
-    def make(maker: FrameMaker, *arguments: Any, **named: Any) -> Any:
-        faults.frame_made()
-        return real(maker, *arguments, **named)
+    def made(maker: FrameMaker, *arguments: Any, **named: Any) -> Any:
+        faults.picture_made()
+        return make_frame(maker, *arguments, **named)
 
-    with patch.object(FrameMaker, "make", make):
+    def pushed(order: PacketOrder, *arguments: Any) -> Any:
+        faults.picture_made()
+        return push(order, *arguments)
+
+    with (
+        patch.object(FrameMaker, "make", made),
+        patch.object(PacketOrder, "pushed", pushed),
+    ):
         try:
             yield faults
         finally:

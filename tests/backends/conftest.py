@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.backends.apple import apple_faults, emulated_frameworks
+from tests.backends.apple import apple_faults, emulated_frameworks, lookahead
 from tests.backends.faults import FaultPlan, Faults, software_faults
 from tests.backends.nvidia import emulated_drivers, no_faults, nvidia_faults
 from videohw.backend import load
@@ -45,7 +45,7 @@ class BackendCase:
     bounds, is libavcodec's to the bit. ``shows_existing_vp9``: it shows a VP9 frame that was
     hidden, which the driver of the recorded device does not. ``works_in_children``: a session can
     be opened in a forked child. ``shows_damaged``: something is shown of a picture that could be
-    decoded in part only.
+    decoded in part only. ``fixes_quantisers``: its encoders take ``ConstantQp``.
     """
 
     name: str
@@ -62,6 +62,7 @@ class BackendCase:
     has_device: bool = False
     works_in_children: bool = True
     shows_damaged: bool = True
+    fixes_quantisers: bool = True
 
     @property
     def encodes(self) -> bool:
@@ -127,10 +128,12 @@ BACKENDS = (
     BackendCase(
         "videotoolbox",
         apple_faults,
+        lookahead=lookahead,
         present=emulated_frameworks,
         id="apple",
         works_in_children=False,
         shows_damaged=False,
+        fixes_quantisers=False,
     ),
     pytest.param(
         BackendCase(
@@ -190,6 +193,13 @@ def needs_encoder(backend: BackendCase, name: str) -> str:
     if reason is not None:
         pytest.skip(f"{backend.name} cannot encode {name}: {reason}")
     return name
+
+
+def needs_input(backend: BackendCase, codec: str, name: str) -> None:
+    """Skips the test when the backend codes no pictures of that format with ``codec``."""
+    (answer,) = (c for c in capabilities(codec, backend.name) if c.direction == "encode")
+    if name not in answer.formats:
+        pytest.skip(f"{backend.name} does not encode {codec} of {name}")
 
 
 def needs_any_encoder(backend: BackendCase) -> None:

@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from tests.backends.conftest import ENCODED, BackendCase, needs_encoder
+from tests.backends.conftest import ENCODED, BackendCase, needs_encoder, needs_input
 from tests.backends.encoding import (
     HEIGHT,
     IDR,
@@ -66,6 +66,7 @@ def test_extradata_is_the_record_that_libavformat_makes(
     pictures = nv12_pictures(5)
     if input_format == "p010":
         pictures = [picture.astype(np.uint16) << 8 for picture in pictures]
+        needs_input(backend, encoded, input_format)
     with backend.encoder(encoded, WIDTH, HEIGHT, input=input_format) as encoder:
         # Nothing before the first keyframe, or already what it will be.
         early = encoder.extradata, encoder.parameter_sets

@@ -31,7 +31,7 @@ APPLE = HERE / "apple"
 CUDA, CUVID, ENCODE = "libcuda.so.1", "libnvcuvid.so.1", "libnvidia-encode.so.1"
 APPLE_LIBRARY = "libvideohw_apple.so"
 NATIVE, DEVICE_SOURCE = ROOT / "videohw" / "_native", ROOT / "kernels" / "nv12_rgb.cu"
-VT_SOURCE = ROOT / "videohw" / "_vt.pyx"
+VT_MODULES = ("_vt", "_vt_encode")
 TRACES = HERE / "traces" / "h100-580" / "caps.json"
 SANITIZED = "libasan" in os.environ.get("LD_PRELOAD", "")
 EXPORTS = NVIDIA / "exports.map"
@@ -59,14 +59,15 @@ KERNEL_FLAGS = (
 SANITIZERS = ("-g", "-fsanitize=address")
 
 
-# Has a process that starts with it find videohw._vt, whichever videohw it finds.
+# Has a process that starts with it find these modules, whichever videohw it finds.
 FINDER = """
 import importlib.util, sys
+PATHS = {paths!r}
 class Finder:
     @staticmethod
     def find_spec(name, path=None, target=None):
-        if name == "videohw._vt":
-            return importlib.util.spec_from_file_location(name, {path!r})
+        if name in PATHS:
+            return importlib.util.spec_from_file_location(name, PATHS[name])
 sys.meta_path.append(Finder)
 """
 
@@ -246,6 +247,20 @@ class Builder:
         of_apple = name == APPLE_LIBRARY
         self.linked(name, objects, libraries, APPLE / "exports.map" if of_apple else EXPORTS)
 
+    def module(self, name: str, target: Path) -> None:
+        """A module of the package, compiled and linked to the emulated frameworks."""
+        native = sorted(NATIVE.glob("*.h*")) + sorted((ROOT / "videohw").rglob("*.pxd"))
+        source, code = pyx(name), target.with_name(f"{name}.cpp")
+        cython = [sys.executable, "-m", "cython", "--cplus", "-3", f"-I{ROOT}", source]
+        self.step(code, cython, [source, *native])
+        include = [f"-I{NATIVE}", f"-I{NATIVE.parent}", f"-I{sysconfig.get_path('include')}"]
+        flags = ["-std=c++17", "-O1", "-g1", "-fPIC", "-fvisibility=hidden", "-pthread", "-w"]
+        command = [
+            self.program, *flags, *(SANITIZERS if SANITIZED else ()), "-shared", *include, code,
+            f"-L{OUT}", f"-l:{APPLE_LIBRARY}", f"-Wl,-rpath,{OUT}", "-ldl",
+        ]  # fmt: skip
+        self.step(target, command, [code, *native])
+
     def cuda(self, workers: ThreadPoolExecutor) -> None:
         self.tables()
         kernels = workers.submit(self.kernels)
@@ -254,35 +269,33 @@ class Builder:
 
 
 def module_missing() -> str | None:
-    """Why ``videohw._vt`` cannot be built for the emulated frameworks, None if it can."""
-    if not VT_SOURCE.is_file():
-        return "the source of videohw._vt is not here"
+    """Why the modules of VideoToolbox cannot be built for the emulated frameworks, None if they
+    can."""
+    if not all(pyx(name).is_file() for name in VT_MODULES):
+        return "the sources of the modules are not here"
     if importlib.util.find_spec("Cython") is None:
         return "Cython is not here"
     return missing(APPLE_LIBRARY)
 
 
+def pyx(name: str) -> Path:
+    """The source of a module of the package."""
+    return ROOT / "videohw" / f"{name}.pyx"
+
+
 def built_module() -> Path:
-    """A folder with ``videohw._vt``, linked to the emulated frameworks; to be looked for in
-    ``videohw.__path__``, as ``site/sitecustomize.py`` in it does. Macs have one in the package."""
+    """A folder with ``videohw._vt`` and ``videohw._vt_encode``, linked to the emulated frameworks;
+    to be looked for in ``videohw.__path__``, as ``site/sitecustomize.py`` in it does. Macs have
+    them in the package."""
     folder = built(APPLE_LIBRARY) / "apple"
     folder.mkdir(exist_ok=True)
-    with alone():
+    suffix = sysconfig.get_config_var("EXT_SUFFIX")
+    targets = {name: folder / f"{name}{suffix}" for name in VT_MODULES}
+    with alone(), ThreadPoolExecutor(2) as workers:
         builder = Builder()
-        native = sorted(NATIVE.glob("*.h*")) + sorted((ROOT / "videohw").rglob("*.pxd"))
-        code = folder / "_vt.cpp"
-        cython = [sys.executable, "-m", "cython", "--cplus", "-3", f"-I{ROOT}", VT_SOURCE]
-        builder.step(code, cython, [VT_SOURCE, *native])
-        include = [f"-I{NATIVE}", f"-I{NATIVE.parent}", f"-I{sysconfig.get_path('include')}"]
-        flags = ["-std=c++17", "-O1", "-g1", "-fPIC", "-fvisibility=hidden", "-pthread", "-w"]
-        name = f"_vt{sysconfig.get_config_var('EXT_SUFFIX')}"
-        command = [
-            builder.program, *flags, *(SANITIZERS if SANITIZED else ()), "-shared", *include, code,
-            f"-L{OUT}", f"-l:{APPLE_LIBRARY}", f"-Wl,-rpath,{OUT}",
-        ]  # fmt: skip
-        builder.step(folder / name, command, [code, *native])
+        list(workers.map(builder.module, targets, targets.values()))
         (folder / "site").mkdir(exist_ok=True)
-        start = FINDER.format(path=str(folder / name))
+        start = FINDER.format(paths={f"videohw.{n}": str(path) for n, path in targets.items()})
         (folder / "site" / "sitecustomize.py").write_text(start, encoding="utf-8")
     return folder
 

@@ -7,6 +7,7 @@ environment (``environment``), and writes its report to a file.
 from __future__ import annotations
 
 import ctypes as c
+import gc
 import json
 import os
 from collections.abc import Iterator
@@ -79,6 +80,7 @@ class Controls:
         """What runs within leaves no handle, no loss and no misuse behind."""
         self.clear_faults()
         self.forget()
+        gc.collect()  # what an earlier test left to be collected
         before = self.open()
         yield
         self.clear_faults()
@@ -130,8 +132,8 @@ class AppleEmulator(Controls):
 
     Kinds of faults: ``fail`` with a code; ``lost`` with the code that the session then answers to
     every call; ``gone``, the same, and no session can be made until the plan ends; ``drop`` (of
-    ``decode`` and ``encode``, the work on one frame, only); ``stall``. What a frame of
-    asynchronous work meets comes with its callback.
+    ``decode`` and ``encode``, the work on one frame, or ``work``, which is either, only);
+    ``stall``. What a frame of asynchronous work meets comes with its callback.
     """
 
     def __init__(self, folder: Path) -> None:

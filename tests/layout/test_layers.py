@@ -36,6 +36,7 @@ ALLOWED: dict[str, set[str]] = {
     "worker_session": {"engine", "errors", "ready_outputs", "session"},
     "core_changed": set(),
     "types": {"color", "errors"},
+    "hdr_payloads": {"types"},
     "backend": {"errors", "metrics", "types"},
     "encoder_session": {"backend", "pixel_format", "session", "types"},
     "fault_policy": {"backend", "errors"},
@@ -71,13 +72,16 @@ ALLOWED: dict[str, set[str]] = {
     "nvidia": {
         "_cuda", "_nv", "_nvenc", "backend", "coded_color", "color", "core_changed",
         "decode_clock", "device_input", "encoder_input", "encoder_session", "errors",
-        "fault_policy", "frame", "frame_pixels", "kernels", "open_sessions", "packet_layout",
-        "pixel_format", "pixels", "ready_outputs", "session", "status", "types",
+        "fault_policy", "frame", "frame_pixels", "hdr_payloads", "kernels", "open_sessions",
+        "packet_layout", "pixel_format", "pixels", "ready_outputs", "session", "status", "types",
     },
     "_vt": {"_native"},
+    "_vt_encode": {"_native"},
     "apple": {
-        "_vt", "backend", "bitstream", "color", "core_changed", "errors", "fault_policy", "frame",
-        "frame_pixels", "pixel_format", "ready_outputs", "session", "status", "types",
+        "_vt", "_vt_encode", "backend", "bitstream", "coded_color", "color", "core_changed",
+        "decode_clock", "encoder_input", "encoder_session", "errors", "fault_policy", "frame",
+        "frame_pixels", "hdr_payloads", "packet_layout", "pixel_format", "pixels",
+        "ready_outputs", "session", "status", "types",
     },
     "decoder": {
         "arguments", "backend", "bitstream", "coded_input", "color", "deadline", "errors", "frame",

@@ -1,4 +1,4 @@
-"""The VideoToolbox backend: Apple's decoders behind the same sessions.
+"""The VideoToolbox backend: Apple's decoders and encoders behind the same sessions.
 
 Importing this module loads none of the frameworks: that comes when the machine is probed or a
 session opens.
@@ -6,11 +6,12 @@ session opens.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
-from ..errors import UnsupportedConfig
-from ..types import DecoderConfig, EncoderConfig
-from .capabilities import NAME, capabilities, probe
+from ..types import Capability, DecoderConfig, EncoderConfig
+from .capabilities import NAME, probe
+from .capabilities import capabilities as _of_decoders
+from .encoder_capabilities import capabilities as _of_encoders
 
 if TYPE_CHECKING:
     from ..backend import DecoderSession, EncoderSession
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
 __all__ = ["HARDWARE", "NAME", "capabilities", "open_decoder", "open_encoder", "probe"]
 
 HARDWARE: Final = True
+
+
+def capabilities(
+    codec: str, direction: Literal["decode", "encode"], device: int | str = 0
+) -> Capability:
+    """What the system does with ``codec``, asked of it as far as it answers."""
+    return (_of_encoders if direction == "encode" else _of_decoders)(codec, direction, device)
 
 
 def open_decoder(config: DecoderConfig) -> DecoderSession:
@@ -28,9 +36,7 @@ def open_decoder(config: DecoderConfig) -> DecoderSession:
 
 
 def open_encoder(config: EncoderConfig) -> EncoderSession:
-    """:class:`~videohw.errors.UnsupportedConfig`: this backend decodes only."""
-    raise UnsupportedConfig(
-        f"the videotoolbox backend does not encode {config.codec}",
-        argument="backend",
-        hint='backend="software", or "auto" to take the first that can',
-    )
+    """An encoder session; :class:`~videohw.errors.UnsupportedConfig` for what it cannot do."""
+    from .encoder import open_session
+
+    return open_session(config)

@@ -89,8 +89,6 @@ def capabilities(
     reason = missing()
     if reason is not None:
         return _refusal(codec, direction, reason[0])
-    if direction == "encode":
-        return _refusal(codec, direction, "the videotoolbox backend decodes only")
     if codec not in CODECS:
         return _refusal(codec, direction, f"the videotoolbox backend does not decode {codec}")
     if device != 0:

@@ -7,11 +7,11 @@ prevention, which it adds. Must not know: sessions, the driver.
 from __future__ import annotations
 
 import struct
-from fractions import Fraction
 from typing import Final, TypeAlias
 
 from ..errors import InvalidInput
-from ..types import ContentLight, MasteringDisplay, SideData
+from ..hdr_payloads import content_light, mastering_display, units
+from ..types import MasteringDisplay, SideData
 from .encoder_options import NvidiaEncoderOptions, NvidiaPictureOptions
 
 # (payload type, bytes): of H.264 and H.265 annex D; AV1's metadata_type (5.8.1, 6.7.1).
@@ -23,7 +23,6 @@ _AV1_LIGHT, _AV1_MASTERING, _AV1_T35 = 1, 2, 4
 _ATSC_CAPTIONS: Final = b"\xb5\x00\x31GA94\x03"
 _PROCESS_CC_DATA: Final = 0x40
 _MOST_CAPTIONS: Final = 31
-_CHROMATICITY, _LUMINANCE = 50_000, 10_000  # units of the SEI message: 0.00002 and 0.0001 cd/m2
 # AV1 (6.7.4) has binary fractions: 0.16, 24.8 and 18.14 bits.
 _AV1_CHROMATICITY, _AV1_MAX_LUMINANCE, _AV1_MIN_LUMINANCE = 1 << 16, 1 << 8, 1 << 14
 
@@ -41,30 +40,13 @@ def captions(constructs: bytes) -> bytes:
     return _ATSC_CAPTIONS + head + constructs + b"\xff"
 
 
-def mastering_display(display: MasteringDisplay) -> bytes:
-    """mastering_display_colour_volume (H.265 D.2.28): primaries in the order G, B, R."""
-    points = (display.green, display.blue, display.red, display.white_point)
-    words = [_units(value, _CHROMATICITY, 16) for point in points for value in point]
-    luminances = (
-        _units(display.max_luminance, _LUMINANCE, 32),
-        _units(display.min_luminance, _LUMINANCE, 32),
-    )
-    return struct.pack(">8H2I", *words, *luminances)
-
-
-def content_light(light: ContentLight) -> bytes:
-    """content_light_level_info (H.265 D.2.35), and AV1's metadata_hdr_cll: the same bytes."""
-    words = (light.max_content, light.max_frame_average)
-    return struct.pack(">2H", *(min(value, 0xFFFF) for value in words))
-
-
 def av1_mastering_display(display: MasteringDisplay) -> bytes:
     """metadata_hdr_mdcv (AV1 5.8.4): primaries in the order R, G, B."""
     points = (display.red, display.green, display.blue, display.white_point)
-    words = [_units(value, _AV1_CHROMATICITY, 16) for point in points for value in point]
+    words = [units(value, _AV1_CHROMATICITY, 16) for point in points for value in point]
     luminances = (
-        _units(display.max_luminance, _AV1_MAX_LUMINANCE, 32),
-        _units(display.min_luminance, _AV1_MIN_LUMINANCE, 32),
+        units(display.max_luminance, _AV1_MAX_LUMINANCE, 32),
+        units(display.min_luminance, _AV1_MIN_LUMINANCE, 32),
     )
     return struct.pack(">8H2I", *words, *luminances)
 
@@ -99,7 +81,3 @@ def payloads(
     found += [(_UNREGISTERED, each) for each in picture.user_data]
     found += picture.sei
     return tuple(found)
-
-
-def _units(value: Fraction, unit: int, bits: int) -> int:
-    return min(max(round(value * unit), 0), (1 << bits) - 1)

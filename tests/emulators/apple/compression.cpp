@@ -114,6 +114,7 @@ class Compression : public EncoderProperties {
     void wait_for_delay(std::unique_lock<std::mutex> &held, std::size_t most);
     void work();
     void handle(Job job);
+    void look_ahead(std::size_t leave);
     void decide(Frame frame);
     void code_group();
     Coded coded(Frame frame);
@@ -138,6 +139,7 @@ class Compression : public EncoderProperties {
     std::thread worker;
     // Of whoever codes, one at a time.
     std::mutex coder_lock;
+    std::deque<Frame> window; // is looked at before it is coded
     std::vector<Frame> group;
     bool next_is_key = true;
     long since_key = 0, frames_coded = 0;
@@ -146,6 +148,7 @@ class Compression : public EncoderProperties {
     std::vector<codec::Message> prefix;
     int coded_depth = 8;
     int most_b = 0;
+    std::size_t ahead = 0;
     Kept<FormatDescription> description;
 };
 
@@ -245,15 +248,35 @@ void Compression::work()
 void Compression::handle(Job job)
 {
     if (!job.completes) {
-        decide(std::move(job.frame));
+        if (!coder) {
+            std::lock_guard<std::mutex> held(lock);
+            most_b = b_pictures();
+            // Rule (header): it may hold so many. Rule (assumed): then it does.
+            double most = number(kVTCompressionPropertyKey_MaxFrameDelayCount);
+            ahead = most > most_b ? static_cast<std::size_t>(most - most_b) : 0;
+        }
+        window.push_back(std::move(job.frame));
+        look_ahead(ahead);
         return;
     }
-    bool reaches = std::any_of(group.begin(), group.end(), [&](const Frame &each) {
+    auto is_due = [&](const Frame &each) {
         return !is_numeric(job.until) || CMTimeCompare(each.time, job.until) <= 0;
-    });
+    };
+    look_ahead(static_cast<std::size_t>(std::count_if(
+        window.begin(), window.end(), [&](const Frame &each) { return !is_due(each); })));
+    bool reaches = std::any_of(group.begin(), group.end(), is_due);
     // Rule (assumed): what is coded together comes out together.
     if (reaches)
         code_group();
+}
+
+void Compression::look_ahead(std::size_t leave)
+{
+    while (window.size() > leave) {
+        Frame next = std::move(window.front());
+        window.pop_front();
+        decide(std::move(next));
+    }
 }
 
 // Which frames are keyframes, and how many wait for one that is coded before them.
@@ -262,8 +285,6 @@ void Compression::decide(Frame frame)
     bool is_key = next_is_key || frame.forced;
     {
         std::lock_guard<std::mutex> held(lock);
-        if (!coder)
-            most_b = b_pictures();
         double seconds = CMTimeGetSeconds(frame.time) - CMTimeGetSeconds(key_time);
         is_key = is_key || key_is_due(since_key, seconds);
     }
@@ -479,6 +500,7 @@ void Compression::invalidate()
     // Rule (assumed): frames that are not coded yet are dropped without a callback.
     std::lock_guard<std::mutex> coding(coder_lock);
     std::vector<Frame> held_back = std::exchange(group, {});
+    std::deque<Frame> looked_at = std::exchange(window, {});
     std::deque<Job> dropped;
     std::lock_guard<std::mutex> held(lock);
     dropped.swap(jobs);
@@ -536,6 +558,8 @@ EMULATED OSStatus VTCompressionSessionCreate(CFAllocatorRef, int32_t width, int3
     ENTER_STATUS();
     EncoderWish wish;
     if (OSStatus code = wish_of(codec, width, height, encoder, &wish))
+        return code;
+    if (OSStatus code = gone())
         return code;
     if (!session || !callback) // Rule (header): NULL where blocks are given; not emulated
         return kVTParameterErr;

@@ -211,9 +211,9 @@ codec::Rate EncoderProperties::rate()
         auto real = [&](std::size_t i) {
             return dynamic_cast<Number *>(limits->values[i].get())->real;
         };
-        made.peak = std::lround(real(0) * 8 / real(1));
+        // Rule (assumed): an average is kept within them.
         if (!made.bits_per_second)
-            made.bits_per_second = made.peak;
+            made.bits_per_second = std::lround(real(0) * 8 / real(1));
     }
     bool by_quality = !made.bits_per_second && value_of(kVTCompressionPropertyKey_Quality);
     if (by_quality) { // Rule (assumed): which quantiser a quality is

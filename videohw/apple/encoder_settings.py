@@ -1,0 +1,210 @@
+"""From the settings of an ``Encoder`` to everything that a VideoToolbox session is opened with.
+
+Owns: what of the whole fits the system, and which changes a running session takes. Must not know:
+the frameworks' calls, pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from ..color import MATRICES, PRIMARIES, TRANSFERS, ColorSpec
+from ..errors import InvalidInput
+from ..hdr_payloads import content_light, mastering_display
+from ..pixel_format import FORMATS
+from ..types import EncoderConfig
+from .capabilities import CODECS, four_characters
+from .encoder_capabilities import PROFILES, Answers, answers, refused
+from .encoder_options import AppleEncoderOptions, options_of
+from .encoder_rates import (
+    LIVE,
+    Property,
+    held,
+    needed,
+    rate_properties,
+    structure_properties,
+    wanted,
+)
+
+_DEEP: Final = 10
+_PIXEL_FORMATS: Final = {
+    (False, "limited"): "420v", (False, "full"): "420f",
+    (True, "limited"): "x420", (True, "full"): "xf20",
+}  # fmt: skip
+_PROFILE_NAMES: Final = {
+    "constrained-baseline": "ConstrainedBaseline", "baseline": "Baseline", "main": "Main",
+    "constrained-high": "ConstrainedHigh", "high": "High", "main10": "Main10",
+}  # fmt: skip
+_WITH_LEVELS: Final = ("baseline", "main", "high")
+_MAX_TIMESCALE: Final = (1 << 31) - 1
+# Pictures that decoding runs behind presentation, where the stream does not say it; B-pictures of
+# HEVC refer to each other.
+_REORDER_DELAY: Final = {"h264": 1, "hevc": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderSettings:
+    """All that opening a session takes.
+
+    ``pixel_format``: CoreVideo's code of the pictures that it is given, ``picture_format`` our
+    name of it. ``color`` has matrix and range. ``held``: pictures that it may hold until more of
+    them come. ``reorder_delay``: pictures that decoding is expected to run behind presentation.
+    """
+
+    config: EncoderConfig
+    options: AppleEncoderOptions
+    pixel_format: int
+    picture_format: str
+    color: ColorSpec
+    properties: tuple[Property, ...]
+    held: int
+    reorder_delay: int
+
+    @property
+    def codec(self) -> int:
+        """CoreMedia's code."""
+        return CODECS[self.config.codec]
+
+    @property
+    def values(self) -> Mapping[str, Property]:
+        """The properties by name."""
+        return MappingProxyType({each[0]: each for each in self.properties})
+
+
+def settings_of(config: EncoderConfig) -> EncoderSettings:
+    """The settings for ``config`` on this system.
+
+    :class:`InvalidInput` for options of another type, :class:`UnsupportedConfig` for what the
+    system lacks, with the argument.
+    """
+    options = options_of(config.options)
+    _check_time(config)
+    _check_size(config)
+    told = answers(
+        config.codec, config.width, config.height, requires_hardware=options.require_hardware,
+        low_latency=options.low_latency_rate_control,
+    )  # fmt: skip
+    color = (config.color or ColorSpec()).resolved(config.height)
+    deep, profile = _profile(config, options)
+    properties = (
+        *profile,
+        *structure_properties(config, options, told),
+        *rate_properties(config, options, told),
+        *_stream_properties(config, options, color, told),
+    )
+    code = _PIXEL_FORMATS[deep, color.range or "limited"]
+    return EncoderSettings(
+        config, options, four_characters(code), "p010" if deep else "nv12", color, properties,
+        held(config, options, told),
+        _REORDER_DELAY[config.codec] if config.b_frames else 0,
+    )  # fmt: skip
+
+
+def change(
+    old: EncoderSettings, new: EncoderSettings
+) -> tuple[tuple[Property, ...], tuple[Property, ...]] | None:
+    """(properties to set, those to go back to) that make a running session of ``old`` one of
+    ``new``; None where that takes a new session."""
+    before, after = old.values, new.values
+    same_pictures = (
+        (old.config.width, old.config.height, old.pixel_format, old.color, old.options)
+        == (new.config.width, new.config.height, new.pixel_format, new.color, new.options)
+    )  # fmt: skip
+    if not same_pictures or before.keys() != after.keys():
+        return None
+    names = [name for name in after if after[name] != before[name]]
+    if not names or not LIVE.issuperset(names):
+        return None if names else ((), ())
+    return tuple(after[name] for name in names), tuple(before[name] for name in names)
+
+
+def _check_time(config: EncoderConfig) -> None:
+    if config.time_base.denominator > _MAX_TIMESCALE:
+        raise InvalidInput(
+            f"time_base is {config.time_base}; times of VideoToolbox have a denominator of "
+            f"{_MAX_TIMESCALE} at most",
+            argument="time_base",
+        )
+
+
+def _check_size(config: EncoderConfig) -> None:
+    for argument in ("width", "height"):
+        value = getattr(config, argument)
+        if value % 2:
+            raise refused(
+                argument,
+                f"{argument} is {value}, and 4:2:0 pictures have even sizes here",
+                f"{argument}={value + 1}, with the last column or row repeated",
+            )
+
+
+def _profile(
+    config: EncoderConfig, options: AppleEncoderOptions
+) -> tuple[bool, tuple[Property, ...]]:
+    """Whether pictures have 10 bits, and the profile with its level."""
+    given, bits = config.profile, FORMATS[config.input].bit_depth
+    if given is not None and given not in PROFILES[config.codec]:
+        raise refused(
+            "profile",
+            f"profile is {given!r}, which VideoToolbox has not of {config.codec}",
+            f"one of {', '.join(PROFILES[config.codec])}",
+        )
+    deep = given == "main10" or (given is None and bits >= _DEEP and config.codec == "hevc")
+    if bits > 8 and not deep:
+        argument = "input" if given is None else "profile"
+        raise refused(
+            argument,
+            f"input {config.input} has {bits} bits, and VideoToolbox codes {config.codec} "
+            f"{'' if given is None else f'of profile {given!r} '}in 8",
+            'codec "hevc" with profile "main10", or 8-bit input',
+        )
+    name = given or {"h264": "high", "hevc": "main10" if deep else "main"}[config.codec]
+    level = "AutoLevel"
+    if options.level is not None:
+        if config.codec != "h264" or name not in _WITH_LEVELS:
+            raise refused(
+                "options.level",
+                f"options.level is {options.level} with {config.codec} of profile {name!r}, whose "
+                "level VideoToolbox chooses",
+                "H.264 of profile baseline, main or high",
+            )
+        level = options.level.replace(".", "_")
+    family = {"h264": "H264", "hevc": "HEVC"}[config.codec]
+    symbol = f"kVTProfileLevel_{family}_{_PROFILE_NAMES[name]}_{level}"
+    return deep, (needed("ProfileLevel", "name", symbol),)
+
+
+def _stream_properties(
+    config: EncoderConfig, options: AppleEncoderOptions, color: ColorSpec, told: Answers
+) -> Iterator[Property]:
+    for name, kind, table, value in (
+        ("YCbCrMatrix", "matrix", MATRICES, color.matrix),
+        ("ColorPrimaries", "primaries", PRIMARIES, color.primaries),
+        ("TransferFunction", "transfer", TRANSFERS, color.transfer),
+    ):
+        if value is not None:
+            code = next(code for code, each in table.items() if each == value)
+            yield needed(name, kind, code)
+    if options.entropy is not None:
+        told.require("H264EntropyMode", "options.entropy", "options.entropy is given")
+        yield needed("H264EntropyMode", "name", f"kVTH264EntropyMode_{options.entropy.upper()}")
+    if options.slice_bytes is not None:
+        told.require("MaxH264SliceBytes", "options.slice_bytes", "options.slice_bytes is given")
+        yield needed("MaxH264SliceBytes", "integer", options.slice_bytes)
+    if options.sample_aspect is not None:
+        aspect = options.sample_aspect
+        ratio = [float(aspect.numerator), float(aspect.denominator)]
+        told.require("PixelAspectRatio", "options.sample_aspect", "options.sample_aspect is given")
+        yield wanted("PixelAspectRatio", "ratio", ratio)
+    for argument, name, made in (
+        ("mastering_display", "MasteringDisplayColorVolume",
+         options.mastering_display and mastering_display(options.mastering_display)),
+        ("content_light", "ContentLightLevelInfo",
+         options.content_light and content_light(options.content_light)),
+    ):  # fmt: skip
+        if made is not None:
+            told.require(name, f"options.{argument}", f"options.{argument} is given", "HEVC")
+            yield needed(name, "data", made)
