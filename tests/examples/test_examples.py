@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 import videohw
+from tests.backends.apple import emulated_frameworks
 from tests.emulators import build
 from tests.emulators.control import environment
 from tests.files.clips import Recipe, make, witness
@@ -94,6 +96,22 @@ def device() -> dict[str, str]:
 def test_live_encoder_on_a_device(device: dict[str, str], tmp_path: Path) -> None:
     lines = run("live_encoder.py", 4, "nvidia", cwd=tmp_path, variables=device).splitlines()
     check_live(lines, "nvidia", [0, 10, 40, 70, 100])
+
+
+@pytest.mark.parametrize("backend", ["software", "videotoolbox"])
+def test_screen_stream(tmp_path: Path, backend: str) -> None:
+    with emulated_frameworks() if backend == "videotoolbox" else nullcontext():
+        ran = subprocess.run(
+            [sys.executable, str(EXAMPLES / "screen_stream.py"), "2", backend],
+            cwd=tmp_path, capture_output=True, timeout=100, check=False,
+        )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr.decode()
+    count, late = (int(word) for word in ran.stderr.split() if word.isdigit())
+    assert count + late == 60
+    target = tmp_path / "screen.h264"
+    target.write_bytes(ran.stdout)
+    with videohw.open(target, backend="software") as video:
+        assert sum(1 for _ in video) == count
 
 
 @pytest.mark.parametrize("name", ["out.h264", "out.h265"])

@@ -211,10 +211,12 @@ inline VtEncoder::Work VtEncoder::next(VtEncoderInput *input)
             continue;
         }
         constexpr std::chrono::milliseconds long_enough(1000);
-        Clock::time_point moved = moved_;
-        if (work_.wait_for(held, long_enough) == std::cv_status::timeout && moved == moved_ &&
-            starves())
-            counters_.found_held = ++found_held_;
+        if (Clock::now() - moved_ < long_enough) { // whatever wakes it meanwhile
+            work_.wait_until(held, moved_ + long_enough);
+            continue;
+        }
+        moved_ = Clock::now();
+        counters_.found_held = ++found_held_;
     }
 }
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
 
-from ..errors import UnsupportedConfig, VideoHwError
+from ..errors import BackendError, UnsupportedConfig, VideoHwError
 from ..types import Capability
 from .capabilities import CODECS, NAME, missing
 
@@ -112,7 +112,7 @@ def capabilities(
     try:
         told = _asked(codec)
     except VideoHwError as error:
-        return _refusal(codec, str(error.args[0]))
+        return _refusal(codec, str(error.args[0]), failed=isinstance(error, BackendError))
     hardware = _has(codec, requires_hardware=True)
     details = {
         "profiles": PROFILES[codec],
@@ -129,8 +129,10 @@ def capabilities(
     )  # fmt: skip
 
 
-def _refusal(codec: str, reason: str) -> Capability:
-    return Capability(NAME, codec, "encode", supported=False, hardware=True, reason=reason)
+def _refusal(codec: str, reason: str, *, failed: bool = False) -> Capability:
+    return Capability(
+        NAME, codec, "encode", supported=False, hardware=True, reason=reason, failed=failed
+    )
 
 
 def _asked(codec: str, *, requires_hardware: bool = False, low_latency: bool = False) -> Answers:
