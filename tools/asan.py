@@ -31,7 +31,7 @@ CFLAGS = (
 # and the contract.
 TESTS = (
     "tests/bitstream", "tests/metrics", "tests/pixels", "tests/kernels", "tests/emulators",
-    "tests/nvidia", "tests/backends",
+    "tests/nvidia", "tests/apple", "tests/backends",
     # A child forked while other threads allocate may wait for ever for the sanitizer's own lock.
     "--ignore=tests/backends/test_fork.py",
 )  # fmt: skip
