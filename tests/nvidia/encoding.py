@@ -219,6 +219,21 @@ def _flushed(encoder: Encoder, outcome: Outcome) -> None:
             outcome.packets.append(packet)
 
 
+# What tests that lose a context leave in this process: nobody can give it back.
+LEFT_BY_LOSSES = frozenset({"decoder", "pinned memory"})
+
+
+@contextmanager
+def nothing_left(emulator: Emulator) -> Iterator[None]:
+    """What runs within leaves no handle and no misuse behind, and neither faults."""
+    release(emulator, LEFT_BY_LOSSES)
+    before = frozenset(emulator.open())
+    with emulator.clean():
+        yield
+        emulator.clear_faults()
+        assert release(emulator, before) == set()
+
+
 def release(emulator: Emulator, left_before: frozenset[str] = frozenset()) -> set[str]:
     """Let go of every device; the kinds of handles still open when the last encoder had ended.
 

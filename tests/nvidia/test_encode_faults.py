@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import PROFILE
 from tests.emulators.control import Emulator
 from tests.nvidia.encoding import (
+    LEFT_BY_LOSSES,
     PLAIN,
     SCENARIOS,
     Outcome,
@@ -54,7 +55,7 @@ def encoding(driver: Emulator) -> Iterator[Emulator]:
     with emulated_encoders(NVENC_SESSIONS=10_000) as emulator:
         emulator.streams("late")
         emulator.clear_faults()
-        release(emulator)
+        release(emulator, LEFT_BY_LOSSES | LOST)
         left = frozenset(emulator.open())
         emulator.forget()
         yield emulator

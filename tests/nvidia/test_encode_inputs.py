@@ -17,8 +17,8 @@ from tests.nvidia.encoding import (
     check_pictures,
     check_times,
     emulated_encoders,
+    nothing_left,
     picture,
-    release,
 )
 from videohw import Decoder, Encoder
 from videohw.types import ConstantQp, Packet
@@ -32,11 +32,8 @@ def encoding(driver: Emulator, request: pytest.FixtureRequest) -> Iterator[Emula
     """The emulated drivers, with work of streams done at any time that the documents allow."""
     with emulated_encoders() as emulator:
         emulator.streams(request.param)
-        release(emulator)
-        with emulator.clean():
+        with nothing_left(emulator):
             yield emulator
-            emulator.clear_faults()
-            assert release(emulator) == set()
         emulator.streams("late")
 
 

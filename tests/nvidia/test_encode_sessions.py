@@ -19,8 +19,8 @@ from tests.nvidia.encoding import (
     check_times,
     emulated_encoders,
     forget_answers,
+    nothing_left,
     picture,
-    release,
 )
 from videohw import Encoder, NvidiaEncoderOptions, capabilities
 from videohw.errors import BackendError, UnsupportedCodec
@@ -37,11 +37,8 @@ def encoding(driver: Emulator) -> Iterator[Emulator]:
     """The emulated drivers; a test leaves no handle and no misuse behind."""
     with emulated_encoders() as emulator:
         emulator.streams("late")
-        release(emulator)
-        with emulator.clean():
+        with nothing_left(emulator):
             yield emulator
-            emulator.clear_faults()
-            assert release(emulator) == set()
 
 
 def opened(codec: str = "h264", **given: object) -> Encoder:

@@ -17,8 +17,8 @@ from tests.nvidia.encoding import (
     check_pictures,
     check_times,
     emulated_encoders,
+    nothing_left,
     picture,
-    release,
 )
 from videohw import Encoder, NvidiaEncoderOptions, SwitchMode, SwitchRequest
 from videohw.errors import BackendError, Backpressure, InvalidInput, VideoHwError
@@ -32,11 +32,8 @@ def encoding(driver: Emulator) -> Iterator[Emulator]:
     """The emulated drivers; a test leaves no handle and no misuse behind."""
     with emulated_encoders() as emulator:
         emulator.streams("late")
-        release(emulator)
-        with emulator.clean():
+        with nothing_left(emulator):
             yield emulator
-            emulator.clear_faults()
-            assert release(emulator) == set()
 
 
 def opened(**given: Any) -> Encoder:
