@@ -131,10 +131,16 @@ def test_dropped_pictures_are_told_or_counted(frameworks: AppleEmulator) -> None
         assert all("pts" in str(error) for error in errors)
 
 
-def test_a_keyframe_that_is_dropped_is_made_up_for(frameworks: AppleEmulator) -> None:
+@pytest.mark.parametrize("by_itself", ["1", "0"])
+def test_a_keyframe_that_is_dropped_is_made_up_for(
+    frameworks: AppleEmulator, by_itself: str
+) -> None:
     frameworks.fault("encode", "drop", 0, first=5)
     options = AppleEncoderOptions(on_drop="count")
-    with opened(gop=0, options=options) as encoder:
+    with (
+        frameworks.having(MAKES_UP=by_itself),
+        opened(gop=0, options=options, low_latency=True) as encoder,
+    ):
         packets = encode(encoder, nv12_pictures(10, WIDTH, HEIGHT), forced=(4,))
     assert [packet.pts for packet in packets if packet.keyframe] == [0, 5]
     shown("h264", packets, 10)
@@ -224,7 +230,8 @@ def test_a_live_change_that_is_refused_is_undone(frameworks: AppleEmulator) -> N
     with opened(gop=0) as encoder:
         pictures = nv12_pictures(6, WIDTH, HEIGHT)
         packets = encode(encoder, pictures[:3], flush=False)
-        frameworks.fault("VTSessionSetProperty", "fail", -12902)
+        before = frameworks.report()["calls"]["VTSessionSetProperty"]
+        frameworks.fault("VTSessionSetProperty", "fail", -12902, first=2)
         encoder.request_session_switch(SwitchRequest({"rate_control": VariableBitrate(100_000)}))
         for picture in pictures[3:]:
             encoder.submit(picture)
@@ -233,6 +240,8 @@ def test_a_live_change_that_is_refused_is_undone(frameworks: AppleEmulator) -> N
         (error,) = [each for each in found if not isinstance(each, Packet)]
         assert error.name == "kVTParameterErr"
         assert encoder.summary()["switch"]["state"] == "failed"
+    # The average and its limit, of which the second failed, and both as they were.
+    assert frameworks.report()["calls"]["VTSessionSetProperty"] == before + 4
     assert [packet.generation for packet in packets] == [0] * 6
     shown("h264", packets, 6)
 

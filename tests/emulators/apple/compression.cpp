@@ -346,7 +346,10 @@ Coded Compression::coded(Frame frame)
     else if (!done.status)
         done.status = run(frame, &done.sample);
     if (!done.sample) {
-        next_is_key = next_is_key || frame.order.type == codec::PictureType::idr;
+        // Rule (assumed): the next frame is the keyframe that did not come to be; a test may want
+        // an encoder that forgets it.
+        next_is_key = next_is_key || (frame.order.type == codec::PictureType::idr &&
+                                      setting("MAKES_UP", "1") == "1");
         std::lock_guard<std::mutex> held(lock);
         if (!decode_times.empty())
             decode_times.pop_front();

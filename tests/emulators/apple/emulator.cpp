@@ -350,7 +350,8 @@ EMULATED int videohw_emulator_stalled()
 // (same, identical, never), DECODERS and ENCODERS (four-character codes with commas between),
 // HARDWARE (0, 1), CROPPING (cropped, coded), PADDING (bytes behind each row); of encoding
 // LOW_LATENCY (codecs that have it), B_PICTURES (how many between two others), DROPS (every so many
-// under low latency), ATTACHMENTS (right, wrong), NO_PROPERTIES (names that are not supported).
+// under low latency), ATTACHMENTS (right, wrong), MAKES_UP (0, 1), NO_PROPERTIES (names that are
+// not supported).
 EMULATED void videohw_emulator_set(const char *name, const char *value)
 {
     Held held(state().lock);
