@@ -10,7 +10,6 @@ extern "C" {
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <mutex>
 
 namespace codec {
 namespace {
@@ -140,6 +139,8 @@ class Libavcodec : public Decoder {
 
     PicturePointer decode(const unsigned char *data, std::size_t bytes, bool again) override
     {
+        // Each time: other emulated drivers in this process listen to the same library.
+        av_log_set_callback(listen);
         complaints = 0;
         context.buffers = 0;
         if (!again)
@@ -168,8 +169,6 @@ class Libavcodec : public Decoder {
 
 std::unique_ptr<Decoder> Decoder::open(Kind kind, const std::vector<unsigned char> &extradata)
 {
-    static std::once_flag once;
-    std::call_once(once, [] { av_log_set_callback(listen); });
     const AVCodec *codec = codec_of(kind);
     if (!codec)
         return nullptr;
