@@ -20,6 +20,9 @@ from tests.emulators.control import Emulator
 # CUDA_ERROR_INVALID_VALUE, NV_ENC_ERR_INVALID_PARAM.
 _CALLS = {"cuvidDecodePicture": 1, "nvEncEncodePicture": 8}
 _ILLEGAL_ADDRESS = 700  # an error of CUDA that sticks
+_ENCODE = "libnvidia-encode.so.1"
+# The suite's pictures are smaller than any chip takes, and its sessions more.
+_ENCODING = {"NVENC_CAPS": "WIDTH_MIN=16,HEIGHT_MIN=16", "NVENC_SESSIONS": "64"}
 
 
 @contextmanager
@@ -38,14 +41,14 @@ def emulated_drivers() -> Iterator[None]:
         "VIDEOHW_LIBNVCUVID": str(folder / "libnvcuvid.so.1"),
         "VIDEOHW_LIBNVIDIA_ENCODE": str(folder / "libnvidia-encode.so.1"),
         "VIDEOHW_EMULATOR_NVDEC": "newer",
-        # The suite's pictures are smaller than any chip takes, and its sessions more.
-        "VIDEOHW_EMULATOR_NVENC_CAPS": "WIDTH_MIN=16,HEIGHT_MIN=16",
-        "VIDEOHW_EMULATOR_NVENC_SESSIONS": "64",
+        **{f"VIDEOHW_EMULATOR_{name}": value for name, value in _ENCODING.items()},
         "VIDEOHW_EMULATOR_JPEG_POLLS": "3",
     }
     from videohw.nvidia.capabilities import forget
 
     with patch.dict(os.environ, names), jpeg_offered():
+        if build.missing(_ENCODE) is None:  # another test may have loaded it with other settings
+            Emulator(build.built(_ENCODE)).encoding(**_ENCODING)
         forget()
         yield
     forget()
