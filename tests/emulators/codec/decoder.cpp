@@ -169,6 +169,7 @@ class Libavcodec : public Decoder {
 
 std::unique_ptr<Decoder> Decoder::open(Kind kind, const std::vector<unsigned char> &extradata)
 {
+    av_log_set_callback(listen); // nothing goes to the client's stderr
     const AVCodec *codec = codec_of(kind);
     if (!codec)
         return nullptr;
