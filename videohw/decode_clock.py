@@ -6,6 +6,7 @@ Must not know: packets, libraries.
 from __future__ import annotations
 
 from collections import deque
+from fractions import Fraction
 
 from .errors import UnsupportedConfig
 
@@ -74,6 +75,18 @@ class DecodeClock:
             hint="open the encoder with a finer time_base, or with as many b_frames as will be "
             "needed",
         )
+
+    def check_distance(self, delay: int, fps: Fraction, time_base: Fraction) -> None:
+        """Refuse a ``delay`` that the usual distance of pictures leaves no decoding times for."""
+        frame = int(1 / (fps * time_base))
+        if delay > self.delay and (1 + self.delay) * frame <= delay:
+            raise UnsupportedConfig(
+                f"a frame lasts {frame} units of time_base {time_base}, which leaves no room for "
+                f"the decoding times of {delay} reordered pictures",
+                argument="b_frames",
+                hint="open the encoder with a finer time_base, or with as many b_frames as will "
+                "be needed",
+            )
 
     def widen(self, delay: int, pts: int) -> None:
         """Let the packets from the picture at ``pts`` on run ``delay`` pictures late.

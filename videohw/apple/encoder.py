@@ -23,7 +23,7 @@ from ..backend import (
 )
 from ..core_changed import CoreChanged
 from ..encoder_session import QueueOfPictures, queue_bytes
-from ..errors import BackendError, UnsupportedConfig, VideoHwError
+from ..errors import BackendError, VideoHwError
 from ..ready_outputs import unexpected
 from ..session import Control, Drain
 from ..types import EncoderConfig
@@ -92,7 +92,8 @@ class AppleEncoderSession(QueueOfPictures):
         settings = settings_of(config)
         old = self._made_for(base)
         if self.account.submitted:
-            self._check_room(old, settings.reorder_delay)
+            distance = old.settings.config.fps, old.settings.config.time_base
+            self._order.clock.check_distance(settings.reorder_delay, *distance)
         if not rebuild and change(old.settings, settings) is not None:
             stage = PictureStage(settings, old.compression)
             return Prepared(settings, old.compression, stage, reconfigures=True)
@@ -120,19 +121,6 @@ class AppleEncoderSession(QueueOfPictures):
     def _made_for(self, switch: SessionSwitch) -> Prepared:
         made = switch.prepared
         return made if isinstance(made, Prepared) else self._opened
-
-    def _check_room(self, old: Prepared, reorder_delay: int) -> None:
-        """Refuse what the usual distance of pictures leaves no decoding times for."""
-        delay, config = self._order.clock.delay, old.settings.config
-        frame = int(1 / (config.fps * config.time_base))
-        if reorder_delay > delay and (1 + delay) * frame <= reorder_delay:
-            raise UnsupportedConfig(
-                f"a frame lasts {frame} units of time_base {config.time_base}, which leaves "
-                f"no room for the decoding times of {reorder_delay} reordered pictures",
-                argument="b_frames",
-                hint="open the encoder with a finer time_base, or with as many b_frames as will "
-                "be needed",
-            )
 
     # What is known of the stream
 

@@ -21,7 +21,7 @@ from ..backend import (
 )
 from ..core_changed import CoreChanged
 from ..encoder_session import QueueOfPictures, queue_bytes
-from ..errors import UnsupportedConfig, VideoHwError
+from ..errors import VideoHwError
 from ..open_sessions import when_all_are_closed
 from ..session import Control
 from ..session import Drain as DrainRequest
@@ -108,7 +108,8 @@ class NvidiaEncoderSession(QueueOfPictures):
         settings = checked_settings(config, self._device)
         old = self._made_for(base)
         if self.account.submitted:
-            self._check_room(old, settings.reorder_delay)
+            distance = old.config.fps, old.config.time_base
+            self._order.clock.check_distance(settings.reorder_delay, *distance)
         live = None if rebuild else change(old.settings, settings)
         if live is not None:
             return reconfigured(old, settings, live, self._device)
@@ -133,19 +134,6 @@ class NvidiaEncoderSession(QueueOfPictures):
     def _made_for(self, switch: SessionSwitch) -> Prepared:
         made = switch.prepared
         return made if isinstance(made, Prepared) else self._opened
-
-    def _check_room(self, old: Prepared, reorder_delay: int) -> None:
-        """Refuse what the usual distance of pictures leaves no decoding times for."""
-        delay = self._order.clock.delay
-        frame = int(1 / (old.config.fps * old.config.time_base))
-        if reorder_delay > delay and (1 + delay) * frame <= reorder_delay:
-            raise UnsupportedConfig(
-                f"a frame lasts {frame} units of time_base {old.config.time_base}, which leaves "
-                f"no room for the decoding times of {reorder_delay} reordered pictures",
-                argument="b_frames",
-                hint="open the encoder with a finer time_base, or with as many b_frames as will "
-                "be needed",
-            )
 
     # What is known of the stream
 

@@ -116,7 +116,8 @@ class SoftwareEncoderSession(QueueOfPictures, WorkerSession[EncoderItem, Packet]
         settings = _checked_settings(config)
         old = self._made_for(base)
         if self.account.submitted:
-            self._check_room(old, settings)
+            distance = old.config.fps, old.config.time_base
+            self._clock.check_distance(settings.reorder_delay, *distance)
         live = None if rebuild else live_change(old.config, old.settings, config, settings)
         context = EncodingContext(config, settings) if live is None else None
         workers = old.stage.workers
@@ -164,16 +165,3 @@ class SoftwareEncoderSession(QueueOfPictures, WorkerSession[EncoderItem, Packet]
     def _made_for(self, switch: SessionSwitch) -> Prepared:
         made = switch.prepared
         return made if isinstance(made, Prepared) else self._opened
-
-    def _check_room(self, old: Prepared, settings: CodecSettings) -> None:
-        """Refuse what the usual distance of pictures leaves no decoding times for."""
-        delay = self._clock.delay
-        frame = int(1 / (old.config.fps * old.config.time_base))
-        if settings.reorder_delay > delay and (1 + delay) * frame <= settings.reorder_delay:
-            raise UnsupportedConfig(
-                f"a frame lasts {frame} units of time_base {old.config.time_base}, which leaves "
-                f"no room for the decoding times of {settings.reorder_delay} reordered pictures",
-                argument="b_frames",
-                hint="open the encoder with a finer time_base, or with as many b_frames as will "
-                "be needed",
-            )
