@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, Phase, settings
 
 from tests.backends.apple import apple_faults, emulated_frameworks, lookahead
 from tests.backends.faults import FaultPlan, Faults, software_faults
@@ -207,6 +208,19 @@ def needs_any_encoder(backend: BackendCase) -> None:
     if not backend.encodes:
         reason = _why_not(backend.name, ENCODED[0], "encode")
         pytest.skip(f"{backend.name} cannot encode: {reason}")
+
+
+def life_settings() -> settings:
+    """For state machines: an example is a whole session's life, on threads.
+
+    A third of the examples is what the profile's time buys. A failure is told as it came, not
+    made smaller: that takes minutes, which end the run without a word of what failed.
+    """
+    return settings(
+        max_examples=settings().max_examples // 3,
+        phases=[phase for phase in Phase if phase not in (Phase.shrink, Phase.explain)],
+        suppress_health_check=list(HealthCheck),
+    )
 
 
 def assert_pictures(

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -26,7 +26,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.backends.conftest import BackendCase
+from tests.backends.conftest import BackendCase, life_settings
 from tests.backends.decoder_model import Coder, Expected, Picture, merged
 from tests.backends.pcm import Vui
 from tests.backends.waiting import PATIENCE_SECONDS, Call, together, wait_for
@@ -390,10 +390,5 @@ def test_decoder_keeps_to_the_model(backend: BackendCase) -> None:
     machine: Callable[[], DecoderMachine] = lambda: DecoderMachine(backend)  # noqa: E731
     run_state_machine_as_test(
         machine,
-        # An example is a whole session's life: a third of them is what the profile's time buys.
-        settings=settings(
-            max_examples=settings().max_examples // 3,
-            stateful_step_count=30,
-            suppress_health_check=list(HealthCheck),
-        ),
+        settings=settings(life_settings(), stateful_step_count=30),
     )
