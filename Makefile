@@ -5,6 +5,7 @@ PYTHON ?= python3
 ARCH ?= $(shell uname -m)
 FRESH ?= env
 FUZZ_SECONDS ?= 600
+ASAN_SHARE ?= 1
 LEAK_CYCLES ?= 1000
 # Where PyTorch keeps its wheels without CUDA, which are a tenth in size; an index that does not
 # answer is passed over, and TORCH_INDEX= asks for none.
@@ -92,8 +93,8 @@ coverage: emulators $(VENV)/group-coverage ## which lines of the package the tes
 	$(PY) -m coverage run -m pytest tests $(PYTEST_ARGS)
 	$(PY) -m coverage report
 
-asan: build $(VENV)/group-test ## compiled parts and contract tests with ASan and UBSan
-	$(PY) tools/asan.py $(ASAN_ARGS)
+asan: build $(VENV)/group-test ## compiled parts and contract with ASan and UBSan (ASAN_SHARE=6: a sixth)
+	$(PY) tools/asan.py --share $(ASAN_SHARE) $(ASAN_ARGS)
 
 leaks: build $(VENV)/group-test ## memory over LEAK_CYCLES open/close cycles of each kind of session
 	$(PY) -m tests.leaks.rss $(LEAK_CYCLES)

@@ -1,6 +1,6 @@
 """What every test runs under: hypothesis profiles, the count of skips, the check for leaks.
 
-Environment: ``VIDEOHW_HYPOTHESIS`` (quick, deep), ``VIDEOHW_STRICT_SKIPS=1`` (a skip that
+Environment: ``VIDEOHW_HYPOTHESIS`` (quick, few, deep), ``VIDEOHW_STRICT_SKIPS=1`` (a skip that
 ``.ci/skips.txt`` does not name fails the run), ``VIDEOHW_EXPECT_INSTALLED=1`` (videohw must come
 from site-packages, not from a source tree).
 """
@@ -24,9 +24,10 @@ import pytest
 SKIP_LIST = Path(__file__).parents[1] / ".ci" / "skips.txt"
 THREAD_GRACE_SECONDS = 2.0
 
-# Quick is the same examples in every run, so that a red run is always the change's fault; deep
-# looks for new ones.
+# Quick is the same examples in every run, so that a red run is always the change's fault, and few
+# is less of them, for runs in which all is slow; deep looks for new ones.
 hypothesis.settings.register_profile("quick", max_examples=60, derandomize=True, deadline=None)
+hypothesis.settings.register_profile("few", max_examples=15, derandomize=True, deadline=None)
 hypothesis.settings.register_profile(
     "deep", max_examples=3000, derandomize=False, deadline=None, print_blob=True
 )
