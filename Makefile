@@ -5,7 +5,7 @@ PYTHON ?= python3
 ARCH ?= $(shell uname -m)
 FRESH ?= env
 FUZZ_SECONDS ?= 600
-ASAN_SHARE ?= 1
+SHARE ?= 1
 LEAK_CYCLES ?= 1000
 # Where PyTorch keeps its wheels without CUDA, which are a tenth in size; an index that does not
 # answer is passed over, and TORCH_INDEX= asks for none.
@@ -93,8 +93,8 @@ coverage: emulators $(VENV)/group-coverage ## which lines of the package the tes
 	$(PY) -m coverage run -m pytest tests $(PYTEST_ARGS)
 	$(PY) -m coverage report
 
-asan: build $(VENV)/group-test ## compiled parts and contract with ASan and UBSan (ASAN_SHARE=6: a sixth)
-	$(PY) tools/asan.py --share $(ASAN_SHARE) $(ASAN_ARGS)
+asan: build $(VENV)/group-test ## compiled parts and contract with ASan and UBSan (SHARE=6: a sixth)
+	VIDEOHW_SHARE=$(SHARE) $(PY) tools/asan.py $(ASAN_ARGS)
 
 leaks: build $(VENV)/group-test ## memory over LEAK_CYCLES open/close cycles of each kind of session
 	$(PY) -m tests.leaks.rss $(LEAK_CYCLES)
@@ -137,8 +137,8 @@ bench: build $(VENV)/group-bench ## measure, and write the tables into README.md
 wheel: $(VENV)/group-wheel ## dist/: a wheel for old Linux (ARCH=aarch64 cross-compiles) and the sdist
 	$(PY) tools/wheel.py --arch $(ARCH)
 
-wheel-test: wheel $(VENV)/group-test ## the tests on that wheel, installed, with no source tree in reach
-	$(PY) tools/installed.py
+wheel-test: wheel $(VENV)/group-test ## the tests on that wheel, installed (SHARE=6: a sixth of them)
+	VIDEOHW_SHARE=$(SHARE) $(PY) tools/installed.py
 
 cross-macos: $(VENV)/group-cross ## compile for macOS without a Mac, held to facts of its SDK
 	$(PY) tools/cross_macos.py $(CROSS_ARGS)

@@ -2,7 +2,8 @@
 
 Environment: ``VIDEOHW_HYPOTHESIS`` (quick, few, deep), ``VIDEOHW_STRICT_SKIPS=1`` (a skip that
 ``.ci/skips.txt`` does not name fails the run), ``VIDEOHW_EXPECT_INSTALLED=1`` (videohw must come
-from site-packages, not from a source tree).
+from site-packages, not from a source tree), ``VIDEOHW_SHARE=N`` (of the variants of each test
+function, on each backend, the first and every N-th after it, and few examples of hypothesis).
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ os.environ["VIDEO_HW_BACKENDS"] = "software"
 # a test starts would ignore them, too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-PROFILE = os.environ.get("VIDEOHW_HYPOTHESIS", "quick")
+SHARE = int(os.environ.get("VIDEOHW_SHARE") or 1)
+PROFILE = os.environ.get("VIDEOHW_HYPOTHESIS", "quick" if SHARE == 1 else "few")
 hypothesis.settings.load_profile(PROFILE)
 if PROFILE == "deep":
     os.environ.setdefault("PYTEST_TIMEOUT", "3600")
@@ -57,6 +59,31 @@ def pytest_report_header() -> str:
         if origin.parent not in site:
             raise pytest.UsageError(f"videohw comes from {origin}, not from site-packages")
     return f"videohw {videohw.__version__} from {origin}; hypothesis profile {PROFILE}"
+
+
+# Runs in which all is slow, or that ask only whether what was tested before works elsewhere.
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Function]) -> None:
+    left_out = beyond_share(items, SHARE)
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        gone = set(left_out)
+        items[:] = [item for item in items if item not in gone]
+
+
+def beyond_share(items: list[pytest.Function], share: int) -> list[pytest.Function]:
+    """What is not the first, nor every ``share``-th after it, of a test function's variants."""
+    seen: Counter[tuple[str, str]] = Counter()
+    left_out = []
+    for item in items:
+        variant = getattr(item, "callspec", None)
+        backend = getattr(variant and variant.params.get("backend"), "id", "")
+        function = (item.nodeid.partition("[")[0], backend)
+        if seen[function] % share:
+            left_out.append(item)
+        seen[function] += 1
+    return left_out
 
 
 # Skips: counted with their reasons in every run, and in strict runs each must be on the list.

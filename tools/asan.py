@@ -4,14 +4,11 @@ The tree is a copy in build/asan, so that the extensions of a checkout are never
 it is proven that both sanitizers are live: a library compiled by the same options writes past
 its memory and overflows an int, and each must end its process with a report. Needs GCC.
 
-usage: python tools/asan.py [--share N] [ARGUMENTS OF PYTEST]
-
-``--share N``: every N-th variant of each test, and a quarter of hypothesis' examples.
+usage: python tools/asan.py [ARGUMENTS OF PYTEST]
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import subprocess
@@ -55,28 +52,16 @@ PROBES = {"past_the_end": "heap-buffer-overflow", "overflow": "signed integer ov
 
 def main(arguments: list[str]) -> int:
     """Exit code of pytest; a sanitizer that finds something ends it with a report."""
-    share, arguments = options(arguments)
     copy_tree()
     build()
     environment = sanitized()
-    if share > 1:
-        environment["VIDEOHW_ASAN_SHARE"] = str(share)
-        environment.setdefault("VIDEOHW_HYPOTHESIS", "few")
     prove(environment)
     build_emulators(environment)
     # Captured by pytest, a report would be lost with the process.
-    plugins = ["--capture=sys", "-p", "no:faulthandler", "-p", "tests.under_asan"]
+    options = ["--capture=sys", "-p", "no:faulthandler", "-p", "tests.under_asan"]
     named = [argument for argument in arguments if argument.startswith("tests")]
-    command = [sys.executable, "-m", "pytest", *plugins, *arguments, *(() if named else TESTS)]
+    command = [sys.executable, "-m", "pytest", *options, *arguments, *(() if named else TESTS)]
     return subprocess.run(command, cwd=TREE, env=environment, check=False).returncode
-
-
-def options(arguments: list[str]) -> tuple[int, list[str]]:
-    """The share of the variants, and what is pytest's."""
-    parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--share", type=int, default=1)
-    own, others = parser.parse_known_args(arguments)
-    return own.share, others
 
 
 def copy_tree() -> None:
