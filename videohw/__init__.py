@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from . import bitstream, color, metrics, pipeline, pixels
     from .apple.encoder_options import AppleEncoderOptions
+    from .apple.image_info import AppleImageInfo
     from .apple.options import AppleDecoderOptions
     from .color import ColorSpec
     from .decoder import Decoder
@@ -57,6 +58,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AppleDecoderOptions",
     "AppleEncoderOptions",
+    "AppleImageInfo",
     "BackendError",
     "BackendStatus",
     "Backpressure",
@@ -105,6 +107,7 @@ __all__ = [
 # Module -> the names that are taken from it. No name is that of another module: importing that
 # one would put it in the name's place.
 _NAMES: Final[dict[str, tuple[str, ...]]] = {
+    "apple.image_info": ("AppleImageInfo",),
     "apple.options": ("AppleDecoderOptions",),
     "color": ("ColorSpec",),
     "decoder": ("Decoder",),

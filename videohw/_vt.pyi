@@ -10,8 +10,9 @@ NEEDS_ACCESS_POINT: Final[int]
 NO_IMAGE: Final[int]
 NO_MEMORY: Final[int]
 NO_SETS: Final[int]
+FRAME_DROPPED: Final[int]
 
-_Event: TypeAlias = tuple[int, int, str | None, int, bool, Image | None, int]
+_Event: TypeAlias = tuple[int, int, str | None, int, int, Image | None, int]
 _PlaneLayout: TypeAlias = tuple[int, int, tuple[int, ...], tuple[int, ...], str]
 
 def forked() -> bool: ...
@@ -21,6 +22,8 @@ def hardware_decodes(codec: int) -> bool: ...
 class Image:
     pixel_format: int
     clean: tuple[int, int, int, int]
+    attached: tuple[int, int, int, int]
+    aspect: tuple[int, int] | None
     def planes(self, layout: Sequence[_PlaneLayout]) -> tuple[Any, ...]: ...
 
 @final

@@ -31,6 +31,7 @@ from ._native.apple cimport (
     OSStatus,
     VTIsHardwareDecodeSupported,
     kCVPixelBufferLock_ReadOnly,
+    kVTDecodeInfo_FrameDropped,
 )
 
 from numpy import ndarray as _ndarray
@@ -67,7 +68,7 @@ cdef extern from "_native/vt_session.hpp" nogil:
         long long serial
         VtFailure failure
         CVPixelBufferRef image
-        cbool dropped
+        uint32_t flags
         int64_t decoded_ns
 
     cppclass VtSettings "videohw::VtSettings":
@@ -98,8 +99,17 @@ cdef extern from "_native/vt_session.hpp" nogil:
         void run()
 
 
+cdef extern from "_native/vt_image.hpp" nogil:
+    cppclass VtAttachments "videohw::VtAttachments":
+        int matrix, primaries, transfer, siting
+        int64_t aspect_width, aspect_height
+
+    VtAttachments vt_attachments "videohw::vt_attachments"(CVPixelBufferRef image)
+
+
 BEGUN, ENDED, MARK, DRAINED, LOST = range(5)
 NEEDS_ACCESS_POINT, NO_IMAGE, NO_MEMORY, NO_SETS = 1, 2, 3, 4
+FRAME_DROPPED = kVTDecodeInfo_FrameDropped
 # How long a wait lasts before signals are looked at.
 cdef double _SLICE_SECONDS = 0.1
 
@@ -143,13 +153,15 @@ cdef class Image:
     """A CVPixelBuffer, kept as long as this or an array of its planes lives.
 
     ``pixel_format`` is its four-character code; ``clean`` what is to be seen of it: (left, top,
-    width, height) in pixels, from the upper left.
+    width, height) in pixels, from the upper left. ``attached`` is what the frameworks say of its
+    colours: code points of H.273 (matrix, primaries, transfer), 2 where they say nothing, and
+    chroma_sample_loc_type or -1. ``aspect``: (width, height) of a pixel, or None.
     """
 
     cdef CVPixelBufferRef buffer
     cdef bint locked
     cdef readonly unsigned int pixel_format
-    cdef readonly tuple clean
+    cdef readonly tuple clean, attached, aspect
 
     def __cinit__(self, key=None):
         if key is not _OURS:
@@ -196,6 +208,10 @@ cdef Image _image(CVPixelBufferRef buffer):
     rect = CVImageBufferGetCleanRect(buffer)
     # Its origin is the lower left corner.
     top = CVPixelBufferGetHeight(buffer) - rect.origin.y - rect.size.height
+    cdef VtAttachments found = vt_attachments(buffer)
+    made.attached = found.matrix, found.primaries, found.transfer, found.siting
+    if found.aspect_width > 0 and found.aspect_height > 0:
+        made.aspect = found.aspect_width, found.aspect_height
     made.clean = int(rect.origin.x), int(top), int(rect.size.width), int(rect.size.height)
     return made
 
@@ -298,7 +314,8 @@ cdef class Core:
     def pop(self):
         """The next event as a tuple, or None.
 
-        (kind, serial, call, code, dropped, :class:`Image` or None, nanoseconds of decoding).
+        (kind, serial, call, code, decode_info_flags, :class:`Image` or None, nanoseconds of
+        decoding).
         """
         cdef VtEvent event
         cdef Image image = None
@@ -308,7 +325,7 @@ cdef class Core:
             image = _image(event.image)
         call = event.failure.call.decode() if event.failure.call != NULL else None
         return (
-            event.kind, event.serial, call, event.failure.code, event.dropped, image,
+            event.kind, event.serial, call, event.failure.code, event.flags, image,
             event.decoded_ns,
         )
 

@@ -103,6 +103,8 @@ class Frame:
     - Film grain that a stream describes (AV1; H.274 in H.264 and HEVC) is never put in, whatever
       the backend: the pixels are those before it.
     - ``decode_index``: the picture's number in decoding order, from 0 for the session's first.
+    - ``backend_info``: what only the backend that decoded it tells, None of most: of videotoolbox
+      a :class:`~videohw.AppleImageInfo`, with the flags of decoding and what is attached.
     - ``generation``: counts session switches. ``memory``: "host" or "device". ``converter``:
       what :meth:`convert` calls where a backend brought one, for pixels outside of host memory.
 
@@ -129,6 +131,7 @@ class Frame:
     sample_aspect_ratio: Fraction | None = None
     decode_index: int = 0
     side_data: SideData = _NO_SIDE_DATA
+    backend_info: object = None
     generation: int = 0
     memory: str = "host"
     converter: Converter | None = None

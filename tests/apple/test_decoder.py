@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import threading
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.apple.facts import FACTS
 from tests.backends.decoding import Decoded, assert_account, decode_bytes, decode_units
 from tests.backends.oracle import frame_md5, frames_md5
 from tests.backends.pcm import PcmStream, Vui, gray_units
 from tests.backends.waiting import wait_for
 from tests.corpus import stream
 from tests.emulators.control import AppleEmulator
+from videohw.apple.image_info import AppleImageInfo
+from videohw.color import SITINGS, ColorSpec
 from videohw.decoder import Decoder
 from videohw.errors import (
     BackendError,
@@ -22,11 +26,13 @@ from videohw.errors import (
     InvalidInput,
     UnsupportedConfig,
 )
+from videohw.frame import Frame
 
 SMALL = "generated/small144x144.h264"
 INVALID_SESSION, MALFUNCTION, REMOVED, SESSION_MALFUNCTION = -12903, -12911, -17690, -17691
 BAD_DATA, REFERENCE_MISSING, NOT_NOW = -12909, -17694, -12913
 PATIENCE_SECONDS = 30.0
+VALUES: dict[str, int] = FACTS["constants"]
 
 
 def opened(codec: str = "h264", **arguments: Any) -> Decoder:
@@ -211,12 +217,85 @@ def test_a_missing_reference_is_no_error(frameworks: AppleEmulator) -> None:
     assert got.summary["reasons"] == {"no_reference": 1}
 
 
-def test_a_dropped_frame_is_told(frameworks: AppleEmulator) -> None:
+@pytest.mark.parametrize(
+    ("on_error", "reason"),
+    [("raise", "undecodable"), ("skip", "skipped"), ("resync", "resynced"),
+     ("conceal", "undecodable")],
+)  # fmt: skip
+def test_a_dropped_frame_is_told(frameworks: AppleEmulator, on_error: str, reason: str) -> None:
     frameworks.fault("decode", "drop", 0, first=3)
-    got = decode_units(opened(), gray_units(6))
-    assert [type(error) for error in got.errors] == [InvalidBitstream]
-    assert len(got.frames) == 5
+    units = gray_units(6) + gray_units(2, first=100)
+    got = decode_units(opened(on_error=on_error), units)
+    assert got.summary["frames_dropped"] == 1
+    lost = 4 if on_error == "resync" else 1
+    assert got.summary["reasons"] == {reason: lost}
+    assert len(got.frames) == 8 - lost
+    assert [type(error) for error in got.errors] == [InvalidBitstream] * (on_error == "raise")
+    if on_error == "raise":
+        assert "kVTDecodeInfo_FrameDropped" in str(got.errors[0])
     assert_account(got.summary)
+
+
+# What the system says of pictures
+
+
+def info(frame: Frame) -> AppleImageInfo:
+    assert isinstance(frame.backend_info, AppleImageInfo)
+    return frame.backend_info
+
+
+def test_flags_of_decoding_are_told(frameworks: AppleEmulator) -> None:
+    units = idr_units(2)
+    assert [info(frame).decode_info_flags for frame in decode_units(opened(), units).frames] == [
+        VALUES["kVTDecodeInfo_Asynchronous"]
+    ] * 2
+    with frameworks.having(CALLBACKS="caller", MODIFIABLE="1"):
+        got = [info(frame) for frame in decode_units(opened(), units).frames]
+    assert {each.decode_info_flags for each in got} == {
+        VALUES["kVTDecodeInfo_ImageBufferModifiable"]
+    }
+    assert [(each.asynchronous, each.modifiable) for each in got] == [(False, True)] * 2
+    (frame, *_) = decode_units(opened(output="metadata"), units).frames
+    assert info(frame) == AppleImageInfo(VALUES["kVTDecodeInfo_Asynchronous"])
+    assert info(frame).asynchronous
+
+
+@pytest.mark.parametrize("siting", range(6))
+def test_what_is_attached_is_told(frameworks: AppleEmulator, siting: int) -> None:
+    vui = Vui(primaries=9, transfer=16, matrix=9, num_reorder=0, sar=(4, 3), siting=siting)
+    got = decode_units(opened(), idr_units(1, PcmStream(vui=vui)))
+    (frame,) = got.frames
+    told = info(frame)
+    assert told.color == ColorSpec(
+        matrix="bt2020nc", primaries="bt2020", transfer="smpte2084", siting=SITINGS[siting]
+    )
+    assert told.sample_aspect_ratio == Fraction(4, 3)
+    assert told.clean == (0, 0, 48, 16)
+    assert told.disagreements == ()
+    assert got.summary["attachments_disagreed"] == 0
+    stated = (frame.color.matrix, frame.color.primaries, frame.color.transfer, frame.color.siting)
+    assert stated == ("bt2020nc", "bt2020", "smpte2084", SITINGS[siting])
+
+
+def test_the_stream_decides_and_a_guess_of_the_system_does_not(frameworks: AppleEmulator) -> None:
+    vui = Vui(primaries=9, transfer=16, matrix=2, num_reorder=0)
+    with frameworks.having(COLOURS="bt709"):
+        got = decode_units(opened(), idr_units(2, PcmStream(vui=vui)))
+    for frame in got.frames:
+        color = frame.color
+        assert (color.matrix, color.primaries, color.transfer) == (None, "bt2020", "smpte2084")
+        told = info(frame)
+        assert (told.color.matrix, told.color.primaries) == ("bt709", "bt709")
+        assert told.disagreements == ("primaries", "transfer")
+    assert got.summary["attachments_disagreed"] == 2
+
+
+def test_names_that_stand_for_several_code_points_agree(frameworks: AppleEmulator) -> None:
+    vui = Vui(primaries=1, transfer=6, matrix=1, num_reorder=0)
+    with frameworks.having(COLOURS="bt709"):
+        (frame,) = decode_units(opened(), idr_units(1, PcmStream(vui=vui))).frames
+    assert frame.color.transfer == "smpte170m"
+    assert info(frame).disagreements == ()
 
 
 @pytest.mark.parametrize(

@@ -327,7 +327,16 @@ enum {
     STRING(kCVImageBufferColorPrimariesKey)                                                        \
     STRING(kCVImageBufferTransferFunctionKey)                                                      \
     STRING(kCVImageBufferYCbCrMatrixKey)                                                           \
-    STRING(kCVImageBufferChromaLocationTopFieldKey)
+    STRING(kCVImageBufferChromaLocationTopFieldKey)                                                \
+    STRING(kCVImageBufferChromaLocation_Left)                                                      \
+    STRING(kCVImageBufferChromaLocation_Center)                                                    \
+    STRING(kCVImageBufferChromaLocation_TopLeft)                                                   \
+    STRING(kCVImageBufferChromaLocation_Top)                                                       \
+    STRING(kCVImageBufferChromaLocation_BottomLeft)                                                \
+    STRING(kCVImageBufferChromaLocation_Bottom)                                                    \
+    STRING(kCVImageBufferPixelAspectRatioKey)                                                      \
+    STRING(kCVImageBufferPixelAspectRatioHorizontalSpacingKey)                                     \
+    STRING(kCVImageBufferPixelAspectRatioVerticalSpacingKey)
 
 #ifdef __cplusplus
 extern "C" {
@@ -521,6 +530,7 @@ void objc_autoreleasePoolPop(void *pool);
     STRING(1200, kVTCompressionPropertyKey_MaxAllowedFrameQP)                                      \
     STRING(1300, kVTCompressionPropertyKey_MinAllowedFrameQP)                                      \
     STRING(1200, kVTProfileLevel_H264_ConstrainedBaseline_AutoLevel)                               \
-    STRING(1200, kVTProfileLevel_H264_ConstrainedHigh_AutoLevel)
+    STRING(1200, kVTProfileLevel_H264_ConstrainedHigh_AutoLevel)                                   \
+    STRING(1203, kVTProfileLevel_HEVC_Main42210_AutoLevel)
 
 #endif

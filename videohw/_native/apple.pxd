@@ -22,6 +22,7 @@ cdef extern from "apple.h" nogil:
         kCMVideoCodecType_H264
         kCMVideoCodecType_HEVC
         kCVPixelBufferLock_ReadOnly
+        kVTDecodeInfo_FrameDropped
 
     void CFRelease(CFTypeRef value)
     Boolean VTIsHardwareDecodeSupported(uint32_t codec)

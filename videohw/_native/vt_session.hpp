@@ -81,7 +81,7 @@ struct VtEvent {
     long long serial = 0;
     VtFailure failure;
     CVImageBufferRef image = nullptr; // one reference, for the receiver
-    bool dropped = false;
+    VTDecodeInfoFlags flags = 0; // as the callback had them
     // From the call, or from the callback before, to the callback; of a drain, from the last one.
     std::int64_t decoded_ns = 0;
 };

@@ -33,10 +33,10 @@ inline void VtSession::called_back(long long serial, OSStatus status, VTDecodeIn
     event.serial = serial;
     event.decoded_ns = since(std::max(found->second, called_back_), now);
     called_back_ = now;
-    event.dropped = (flags & kVTDecodeInfo_FrameDropped) != 0;
+    event.flags = flags;
     if (status)
         event.failure = {"VTDecompressionSessionDecodeFrame", status};
-    else if (!image && !event.dropped)
+    else if (!image && !(flags & kVTDecodeInfo_FrameDropped))
         event.failure = {"VTDecompressionSessionDecodeFrame", vt_no_image};
     if (!status && image && settings_.keeps_images)
         event.image = static_cast<CVImageBufferRef>(const_cast<void *>(CFRetain(image)));

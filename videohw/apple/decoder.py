@@ -23,7 +23,7 @@ from ..ready_outputs import unexpected
 from ..session import Control, Drain, Session
 from ..types import DecoderConfig
 from .capabilities import CODECS
-from .failures import REFERENCE_MISSING, lost, no_form, no_memory, refusal, stuck
+from .failures import REFERENCE_MISSING, dropped, lost, no_form, no_memory, refusal, stuck
 from .frames import FrameMaker
 from .options import AppleDecoderOptions
 from .presentation import OutputOrder
@@ -72,6 +72,7 @@ class _Decoded:
     sample: Sample
     image: Any
     shown: bool
+    flags: int
 
 
 class AppleDecoderSession(Session[_Item, Frame]):
@@ -93,6 +94,7 @@ class AppleDecoderSession(Session[_Item, Frame]):
         self._dropped: list[dict[int, Sample]] = []  # the same, until a reset is done
         self._marks: deque[_Item] = deque()
         self._refused: str | None = None
+        self._frames_dropped = 0
         super().__init__(
             CoreChanged(self._core), max_ready=config.max_in_flight,
             max_queued_bytes=config.max_pending_bytes,
@@ -113,7 +115,10 @@ class AppleDecoderSession(Session[_Item, Frame]):
 
     def describe(self) -> dict[str, Any]:
         """What decodes, and what was done with sessions of VideoToolbox so far."""
-        known = {"device": 0, "library": "VideoToolbox"}
+        known = {
+            "device": 0, "library": "VideoToolbox", "frames_dropped": self._frames_dropped,
+            "attachments_disagreed": self._maker.disagreements,
+        }  # fmt: skip
         return known if self.closed else {**known, **self._core.counters()}
 
     # What a session asks of its worker; the lock is held
@@ -225,13 +230,13 @@ class AppleDecoderSession(Session[_Item, Frame]):
             self._append(stuck(STUCK_SECONDS))
 
     def _handle(
-        self, kind: int, serial: int, call: str | None, code: int, dropped: bool, image: Any,
+        self, kind: int, serial: int, call: str | None, code: int, flags: int, image: Any,
         nanoseconds: int,
     ) -> None:  # fmt: skip
         if kind == _vt.BEGUN:
             self._begun(serial)
         elif kind == _vt.ENDED:
-            self._ended(serial, call, code, dropped, image)
+            self._ended(serial, call, code, flags, image)
             self._spent("code", nanoseconds)
         elif kind == _vt.MARK:
             self._marked(self._marks.popleft())
@@ -257,7 +262,7 @@ class AppleDecoderSession(Session[_Item, Frame]):
                 self.meter.started(item)
             self._ledger.fed(item)
 
-    def _ended(self, serial: int, call: str | None, code: int, dropped: bool, image: Any) -> None:
+    def _ended(self, serial: int, call: str | None, code: int, flags: int, image: Any) -> None:
         sample = self._under_way.pop(serial, None)
         if sample is None:
             return  # dropped by a reset before it came
@@ -266,9 +271,13 @@ class AppleDecoderSession(Session[_Item, Frame]):
             self._ledger.lacking(serial)
         elif code:
             self._ledger.refused(serial, refusal(sample.items[0], call, code))
+        elif flags & _vt.FRAME_DROPPED:
+            self._frames_dropped += 1
+            self._ledger.refused(serial, dropped(sample.items[0]))
         for item in sample.items:
             self._ledger.accepted(item.serial)
-        self._order.put(serial, _Decoded(sample, image, shown=not code and not dropped))
+        shown = not code and not flags & _vt.FRAME_DROPPED
+        self._order.put(serial, _Decoded(sample, image, shown, flags))
 
     def _show_ready(self) -> bool:
         """Show the pictures whose turn it is; False where there is no room for all of them."""
@@ -305,8 +314,9 @@ class AppleDecoderSession(Session[_Item, Frame]):
         assert sample.sps is not None
         try:
             return self._maker.make(
-                verdict.item, verdict.corrupt, decoded.image, sample.sps, sample.format
-            )
+                verdict.item, verdict.corrupt, decoded.image, sample.sps, sample.format,
+                decoded.flags,
+            )  # fmt: skip
         except VideoHwError as error:
             self._ledger.undeliverable()
             return error

@@ -46,6 +46,15 @@ def refusal(item: CodedPicture, call: str | None, code: int) -> VideoHwError:
     return error
 
 
+def dropped(item: CodedPicture) -> InvalidBitstream:
+    """VideoToolbox decoded a picture, or did not, and has nothing to show of it."""
+    return InvalidBitstream(
+        f"{described(item)} was dropped by VideoToolbox (kVTDecodeInfo_FrameDropped)",
+        offset=item.offset,
+        hint=HINT,
+    )
+
+
 def no_form(item: CodedPicture, what: str) -> UnsupportedConfig:
     """Pictures, or coding tools, that VideoToolbox does not decode."""
     return UnsupportedConfig(

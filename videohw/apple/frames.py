@@ -18,6 +18,7 @@ from ..frame_pixels import converted
 from ..pixel_format import FORMATS
 from ..types import DecoderConfig
 from .capabilities import FRAME_FORMATS
+from .image_info import image_info
 
 _FIELD_ORDERS: Final = {True: "tff", False: "bff", None: None}
 
@@ -30,6 +31,7 @@ class FrameMaker:
 
     def __init__(self, config: DecoderConfig) -> None:
         self._config = config
+        self.disagreements = 0  # frames of whose buffers something differs from their streams
         self._metadata = config.output == "metadata"
         whole = config.size is None and config.crop is None
         self._native = config.output in ("native", "metadata") and whole
@@ -45,8 +47,10 @@ class FrameMaker:
         image: Any,
         sps: h264.Sps | hevc.Sps,
         native: str,
+        flags: int,
     ) -> Frame:
-        """The frame of ``item``; ``image`` is None without pixels, ``native`` its format then."""
+        """The frame of ``item``; ``image`` is None without pixels, ``native`` its format then.
+        ``flags`` are those of decoding."""
         size = sps.width, sps.height
         name, planes = native, ()
         if image is not None:
@@ -54,6 +58,9 @@ class FrameMaker:
             left, top, *size = image.clean
             planes = image.planes(_layout(name, left, top, size[0], size[1]))
         color = _stated_color(item, sps, name)
+        aspect = item.info.sequence.sample_aspect_ratio
+        told = image_info(flags, image, color, aspect, (sps.width, sps.height))
+        self.disagreements += bool(told.disagreements)
         fields = item.info.fields
         unit = item.unit
         frame = Frame(
@@ -70,9 +77,10 @@ class FrameMaker:
             if _interlaced(unit, sps)
             else "progressive",
             repeat=fields.repeat,
-            sample_aspect_ratio=item.info.sequence.sample_aspect_ratio,
+            sample_aspect_ratio=aspect,
             decode_index=item.serial,
             side_data=item.info.side_data,
+            backend_info=told,
         )
         return frame if self._native else converted(frame, self._request)
 

@@ -174,17 +174,32 @@ void fill(PixelBuffer &buffer, const codec::Picture &picture, const Sequence &se
 
 void attach_colours(PixelBuffer &buffer, const Sequence &sequence)
 {
-    // Rule (assumed): a stream that does not state its colours has none attached.
-    if (!sequence.has_signal)
-        return;
     buffer.attachments = Kept<Dictionary>::adopted(new Dictionary);
     Dictionary &attachments = *buffer.attachments;
-    attachments.set(kCVImageBufferYCbCrMatrixKey,
-                    code_point_name(CodePoints::matrix, sequence.matrix));
-    attachments.set(kCVImageBufferColorPrimariesKey,
-                    code_point_name(CodePoints::primaries, sequence.primaries));
-    attachments.set(kCVImageBufferTransferFunctionKey,
-                    code_point_name(CodePoints::transfer, sequence.transfer));
+    auto attach = [&](CFStringRef key, CodePoints what, int code) {
+        if (String *name = code == 2 ? nullptr : code_point_name(what, code))
+            attachments.set(key, name);
+    };
+    // Rule (assumed): a stream that does not state its colours has none attached; a test may want
+    // those of HDTV whatever the stream says.
+    bool other = setting("COLOURS", "stated") == "bt709";
+    attach(kCVImageBufferYCbCrMatrixKey, CodePoints::matrix, other ? 1 : sequence.matrix);
+    attach(kCVImageBufferColorPrimariesKey, CodePoints::primaries, other ? 1 : sequence.primaries);
+    attach(kCVImageBufferTransferFunctionKey, CodePoints::transfer, other ? 1 : sequence.transfer);
+    const CFStringRef locations[] = {
+        kCVImageBufferChromaLocation_Left,       kCVImageBufferChromaLocation_Center,
+        kCVImageBufferChromaLocation_TopLeft,    kCVImageBufferChromaLocation_Top,
+        kCVImageBufferChromaLocation_BottomLeft, kCVImageBufferChromaLocation_Bottom};
+    if (sequence.siting >= 0 && sequence.siting < 6)
+        attachments.set(kCVImageBufferChromaLocationTopFieldKey, live(locations[sequence.siting]));
+    if (!sequence.aspect_width || !sequence.aspect_height)
+        return;
+    auto aspect = Kept<Dictionary>::adopted(new Dictionary);
+    auto width = Kept<Number>::adopted(new Number(int64_t{sequence.aspect_width}));
+    auto height = Kept<Number>::adopted(new Number(int64_t{sequence.aspect_height}));
+    aspect->set(kCVImageBufferPixelAspectRatioHorizontalSpacingKey, width.get());
+    aspect->set(kCVImageBufferPixelAspectRatioVerticalSpacingKey, height.get());
+    attachments.set(kCVImageBufferPixelAspectRatioKey, aspect.get());
 }
 
 } // namespace apple

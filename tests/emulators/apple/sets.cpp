@@ -21,20 +21,32 @@ void skip_h264_scaling_list(Bits &bits, int size)
 
 void read_signal(Bits &bits, Sequence *sequence)
 {
-    if (bits.flag() && bits.u(8) == 255)
-        bits.skip(32);
+    // aspect_ratio_idc of table E-1.
+    static const int aspects[][2] = {{0, 0},   {1, 1},   {12, 11}, {10, 11}, {16, 11}, {40, 33},
+                                     {24, 11}, {20, 11}, {32, 11}, {80, 33}, {18, 11}, {15, 11},
+                                     {64, 33}, {160, 99}, {4, 3},  {3, 2},   {2, 1}};
+    if (bits.flag()) {
+        unsigned index = bits.u(8);
+        bool own = index == 255, known = index < sizeof aspects / sizeof *aspects;
+        sequence->aspect_width =
+            own ? static_cast<int>(bits.u(16)) : known ? aspects[index][0] : 0;
+        sequence->aspect_height =
+            own ? static_cast<int>(bits.u(16)) : known ? aspects[index][1] : 0;
+    }
     if (bits.flag())
         bits.skip(1);
     sequence->has_signal = bits.flag();
-    if (!sequence->has_signal)
-        return;
-    bits.skip(3);
-    sequence->full_range = bits.flag();
-    if (bits.flag()) {
-        sequence->primaries = static_cast<int>(bits.u(8));
-        sequence->transfer = static_cast<int>(bits.u(8));
-        sequence->matrix = static_cast<int>(bits.u(8));
+    if (sequence->has_signal) {
+        bits.skip(3);
+        sequence->full_range = bits.flag();
+        if (bits.flag()) {
+            sequence->primaries = static_cast<int>(bits.u(8));
+            sequence->transfer = static_cast<int>(bits.u(8));
+            sequence->matrix = static_cast<int>(bits.u(8));
+        }
     }
+    if (bits.flag())
+        sequence->siting = static_cast<int>(bits.ue());
 }
 
 void read_crop(Bits &bits, int unit_x, int unit_y, Sequence *sequence)

@@ -17,6 +17,8 @@ struct Sequence {
     int left = 0, right = 0, top = 0, bottom = 0; // cropped, in luma samples
     bool has_signal = false, full_range = false;
     int primaries = 2, transfer = 2, matrix = 2;
+    int siting = -1;                       // chroma_sample_loc_type of the top field
+    int aspect_width = 0, aspect_height = 0; // of a pixel; 0 where nothing is said
     // H.264: what stands before field_pic_flag in a slice header.
     bool separate_planes = false, frames_only = true;
     int frame_num_bits = 4;
