@@ -63,13 +63,14 @@ class DevicePicture:
     """A picture in device memory: its format and one array for each plane, shaped as it says.
 
     ``color`` is what the picture itself states of its colour, None when it cannot. ``owners``
-    keep the memory as long as they live.
+    have the memory as long as they live; ``kept`` is what must live until it was read.
     """
 
     format: PixelFormat
     planes: tuple[DevicePlane, ...]
     color: ColorSpec | None
     owners: tuple[object, ...]
+    kept: tuple[object, ...]
 
 
 def is_on_device(frame: Any) -> bool:
@@ -121,7 +122,8 @@ class DeviceReader:
             layout, color, frame = known, frame.color, frame.planes
         given = frame if isinstance(frame, (tuple, list)) else (frame,)
         arrays = [self._array(each, layout) for each in given]
-        owners = tuple(owner for _, owner in arrays)
+        owners = tuple(_owner(each) for each in given)
+        kept = owners + tuple(each for _, each in arrays)
         planes = tuple(plane for plane, _ in arrays)
         if len(planes) == 1 < len(layout.planes):
             planes = _cut(planes[0], layout, width, height)
@@ -132,7 +134,7 @@ class DeviceReader:
                 f"({', '.join(names)})",
                 argument="frame",
             )
-        return DevicePicture(layout, _shaped(planes, layout, width, height), color, owners)
+        return DevicePicture(layout, _shaped(planes, layout, width, height), color, owners, kept)
 
     def _array(self, data: Any, layout: PixelFormat) -> tuple[DevicePlane, object]:
         """The array, and what keeps its memory."""
@@ -188,6 +190,15 @@ class DeviceReader:
         if stream is not None:
             self._wait(int(stream))
         return DevicePlane(int(told["data"][0]), shape, tuple(int(step) for step in strides))
+
+
+def _owner(data: Any) -> object:
+    """Who has the memory of ``data``: what it is a view of, as PyTorch and CuPy tell, or itself."""
+    for name in ("_base", "base"):
+        base = getattr(data, name, None)
+        if base is not None and is_on_device(base):
+            return base
+    return data
 
 
 def _check_dtype(kind: str, plain: bool, layout: PixelFormat) -> None:

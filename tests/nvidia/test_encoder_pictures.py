@@ -184,7 +184,7 @@ def test_one_array_is_used_where_it_lies(emulator: Emulator) -> None:
         begin, pitch = on_device.pointer, WIDTH + 2
         assert staged.planes == ((begin, pitch), (begin + pitch * HEIGHT, pitch))
         assert (staged.buffer, staged.copies, staged.conversion) == (None, (), None)
-        assert staged.owner
+        assert staged.owners
 
 
 def test_rows_that_no_pitch_fits_and_planes_apart_are_copied(emulator: Emulator) -> None:

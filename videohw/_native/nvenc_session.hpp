@@ -19,6 +19,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -199,7 +200,8 @@ public:
     // Have the input stream wait for what was queued on another one, on any thread.
     CUresult wait_for_stream(CUstream other);
     // Device memory goes away: it is not registered any more when this returns, unless the driver
-    // takes too long. On any thread.
+    // takes too long. On any thread, also where Python gives an object back: it waits for nothing
+    // that such a thread may have.
     void before_free(CUdeviceptr address, std::size_t bytes) override;
     std::string last_detail()
     {
@@ -396,7 +398,8 @@ private:
     std::condition_variable reaping_; // for the reaper
     std::condition_variable forgot_;  // for those in `before_free`
     std::vector<std::pair<CUdeviceptr, std::size_t>> freed_; // to be forgotten
-    std::size_t registered_ = 0;
+    bool forgets_late_ = false;               // somebody waited for that in vain
+    std::multiset<CUdeviceptr> registered_at_; // first addresses of `registrations_`
     std::thread::id submit_thread_;
     std::deque<NvencItem> input_;
     std::size_t queued_pictures_ = 0, owed_packets_ = 0;

@@ -95,7 +95,8 @@ inline bool NvencSession::pop(NvencEvent *event)
 inline void NvencSession::before_free(CUdeviceptr address, std::size_t bytes)
 {
     std::unique_lock<std::mutex> held(lock_);
-    if (ended_ || !registered_)
+    const auto first = registered_at_.lower_bound(address);
+    if (ended_ || first == registered_at_.end() || *first - address >= bytes)
         return;
     if (std::this_thread::get_id() == submit_thread_) {
         held.unlock();
@@ -103,7 +104,10 @@ inline void NvencSession::before_free(CUdeviceptr address, std::size_t bytes)
     }
     freed_.push_back({address, bytes});
     work_.notify_one();
-    forgot_.wait_for(held, std::chrono::seconds(1), [this] { return ended_ || freed_.empty(); });
+    // A driver that does not answer holds nobody up for each of its pictures.
+    if (!forgets_late_)
+        forgets_late_ = !forgot_.wait_for(held, std::chrono::seconds(1),
+                                          [this] { return ended_ || freed_.empty(); });
 }
 
 // Events
@@ -255,6 +259,7 @@ inline bool NvencSession::next(NvencItem *item)
                 forget_memory(each.first, each.second);
             held.lock();
             freed_.erase(freed_.begin(), freed_.begin() + static_cast<long>(freed.size()));
+            forgets_late_ = false;
             forgot_.notify_all();
             continue;
         }
@@ -608,6 +613,7 @@ inline NvencFailure NvencSession::registered(CUdeviceptr address, uint32_t pitch
     for (auto each = registrations_.begin(); each != registrations_.end(); ++each)
         if (each->address == address && each->pitch == pitch && each->width == width &&
             each->height == height) {
+            each->watched = each->watched || watched;
             registrations_.splice(registrations_.begin(), registrations_, each);
             *found = &registrations_.front();
             return {};
@@ -626,7 +632,7 @@ inline NvencFailure NvencSession::registered(CUdeviceptr address, uint32_t pitch
     registrations_.push_front(made);
     *found = &registrations_.front();
     std::lock_guard<std::mutex> held(lock_);
-    ++registered_;
+    registered_at_.insert(address);
     ++counters_.registered;
     return {};
 }
@@ -649,9 +655,9 @@ inline void NvencSession::forget_registrations(std::size_t keep)
             continue;
         if (reachable())
             nvenc_failure("nvEncUnregisterResource", encoder_->unregister(each->resource));
-        each = registrations_.erase(each);
         std::lock_guard<std::mutex> held(lock_);
-        --registered_;
+        registered_at_.erase(registered_at_.find(each->address));
+        each = registrations_.erase(each);
     }
 }
 

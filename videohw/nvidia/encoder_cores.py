@@ -24,12 +24,14 @@ from .encoder_capabilities import answers
 from .encoder_failures import of_opening, stuck
 from .encoder_pictures import PictureStage, StagedPicture, planes_in
 from .encoder_settings import EncoderSettings, Reconfigure, settings_of
+from .watched_memory import WatchedMemory
 
 # No call of the driver takes so long on one picture; a thread inside one is not waited for.
 STUCK_SECONDS = 30.0
 _LOOK_SECONDS: Final = 0.25
 
-# Encoders that were closed while their threads could still read what pictures lie in.
+# Encoders that were closed while their threads could still read what pictures lie in, or have it
+# registered.
 _ending: list[EncoderCore] = []
 
 
@@ -78,6 +80,7 @@ class EncoderCore:
 
     core: _nvenc.Core
     inputs: Inputs
+    memory: WatchedMemory
     sent: deque[InputPicture] = field(default_factory=deque)  # not begun, as far as is known
     owners: dict[int, object] = field(default_factory=dict)  # of device memory, by serial
     decode_times: deque[tuple[int, int]] = field(default_factory=deque)  # (serial, dts)
@@ -88,7 +91,7 @@ class EncoderCore:
     def close(self) -> None:
         """Have it end by itself."""
         self.core.close()
-        if self.owners and not self.core.ended():
+        if (self.owners or self.memory) and not self.core.ended():
             _ending.append(self)
         _ending[:] = [each for each in _ending if not each.core.ended()]
 
@@ -165,7 +168,7 @@ def opened(settings: EncoderSettings, device: _cuda.Device, changes: _nvenc.Chan
         max_in_flight=config.max_in_flight,
         stream=settings.options.stream or 0,
     )  # fmt: skip
-    made = EncoderCore(core, Inputs(core))
+    made = EncoderCore(core, Inputs(core), WatchedMemory(core.forget_memory))
     seen = changes.version()
     try:
         while (outcome := core.opening()) is None:
@@ -198,8 +201,8 @@ def pushed(item: InputPicture, staged: Staged, active: Prepared) -> None:
         picture = _moved(staged, active)
     native = picture.buffer
     if native is None:
-        native = _in_device_memory(picture, active.settings.picture_format)
-        active.core.owners[item.serial] = picture.owner
+        native = _in_device_memory(picture, active)
+        active.core.owners[item.serial] = picture.kept
     width, height = staged.made.size
     active.core.core.push_picture(
         item.serial, native, width, height, force_idr=item.force_keyframe, sei=picture.sei,
@@ -233,15 +236,16 @@ def _moved(staged: Staged, active: Prepared) -> StagedPicture:
     return replace(picture, buffer=target)
 
 
-def _in_device_memory(picture: StagedPicture, name: str) -> _nvenc.DevicePicture:
-    layout = FORMATS[name]
+def _in_device_memory(picture: StagedPicture, active: Prepared) -> _nvenc.DevicePicture:
+    layout = FORMATS[active.settings.picture_format]
     if picture.conversion is not None:
         return _nvenc.DevicePicture(
             picture.planes, total_bytes=picture.block_bytes, pitch=picture.pitch,
             conversion=picture.conversion, offsets=picture.offsets,
         )  # fmt: skip
     if not picture.copies:
-        return _nvenc.DevicePicture(picture.planes)
+        watched = active.core.memory.watch(picture.owners, picture.planes[0][0])
+        return _nvenc.DevicePicture(picture.planes, watched=watched)
     copies: list[tuple[int, int, int, int]] = []
     for index, row_bytes, rows, offset in picture.copies:
         plane = layout.planes[index]

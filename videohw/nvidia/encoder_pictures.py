@@ -56,16 +56,18 @@ class StagedPicture:
     """A picture that NVENC can take, and what goes with it.
 
     In host memory ``buffer`` holds a copy. In device memory ``planes`` are (address, pitch) of
-    what the caller gave, and ``owner`` keeps it. It is used as it lies; or, into a block of
-    ``block_bytes`` with rows ``pitch`` apart, converted by ``conversion`` to planes at
-    ``offsets``; or copied, by ``copies``: (plane, bytes of a row, rows, offset in the block).
+    what the caller gave: ``owners`` have it, ``kept`` is what must live until it was read. It is
+    used as it lies; or, into a block of ``block_bytes`` with rows ``pitch`` apart, converted by
+    ``conversion`` to planes at ``offsets``; or copied, by ``copies``: (plane, bytes of a row, rows,
+    offset in the block).
     ``mark_reference`` -1 and ``use_references`` 0 are none.
     """
 
     memory_bytes: int
     buffer: Any = None
     planes: tuple[tuple[int, int], ...] = ()
-    owner: object = None
+    owners: tuple[object, ...] = ()
+    kept: tuple[object, ...] = ()
     conversion: Any = None
     offsets: tuple[int, ...] = ()
     copies: tuple[tuple[int, int, int, int], ...] = ()
@@ -144,7 +146,8 @@ class PictureStage:
         staged = StagedPicture(
             picture.format.frame_bytes(config.width, config.height),
             planes=tuple((plane.address, plane.strides[0]) for plane in picture.planes),
-            owner=picture.owners,
+            owners=picture.owners,
+            kept=picture.kept,
         )
         if source == target.name and (color == self._coded.color or self._passes_rgb):
             if not fits(staged.planes, target, config.height):
