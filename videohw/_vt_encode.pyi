@@ -14,6 +14,7 @@ KEYFRAME_DISPUTED: Final[int]
 WRONG_PICTURE: Final[int]
 BAD_SAMPLE: Final[int]
 NOT_HARDWARE: Final[int]
+NO_RETURN: Final[int]
 
 _Failure: TypeAlias = tuple[str | None, int, str]
 _Property: TypeAlias = tuple[str, str, Any, bool]
@@ -26,13 +27,16 @@ def supported(
     height: int,
     names: Iterable[str],
     *,
+    seconds: float,
     requires_hardware: bool = False,
     low_latency_rate_control: bool = False,
 ) -> tuple[frozenset[str] | None, _Failure | None]: ...
 
 @final
 class PixelBuffer:
-    def planes(self, layout: Sequence[_PlaneLayout]) -> tuple[Any, ...]: ...
+    def planes(
+        self, layout: Sequence[_PlaneLayout]
+    ) -> tuple[tuple[Any, ...], None] | tuple[None, _Failure]: ...
     def seal(self) -> None: ...
 
 @final
@@ -46,12 +50,14 @@ class Compression:
         properties: Iterable[_Property],
         *,
         held: int,
+        seconds: float,
         requires_hardware: bool = False,
         low_latency_rate_control: bool = False,
     ) -> Compression: ...
     def failure(self) -> _Failure | None: ...
     def hardware(self) -> bool | None: ...
-    def buffer(self) -> tuple[PixelBuffer | None, int]: ...
+    def retries(self) -> int: ...
+    def buffer(self) -> tuple[PixelBuffer, None] | tuple[None, _Failure]: ...
     def close(self) -> None: ...
 
 @final

@@ -84,21 +84,31 @@ cdef extern from "_native/vt_encoder.hpp" nogil:
         wrong_picture "videohw::vt_wrong_picture"
         bad_sample "videohw::vt_bad_sample"
         not_hardware "videohw::vt_not_hardware"
+        no_return "videohw::vt_no_return"
 
-    VtFailure vt_supported "videohw::vt_supported"(
+    cppclass VtErrand "videohw::VtErrand":
+        cbool wait(double seconds)
+        void abandon()
+        VtFailure failure()
+
+    shared_ptr[VtErrand] vt_supported "videohw::vt_supported"(
         uint32_t codec, int width, int height, cbool requires_hardware, cbool low_latency,
-        const vector[string] &names, vector[string] *found,
+        shared_ptr[vector[string]] names,
     ) except +
 
     ctypedef void (*VtCallback "VTCompressionOutputCallback")()
     VtCallback vt_callback "videohw::VtEncoder::callback"
 
     cppclass VtCompression "videohw::VtCompression":
-        VtFailure open(const VtSettings &wanted, VtCallback callback) except +
-        OSStatus make_buffer(CVPixelBufferRef *buffer)
+        @staticmethod
+        shared_ptr[VtErrand] open(
+            shared_ptr[VtCompression] made, VtSettings wanted, VtCallback callback
+        ) except +
+        VtFailure make_buffer(CVPixelBufferRef *buffer)
         void close()
         VtSettings settings
         int hardware
+        unsigned retries
 
     enum InputKind "videohw::VtEncoderInput::Kind":
         a_picture "videohw::VtEncoderInput::picture"
@@ -146,7 +156,7 @@ cdef extern from "_native/vt_encoder.hpp" nogil:
 PACKET, DROPPED, FAILED, CHANGED, DRAINED, LOST = range(6)
 NO_MEMORY, NO_SUCH_NAME, NO_PACKET = no_memory, no_such_name, no_packet
 KEYFRAME_DISPUTED, WRONG_PICTURE = keyframe_disputed, wrong_picture
-BAD_SAMPLE, NOT_HARDWARE = bad_sample, not_hardware
+BAD_SAMPLE, NOT_HARDWARE, NO_RETURN = bad_sample, not_hardware, no_return
 # How long a wait lasts before signals are looked at.
 cdef double _SLICE_SECONDS = 0.1
 _KINDS = {
@@ -191,21 +201,43 @@ cdef vector[VtProperty] _properties(given) except *:
     return made
 
 
+cdef tuple _ended(shared_ptr[VtErrand] errand, double seconds):
+    """What came of the errand; after so many seconds it is left alone."""
+    cdef VtErrand *work = errand.get()
+    cdef cbool ended = False
+    cdef double left = seconds
+    cdef double deadline = monotonic() + seconds
+    try:
+        while not ended and left > 0:
+            with nogil:
+                ended = work.wait(min(left, _SLICE_SECONDS))
+            PyErr_CheckSignals()
+            left = deadline - monotonic()
+    finally:
+        if not ended:
+            work.abandon()
+    cdef VtFailure failure = work.failure()
+    return _told(failure)
+
+
 def supported(
-    uint32_t codec, int width, int height, names, *, bint requires_hardware=False,
-    bint low_latency_rate_control=False,
+    uint32_t codec, int width, int height, names, *, double seconds,
+    bint requires_hardware=False, bint low_latency_rate_control=False,
 ):
-    """Which of the properties an encoder takes: (names, None), or (None, failure)."""
-    cdef vector[string] asked, found
-    cdef VtFailure failure
+    """Which of the properties an encoder takes: (names, None), or (None, failure).
+
+    The system has ``seconds`` for the answer.
+    """
+    cdef shared_ptr[vector[string]] asked = make_shared[vector[string]]()
     for name in names:
-        asked.push_back(name.encode())
-    with nogil:
-        failure = vt_supported(
-            codec, width, height, requires_hardware, low_latency_rate_control, asked, &found
-        )
-    told = _told(failure)
-    return (None, told) if told else (frozenset(each.decode() for each in found), None)
+        asked.get().push_back(name.encode())
+    told = _ended(
+        vt_supported(codec, width, height, requires_hardware, low_latency_rate_control, asked),
+        seconds,
+    )
+    if told is not None:
+        return None, told
+    return frozenset(bytes(each).decode() for each in asked.get()[0]), None
 
 
 cdef object _OURS = object()
@@ -247,8 +279,11 @@ cdef class PixelBuffer:
             CFRelease(self.buffer)
 
     def planes(self, layout):
-        """Writable NumPy arrays of the planes: (shape, strides without that of the rows, typestr)
-        each. They are of no use after :meth:`seal`, and must not outlive it."""
+        """(writable NumPy arrays of the planes, None), or (None, failure).
+
+        ``layout``: (shape, strides without that of the rows, typestr) each. The arrays are of no
+        use after :meth:`seal`, and must not outlive it.
+        """
         cdef _Plane plane
         cdef size_t index, pitch
         cdef OSStatus code = 0
@@ -256,7 +291,7 @@ cdef class PixelBuffer:
             with nogil:
                 code = CVPixelBufferLockBaseAddress(self.buffer, 0)
             if code:
-                raise MemoryError(f"CVPixelBufferLockBaseAddress: {code}")
+                return None, ("CVPixelBufferLockBaseAddress", code, "")
             self.locked = True
         made = []
         for index, (shape, inner, typestr) in enumerate(layout):
@@ -264,9 +299,11 @@ cdef class PixelBuffer:
             plane = _Plane.__new__(_Plane, _OURS)
             plane.buffer = self
             plane.address = CVPixelBufferGetBaseAddressOfPlane(self.buffer, index)
+            if plane.address == NULL:
+                return None, ("CVPixelBufferGetBaseAddressOfPlane", no_memory, "")
             plane.length = pitch * shape[0]
             made.append(_ndarray(shape, typestr, plane, 0, (pitch, *inner)))
-        return tuple(made)
+        return tuple(made), None
 
     def seal(self):
         """Nothing more is written."""
@@ -283,7 +320,8 @@ cdef class Compression:
     ``properties``: (name behind kVTCompressionPropertyKey_, kind, value, optional) each; kinds are
     boolean, integer, real, name (of a variable), data, numbers, ratio (width and height), and
     matrix, primaries, transfer (code points of H.273). ``held``: frames that it may hold until more
-    come. :meth:`failure` says whether it could be opened.
+    come. ``seconds``: how long opening may take; one that comes later is given back then.
+    :meth:`failure` says whether it could be opened.
     """
 
     cdef shared_ptr[VtCompression] session
@@ -291,20 +329,29 @@ cdef class Compression:
 
     def __cinit__(
         self, uint32_t codec, int width, int height, uint32_t pixel_format, properties, *,
-        unsigned held, bint requires_hardware=False, bint low_latency_rate_control=False,
+        unsigned held, double seconds, bint requires_hardware=False,
+        bint low_latency_rate_control=False,
     ):
         cdef VtSettings settings
-        cdef VtFailure failure
         settings.codec, settings.width, settings.height = codec, width, height
         settings.pixel_format, settings.held = pixel_format, held
         settings.requires_hardware = requires_hardware
         settings.low_latency_rate_control = low_latency_rate_control
         settings.properties = _properties(properties)
         self.session = make_shared[VtCompression]()
-        cdef VtCompression *session = self.session.get()
+        try:
+            self._failure = _ended(VtCompression.open(self.session, settings, vt_callback), seconds)
+        except BaseException:
+            self._let_go()
+            raise
+        if self._failure is not None:  # the error that tells it may keep this one for long
+            self._let_go()
+
+    cdef void _let_go(self):
+        cdef shared_ptr[VtCompression] nothing = make_shared[VtCompression]()
         with nogil:
-            failure = session.open(settings, vt_callback)
-        self._failure = _told(failure)
+            self.session.swap(nothing)
+            nothing.reset()
 
     def __dealloc__(self):
         if vt_forked():  # its frameworks are not here: it is left behind
@@ -322,18 +369,22 @@ cdef class Compression:
         cdef int answer = self.session.get().hardware
         return None if answer < 0 else bool(answer)
 
+    def retries(self):
+        """How often an encoder was not available at the moment, and was asked for again."""
+        return self.session.get().retries
+
     def buffer(self):
-        """(:class:`PixelBuffer` of its pool, in its colour, 0), or (None, what was answered)."""
+        """(:class:`PixelBuffer` of its pool, in its colour, None), or (None, failure)."""
         cdef CVPixelBufferRef made = NULL
-        cdef OSStatus code
+        cdef VtFailure failure
         cdef VtCompression *session = self.session.get()
         with nogil:
-            code = session.make_buffer(&made)
-        if code:
-            return None, code
+            failure = session.make_buffer(&made)
+        if failure.code:
+            return None, _told(failure)
         cdef PixelBuffer buffer = PixelBuffer.__new__(PixelBuffer, _OURS)
         buffer.buffer = made
-        return buffer, 0
+        return buffer, None
 
     def close(self):
         """Give it back. Only one that was never given to a :class:`Core` may be closed."""

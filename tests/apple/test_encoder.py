@@ -172,19 +172,6 @@ def test_a_lost_session_is_fatal_and_a_new_one_works(frameworks: AppleEmulator, 
     assert len(coded(count=3)) == 3
 
 
-@pytest.mark.parametrize("call", [
-    "VTCompressionSessionCreate", "VTSessionSetProperty",
-    "VTSessionCopySupportedPropertyDictionary", "VTCompressionSessionPrepareToEncodeFrames",
-    "VTCopySupportedPropertyDictionaryForEncoder",
-])  # fmt: skip
-def test_an_opening_that_fails_leaves_nothing(frameworks: AppleEmulator, call: str) -> None:
-    frameworks.fault(call, "fail", -12915)
-    with pytest.raises((BackendError, UnsupportedConfig)) as failed:
-        opened()
-    assert "12915" in str(failed.value)
-    del failed
-
-
 def test_a_buffer_that_the_pool_has_not_is_told(frameworks: AppleEmulator) -> None:
     with opened() as encoder:
         frameworks.fault("CVPixelBufferPoolCreatePixelBufferWithAuxAttributes", "fail", -6662)

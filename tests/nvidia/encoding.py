@@ -7,8 +7,8 @@ import gc
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
@@ -17,11 +17,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from tests.backends.encode_runs import Outcome, run_encoder
 from tests.backends.nvidia import emulated_drivers
 from tests.emulators import build
 from tests.emulators.control import Emulator
 from videohw import Encoder
-from videohw.errors import SessionClosed, VideoHwError
 from videohw.types import ConstantBitrate, ConstantQp, Packet
 
 PATIENCE_SECONDS = 60.0
@@ -144,79 +144,18 @@ SCENARIOS = (
 )
 
 
-@dataclass
-class Outcome:
-    """What came of a scenario, in order; the errors have no traceback."""
-
-    packets: list[Packet] = field(default_factory=list)
-    errors: list[VideoHwError] = field(default_factory=list)
-    summary: dict[str, Any] | None = None
-
-    @property
-    def fatal(self) -> bool:
-        return any(error.fatal for error in self.errors)
-
-    def add(self, error: VideoHwError) -> None:
-        cause: BaseException | None = error
-        while cause is not None:
-            cause = cause.with_traceback(None).__context__
-        self.errors.append(error)
-
-
 def run(scenario: Scenario) -> Outcome:
     """Open, encode, flush, encode again, flush, close."""
-    outcome = Outcome()
-    try:
-        with scenario.encoder() as encoder:
-            half = scenario.pictures // 2
-            _submitted(encoder, scenario, range(half), outcome)
-            _flushed(encoder, outcome)
-            _submitted(encoder, scenario, range(half, scenario.pictures), outcome)
-            _flushed(encoder, outcome)
-            outcome.summary = encoder.summary()
-    except VideoHwError as error:  # of opening
-        outcome.add(error)
-    return outcome
 
+    def given(number: int) -> Any:
+        pixels = picture(number)
+        if not scenario.on_device:
+            return pixels
+        from videohw import _cuda
 
-def _submitted(encoder: Encoder, scenario: Scenario, numbers: range, outcome: Outcome) -> None:
-    from videohw import SwitchRequest
+        return _cuda.device(0).upload(pixels)
 
-    for number in numbers:
-        for before, changes in scenario.switches:
-            if before == number:
-                try:
-                    encoder.request_session_switch(SwitchRequest(changes))
-                except SessionClosed:
-                    return
-                except VideoHwError as error:
-                    outcome.add(error)
-        try:
-            encoder.submit(_given(picture(number), scenario.on_device), number)
-        except SessionClosed:  # after an error that ended the session
-            return
-        except VideoHwError as error:
-            outcome.add(error)
-
-
-def _given(pixels: npt.NDArray[np.uint8], on_device: bool) -> Any:
-    if not on_device:
-        return pixels
-    from videohw import _cuda
-
-    return _cuda.device(0).upload(pixels)
-
-
-def _flushed(encoder: Encoder, outcome: Outcome) -> None:
-    while not outcome.fatal:
-        try:
-            outcome.packets += encoder.flush(PATIENCE_SECONDS)
-            return
-        except VideoHwError as error:
-            outcome.add(error)
-    with suppress(SessionClosed):
-        while (packet := encoder.try_reap()) is not None:
-            outcome.packets.append(packet)
+    return run_encoder(scenario.encoder, given, scenario.pictures, scenario.switches)
 
 
 # What tests that lose a context leave in this process: nobody can give it back.

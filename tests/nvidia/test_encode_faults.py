@@ -9,13 +9,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.backends.encode_runs import Outcome
 from tests.conftest import PROFILE
 from tests.emulators.control import Emulator
 from tests.nvidia.encoding import (
     LEFT_BY_LOSSES,
     PLAIN,
     SCENARIOS,
-    Outcome,
     Scenario,
     check_pictures,
     check_times,

@@ -54,11 +54,14 @@ inline CfOwner<CFMutableDictionaryRef> cf_dictionary()
         kCFAllocatorDefault, 0, &kCFTypeDictionaryKeyCallBacks, &kCFTypeDictionaryValueCallBacks));
 }
 
-inline void cf_set(CFMutableDictionaryRef dictionary, CFStringRef key, int64_t value)
+// False without memory.
+inline bool cf_set(CFMutableDictionaryRef dictionary, CFStringRef key, int64_t value)
 {
     CfOwner<CFNumberRef> number(CFNumberCreate(kCFAllocatorDefault, kCFNumberSInt64Type, &value));
-    if (dictionary && number)
-        CFDictionarySetValue(dictionary, key, number.get());
+    if (!dictionary || !number)
+        return false;
+    CFDictionarySetValue(dictionary, key, number.get());
+    return true;
 }
 
 } // namespace videohw

@@ -5,9 +5,11 @@
 #define VIDEOHW_VT_COMPRESSION_HPP
 
 #include "apple_refs.hpp"
+#include "vt_errand.hpp"
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -42,25 +44,6 @@ struct VtEncoderSettings {
     // Frames that it may hold until more of them come.
     unsigned held = 0;
     std::vector<VtProperty> properties;
-};
-
-// A call that failed, or the work on a frame; `code` 0: none did. `about`: the property.
-struct VtEncoderFailure {
-    const char *call = nullptr;
-    OSStatus code = 0;
-    std::string about;
-};
-// Our own codes: memory of the host ran out; a variable that this system lacks; no packet came of a
-// picture; attachments and payload do not agree on what is a keyframe; the picture has another size
-// or format than the encoder; a coded sample cannot be read; the encoder is not of hardware.
-enum : OSStatus {
-    vt_encoder_no_memory = 1,
-    vt_no_such_name = 2,
-    vt_no_packet = 3,
-    vt_keyframe_disputed = 4,
-    vt_wrong_picture = 5,
-    vt_bad_sample = 6,
-    vt_not_hardware = 7
 };
 
 // Strings of the frameworks by the names of their variables. What macOS 11.0 has is linked to, what
@@ -98,45 +81,66 @@ inline CfOwner<CFNumberRef> cf_number(std::int64_t value)
     return CfOwner<CFNumberRef>(CFNumberCreate(kCFAllocatorDefault, kCFNumberSInt64Type, &value));
 }
 
-// One reference, or nullptr.
-inline CFTypeRef vt_made(const VtValue &value)
+// One reference; or nullptr, with the failure.
+inline CFTypeRef vt_made(const VtValue &value, VtEncoderFailure *failure)
 {
     int point = static_cast<int>(value.integer_value);
-    auto kept = [](CFStringRef string) { return string ? CFRetain(string) : nullptr; };
-    auto given = [](auto owner) -> CFTypeRef { return owner ? CFRetain(owner.get()) : nullptr; };
+    auto named = [&](const char *call, CFStringRef string) -> CFTypeRef {
+        if (string)
+            return CFRetain(string);
+        *failure = {call, vt_no_such_name, {}};
+        return nullptr;
+    };
+    auto made = [&](const char *call, CFTypeRef given) {
+        if (!given)
+            *failure = {call, vt_encoder_no_memory, {}};
+        return given;
+    };
+    auto number = [&](auto of) {
+        CfOwner<CFNumberRef> owner = cf_number(of);
+        return made("CFNumberCreate", owner ? CFRetain(owner.get()) : nullptr);
+    };
     switch (value.kind) {
     case VtValue::boolean:
         return CFRetain(value.integer_value ? kCFBooleanTrue : kCFBooleanFalse);
-    case VtValue::integer: return given(cf_number(static_cast<std::int64_t>(value.integer_value)));
-    case VtValue::real: return given(cf_number(value.real_value));
-    case VtValue::name: return kept(vt_string(value.text.c_str()));
-    case VtValue::matrix: return kept(CVYCbCrMatrixGetStringForIntegerCodePoint(point));
-    case VtValue::primaries: return kept(CVColorPrimariesGetStringForIntegerCodePoint(point));
-    case VtValue::transfer: return kept(CVTransferFunctionGetStringForIntegerCodePoint(point));
+    case VtValue::integer: return number(static_cast<std::int64_t>(value.integer_value));
+    case VtValue::real: return number(value.real_value);
+    case VtValue::name: return named("VTSessionSetProperty", vt_string(value.text.c_str()));
+    case VtValue::matrix:
+        return named("CVYCbCrMatrixGetStringForIntegerCodePoint",
+                     CVYCbCrMatrixGetStringForIntegerCodePoint(point));
+    case VtValue::primaries:
+        return named("CVColorPrimariesGetStringForIntegerCodePoint",
+                     CVColorPrimariesGetStringForIntegerCodePoint(point));
+    case VtValue::transfer:
+        return named("CVTransferFunctionGetStringForIntegerCodePoint",
+                     CVTransferFunctionGetStringForIntegerCodePoint(point));
     case VtValue::data:
-        return CFDataCreate(kCFAllocatorDefault, value.bytes.data(),
-                            static_cast<CFIndex>(value.bytes.size()));
+        return made("CFDataCreate", CFDataCreate(kCFAllocatorDefault, value.bytes.data(),
+                                                 static_cast<CFIndex>(value.bytes.size())));
     case VtValue::numbers: {
         std::vector<CfOwner<CFNumberRef>> owners;
         std::vector<const void *> pointers;
         for (double each : value.list) {
             owners.push_back(cf_number(each));
             if (!owners.back())
-                return nullptr;
+                return made("CFNumberCreate", nullptr);
             pointers.push_back(owners.back().get());
         }
-        return CFArrayCreate(kCFAllocatorDefault, pointers.data(),
-                             static_cast<CFIndex>(pointers.size()), &kCFTypeArrayCallBacks);
+        return made("CFArrayCreate",
+                    CFArrayCreate(kCFAllocatorDefault, pointers.data(),
+                                  static_cast<CFIndex>(pointers.size()), &kCFTypeArrayCallBacks));
     }
     case VtValue::ratio: {
-        CfOwner<CFMutableDictionaryRef> made = cf_dictionary();
-        if (!made || value.list.size() != 2)
-            return nullptr;
-        cf_set(made.get(), kCMFormatDescriptionKey_PixelAspectRatioHorizontalSpacing,
-               static_cast<std::int64_t>(value.list[0]));
-        cf_set(made.get(), kCMFormatDescriptionKey_PixelAspectRatioVerticalSpacing,
-               static_cast<std::int64_t>(value.list[1]));
-        return CFRetain(made.get());
+        CfOwner<CFMutableDictionaryRef> ratio = cf_dictionary();
+        if (!ratio || value.list.size() != 2)
+            return made("CFDictionaryCreateMutable", nullptr);
+        if (!cf_set(ratio.get(), kCMFormatDescriptionKey_PixelAspectRatioHorizontalSpacing,
+                    static_cast<std::int64_t>(value.list[0])) ||
+            !cf_set(ratio.get(), kCMFormatDescriptionKey_PixelAspectRatioVerticalSpacing,
+                    static_cast<std::int64_t>(value.list[1])))
+            return made("CFNumberCreate", nullptr);
+        return CFRetain(ratio.get());
     }
     }
     return nullptr;
@@ -168,29 +172,32 @@ inline CfOwner<CFMutableDictionaryRef> vt_encoder_wish(bool requires_hardware, b
     return made;
 }
 
-// Names of the properties that an encoder takes, of those asked about.
-inline VtEncoderFailure vt_supported(CMVideoCodecType codec, int width, int height,
-                                     bool requires_hardware, bool low_latency,
-                                     const std::vector<std::string> &names,
-                                     std::vector<std::string> *found)
+// Asks which of the properties `names` an encoder takes; the names that it does not are taken out.
+inline std::shared_ptr<VtErrand> vt_supported(CMVideoCodecType codec, int width, int height,
+                                              bool requires_hardware, bool low_latency,
+                                              std::shared_ptr<std::vector<std::string>> names)
 {
-    AutoreleasePool pool;
-    VtEncoderFailure failure;
-    CfOwner<CFMutableDictionaryRef> wish = vt_encoder_wish(requires_hardware, low_latency, &failure);
-    if (failure.code)
-        return failure;
-    CfOwner<CFStringRef> id;
-    CfOwner<CFDictionaryRef> properties;
-    OSStatus code = VTCopySupportedPropertyDictionaryForEncoder(
-        width, height, codec, wish.get(), id.out(), properties.out());
-    if (code)
-        return {"VTCopySupportedPropertyDictionaryForEncoder", code, {}};
-    for (const std::string &name : names) {
-        CFStringRef key = vt_string(("kVTCompressionPropertyKey_" + name).c_str());
-        if (key && properties && CFDictionaryGetValue(properties.get(), key))
-            found->push_back(name);
-    }
-    return {};
+    return VtErrand::start([=](VtErrand &errand) -> VtEncoderFailure {
+        AutoreleasePool pool;
+        VtEncoderFailure failure;
+        CfOwner<CFMutableDictionaryRef> wish =
+            vt_encoder_wish(requires_hardware, low_latency, &failure);
+        if (failure.code)
+            return failure;
+        CfOwner<CFStringRef> id;
+        CfOwner<CFDictionaryRef> properties;
+        errand.calls("VTCopySupportedPropertyDictionaryForEncoder");
+        OSStatus code = VTCopySupportedPropertyDictionaryForEncoder(
+            width, height, codec, wish.get(), id.out(), properties.out());
+        if (code)
+            return {"VTCopySupportedPropertyDictionaryForEncoder", code, {}};
+        auto absent = [&](const std::string &name) {
+            CFStringRef key = vt_string(("kVTCompressionPropertyKey_" + name).c_str());
+            return !key || !properties || !CFDictionaryGetValue(properties.get(), key);
+        };
+        names->erase(std::remove_if(names->begin(), names->end(), absent), names->end());
+        return {};
+    });
 }
 
 class VtEncoder;
@@ -209,11 +216,20 @@ public:
     VtCompression &operator=(const VtCompression &) = delete;
     ~VtCompression() { close(); }
 
-    VtEncoderFailure open(const VtEncoderSettings &wanted, VTCompressionOutputCallback callback);
+    // On a thread of its own.
+    static std::shared_ptr<VtErrand> open(const std::shared_ptr<VtCompression> &made,
+                                          VtEncoderSettings wanted,
+                                          VTCompressionOutputCallback callback)
+    {
+        return VtErrand::start([=](VtErrand &errand) {
+            made->settings = wanted;
+            return made->open(callback, errand);
+        });
+    }
     VtEncoderFailure set(const VtProperty &property);
     void close();
     // A buffer of the session's pool, in the session's colour; one reference.
-    OSStatus make_buffer(CVPixelBufferRef *buffer);
+    VtEncoderFailure make_buffer(CVPixelBufferRef *buffer);
     bool fits(CVPixelBufferRef buffer) const
     {
         return CVPixelBufferGetWidth(buffer) == static_cast<size_t>(settings.width) &&
@@ -224,11 +240,23 @@ public:
     VtEncoderSettings settings;
     CfOwner<VTCompressionSessionRef> session;
     std::shared_ptr<VtEncoderGate> gate;
-    int hardware = -1; // whether it says so itself; -1: it does not say
+    int hardware = -1;    // whether it says so itself; -1: it does not say
+    unsigned retries = 0; // of calls that an encoder was not available for at the moment
 
 private:
-    VtEncoderFailure create(VTCompressionOutputCallback callback);
-    OSStatus make_pool();
+    static bool means_later(OSStatus code)
+    {
+        return code == kVTVideoEncoderNotAvailableNowErr ||
+               code == kVTVideoDecoderNotAvailableNowErr;
+    }
+    template <class Call>
+    VtEncoderFailure patiently(VtErrand &errand, Call call);
+    VtEncoderFailure open(VTCompressionOutputCallback callback, VtErrand &errand);
+    VtEncoderFailure set_all(VtErrand &errand);
+    VtEncoderFailure create(VTCompressionOutputCallback callback, VtErrand &errand);
+    VtEncoderFailure make_pool();
+    CfOwner<CFMutableDictionaryRef> attributes_of_buffers(VtEncoderFailure *failure) const;
+    VtEncoderFailure color(CVPixelBufferRef buffer) const;
     bool lacks(const VtProperty &property, CFDictionaryRef supported) const;
     void ask_hardware();
 
@@ -236,51 +264,98 @@ private:
     CfOwner<CVPixelBufferPoolRef> pool_;
 };
 
-inline VtEncoderFailure VtCompression::create(VTCompressionOutputCallback callback)
+inline CfOwner<CFMutableDictionaryRef>
+VtCompression::attributes_of_buffers(VtEncoderFailure *failure) const
+{
+    CfOwner<CFMutableDictionaryRef> made = cf_dictionary(), surface = cf_dictionary();
+    if (!made || !surface) {
+        *failure = {"CFDictionaryCreateMutable", vt_encoder_no_memory, {}};
+        return {};
+    }
+    if (!cf_set(made.get(), kCVPixelBufferPixelFormatTypeKey, settings.pixel_format) ||
+        !cf_set(made.get(), kCVPixelBufferWidthKey, settings.width) ||
+        !cf_set(made.get(), kCVPixelBufferHeightKey, settings.height)) {
+        *failure = {"CFNumberCreate", vt_encoder_no_memory, {}};
+        return {};
+    }
+    CFDictionarySetValue(made.get(), kCVPixelBufferIOSurfacePropertiesKey, surface.get());
+    CFDictionarySetValue(made.get(), kCVPixelBufferMetalCompatibilityKey, kCFBooleanTrue);
+    return made;
+}
+
+inline VtEncoderFailure VtCompression::create(VTCompressionOutputCallback callback,
+                                              VtErrand &errand)
 {
     VtEncoderFailure failure;
-    CfOwner<CFMutableDictionaryRef> attributes = cf_dictionary(), surface = cf_dictionary();
+    CfOwner<CFMutableDictionaryRef> attributes = attributes_of_buffers(&failure);
+    if (failure.code)
+        return failure;
     CfOwner<CFMutableDictionaryRef> wish = vt_encoder_wish(
         settings.requires_hardware, settings.low_latency_rate_control, &failure);
     if (failure.code)
         return failure;
-    if (!attributes || !surface)
-        return {"CFDictionaryCreateMutable", vt_encoder_no_memory, {}};
-    cf_set(attributes.get(), kCVPixelBufferPixelFormatTypeKey, settings.pixel_format);
-    cf_set(attributes.get(), kCVPixelBufferWidthKey, settings.width);
-    cf_set(attributes.get(), kCVPixelBufferHeightKey, settings.height);
-    CFDictionarySetValue(attributes.get(), kCVPixelBufferIOSurfacePropertiesKey, surface.get());
-    CFDictionarySetValue(attributes.get(), kCVPixelBufferMetalCompatibilityKey, kCFBooleanTrue);
     gate = std::make_shared<VtEncoderGate>();
+    errand.calls("VTCompressionSessionCreate");
     OSStatus code = VTCompressionSessionCreate(
         kCFAllocatorDefault, settings.width, settings.height, settings.codec, wish.get(),
         attributes.get(), kCFAllocatorDefault, callback, gate.get(), session.out());
     return {"VTCompressionSessionCreate", code, {}};
 }
 
-inline VtEncoderFailure VtCompression::open(const VtEncoderSettings &wanted,
-                                            VTCompressionOutputCallback callback)
+// For half a second, where the encoder is not available at the moment.
+template <class Call>
+VtEncoderFailure VtCompression::patiently(VtErrand &errand, Call call)
 {
-    AutoreleasePool pool; // a thread of Python's has none
-    settings = wanted;
-    VtEncoderFailure failure = create(callback);
+    constexpr unsigned most_tries = 20;
+    for (unsigned tries = 0;; ++tries) {
+        VtEncoderFailure failure = call();
+        if (!means_later(failure.code) || tries == most_tries ||
+            !errand.pause(std::chrono::milliseconds(25)))
+            return failure;
+        ++retries;
+    }
+}
+
+inline VtEncoderFailure VtCompression::open(VTCompressionOutputCallback callback, VtErrand &errand)
+{
+    AutoreleasePool pool;
+    VtEncoderFailure failure = patiently(errand, [&] { return create(callback, errand); });
     if (failure.code)
         return failure;
-    CfOwner<CFDictionaryRef> supported;
-    OSStatus code = VTSessionCopySupportedPropertyDictionary(session.get(), supported.out());
-    if (code)
-        return {"VTSessionCopySupportedPropertyDictionary", code, {}};
-    for (const VtProperty &each : settings.properties)
-        if (!each.optional || !lacks(each, supported.get()))
-            if ((failure = set(each)).code)
-                return failure;
-    code = VTCompressionSessionPrepareToEncodeFrames(session.get());
-    if (code)
-        return {"VTCompressionSessionPrepareToEncodeFrames", code, {}};
+    failure = set_all(errand);
+    if (failure.code)
+        return failure;
+    failure = patiently(errand, [&]() -> VtEncoderFailure {
+        errand.calls("VTCompressionSessionPrepareToEncodeFrames");
+        return {"VTCompressionSessionPrepareToEncodeFrames",
+                VTCompressionSessionPrepareToEncodeFrames(session.get()), {}};
+    });
+    if (failure.code)
+        return failure;
+    errand.calls("VTSessionCopyProperty");
     ask_hardware();
     if (settings.requires_hardware && hardware == 0)
         return {"VTSessionCopyProperty", vt_not_hardware, {}};
-    return {"VTCompressionSessionGetPixelBufferPool", make_pool(), {}};
+    errand.calls("VTCompressionSessionGetPixelBufferPool");
+    return make_pool();
+}
+
+inline VtEncoderFailure VtCompression::set_all(VtErrand &errand)
+{
+    CfOwner<CFDictionaryRef> supported;
+    errand.calls("VTSessionCopySupportedPropertyDictionary");
+    OSStatus code = VTSessionCopySupportedPropertyDictionary(session.get(), supported.out());
+    if (code)
+        return {"VTSessionCopySupportedPropertyDictionary", code, {}};
+    errand.calls("VTSessionSetProperty");
+    for (const VtProperty &each : settings.properties) {
+        if (each.optional && lacks(each, supported.get()))
+            continue;
+        VtEncoderFailure failure = set(each);
+        if (failure.code)
+            return failure;
+    }
+    return {};
 }
 
 inline bool VtCompression::lacks(const VtProperty &property, CFDictionaryRef supported) const
@@ -292,11 +367,15 @@ inline bool VtCompression::lacks(const VtProperty &property, CFDictionaryRef sup
 inline VtEncoderFailure VtCompression::set(const VtProperty &property)
 {
     CFStringRef key = vt_string(("kVTCompressionPropertyKey_" + property.name).c_str());
-    CfOwner<CFTypeRef> value(vt_made(property.value));
-    if (!key || !value)
+    if (!key)
         return {"VTSessionSetProperty", vt_no_such_name, property.name};
-    return {"VTSessionSetProperty", VTSessionSetProperty(session.get(), key, value.get()),
-            property.name};
+    VtEncoderFailure failure;
+    CfOwner<CFTypeRef> value(vt_made(property.value, &failure));
+    if (value)
+        failure = {"VTSessionSetProperty", VTSessionSetProperty(session.get(), key, value.get()),
+                   {}};
+    failure.about = property.name;
+    return failure;
 }
 
 inline void VtCompression::ask_hardware()
@@ -312,40 +391,50 @@ inline void VtCompression::ask_hardware()
 }
 
 // The session's own pool, or one like it where the session has none.
-inline OSStatus VtCompression::make_pool()
+inline VtEncoderFailure VtCompression::make_pool()
 {
     CVPixelBufferPoolRef found = VTCompressionSessionGetPixelBufferPool(session.get());
     if (found) {
         CFRetain(found);
         pool_ = CfOwner<CVPixelBufferPoolRef>(found);
-        return 0;
+        return {};
     }
-    CfOwner<CFMutableDictionaryRef> attributes = cf_dictionary(), surface = cf_dictionary();
-    if (!attributes || !surface)
-        return vt_encoder_no_memory;
-    cf_set(attributes.get(), kCVPixelBufferPixelFormatTypeKey, settings.pixel_format);
-    cf_set(attributes.get(), kCVPixelBufferWidthKey, settings.width);
-    cf_set(attributes.get(), kCVPixelBufferHeightKey, settings.height);
-    CFDictionarySetValue(attributes.get(), kCVPixelBufferIOSurfacePropertiesKey, surface.get());
-    return CVPixelBufferPoolCreate(kCFAllocatorDefault, nullptr, attributes.get(), pool_.out());
+    VtEncoderFailure failure;
+    CfOwner<CFMutableDictionaryRef> attributes = attributes_of_buffers(&failure);
+    if (failure.code)
+        return failure;
+    return {"CVPixelBufferPoolCreate",
+            CVPixelBufferPoolCreate(kCFAllocatorDefault, nullptr, attributes.get(), pool_.out()),
+            {}};
 }
 
-inline OSStatus VtCompression::make_buffer(CVPixelBufferRef *buffer)
+inline VtEncoderFailure VtCompression::make_buffer(CVPixelBufferRef *buffer)
 {
     AutoreleasePool pool;
+    const char *call = "CVPixelBufferPoolCreatePixelBufferWithAuxAttributes";
     CfOwner<CVPixelBufferPoolRef> source;
     {
         std::lock_guard<std::mutex> held(pool_lock_);
         if (!pool_)
-            return kCVReturnInvalidArgument;
+            return {call, kCVReturnInvalidArgument, {}};
         CFRetain(pool_.get());
         source = CfOwner<CVPixelBufferPoolRef>(pool_.get());
     }
     CVReturn code = CVPixelBufferPoolCreatePixelBufferWithAuxAttributes(
         kCFAllocatorDefault, source.get(), nullptr, buffer);
     if (code)
-        return code;
-    // What differs from the session's colour would be converted.
+        return {call, code, {}};
+    VtEncoderFailure failure = color(*buffer);
+    if (failure.code) {
+        CFRelease(*buffer);
+        *buffer = nullptr;
+    }
+    return failure;
+}
+
+// What differs from the session's colour would be converted.
+inline VtEncoderFailure VtCompression::color(CVPixelBufferRef buffer) const
+{
     for (const VtProperty &each : settings.properties) {
         CFStringRef key = each.value.kind == VtValue::matrix      ? kCVImageBufferYCbCrMatrixKey
                           : each.value.kind == VtValue::primaries ? kCVImageBufferColorPrimariesKey
@@ -354,11 +443,13 @@ inline OSStatus VtCompression::make_buffer(CVPixelBufferRef *buffer)
                               : nullptr;
         if (!key)
             continue;
-        CfOwner<CFTypeRef> value(vt_made(each.value));
-        if (value)
-            CVBufferSetAttachment(*buffer, key, value.get(), kCVAttachmentMode_ShouldPropagate);
+        VtEncoderFailure failure;
+        CfOwner<CFTypeRef> value(vt_made(each.value, &failure));
+        if (!value)
+            return failure;
+        CVBufferSetAttachment(buffer, key, value.get(), kCVAttachmentMode_ShouldPropagate);
     }
-    return 0;
+    return {};
 }
 
 inline void VtCompression::close()

@@ -244,10 +244,11 @@ private:
     Work next(VtEncoderInput *input);
     void take(VtEncoderInput &input);
     void encode(VtEncoderInput &input);
-    OSStatus feed(const VtEncoderInput &input, bool force);
+    VtEncoderFailure feed(const VtEncoderInput &input, bool force);
     void change(const VtEncoderInput &input);
     void swap(VtEncoderInput &input);
     void complete();
+    void tell_loss();
     void leave();
 
     const std::size_t max_ready_;
@@ -263,6 +264,7 @@ private:
     bool closing_ = false, in_call_ = false;
     bool key_is_due_ = true;   // the next picture begins a stream
     bool key_is_owed_ = false; // one that was forced did not come to be
+    bool cut_ = false;         // a picture was lost with its session: none that follows is told
     VtEncoderFailure lost_by_;
     Clock::time_point moved_;
     VtEncoderCounters counters_;

@@ -89,7 +89,9 @@ inline VtEncoderEvent vt_packet(CMSampleBufferRef sample)
         event.failure = {call, code, {}};
         return event;
     };
-    if (!description || !block)
+    if (!description)
+        return failed("CMSampleBufferGetFormatDescription", vt_bad_sample);
+    if (!block)
         return failed("CMSampleBufferGetDataBuffer", vt_bad_sample);
     bool is_h264 = CMFormatDescriptionGetMediaSubType(description) == kCMVideoCodecType_H264;
     std::vector<std::uint8_t> coded(CMBlockBufferGetDataLength(block)), sets;
@@ -99,7 +101,9 @@ inline VtEncoderEvent vt_packet(CMSampleBufferRef sample)
     int length_bytes = 4;
     code = vt_parameter_sets(description, is_h264, &sets, &length_bytes);
     if (code)
-        return failed("CMVideoFormatDescriptionGetH264ParameterSetAtIndex", code);
+        return failed(is_h264 ? "CMVideoFormatDescriptionGetH264ParameterSetAtIndex"
+                              : "CMVideoFormatDescriptionGetHEVCParameterSetAtIndex",
+                      code);
     event.keyframe = vt_is_sync(sample);
     if (event.keyframe)
         event.data.swap(sets);
@@ -152,6 +156,9 @@ inline void VtEncoder::called_back(long long serial, OSStatus status, VTEncodeIn
         key_is_owed_ = event.kind != VtEncoderEvent::packet;
     counters_.dropped += event.kind == VtEncoderEvent::dropped;
     pending_.erase(found);
+    if (cut_)
+        return;
+    cut_ = event.kind == VtEncoderEvent::failed && means_lost(event.failure.code);
     try {
         if (event.kind == VtEncoderEvent::failed)
             fail(serial, std::move(event.failure));
@@ -175,14 +182,7 @@ inline void VtEncoder::run()
             return;
         }
         if (work == Work::lost) {
-            VtEncoderEvent event;
-            event.kind = VtEncoderEvent::lost;
-            {
-                std::lock_guard<std::mutex> held(lock_);
-                event.failure = lost_by_;
-            }
-            ended_ = true;
-            emit(std::move(event));
+            tell_loss();
             continue;
         }
         take(input);
@@ -264,29 +264,30 @@ inline void VtEncoder::encode(VtEncoderInput &input)
         if (pending_.size() > counters_.most_under_way)
             counters_.most_under_way = pending_.size();
     }
-    OSStatus code = feed(input, force);
-    if (!code)
+    VtEncoderFailure failure = feed(input, force);
+    if (!failure.code)
         return;
     std::lock_guard<std::mutex> held(lock_);
     pending_.erase(input.serial); // an error means that no callback comes
     key_is_due_ = key_is_due_ || force;
-    fail(input.serial, {"VTCompressionSessionEncodeFrame", code, {}});
+    fail(input.serial, std::move(failure));
 }
 
-inline OSStatus VtEncoder::feed(const VtEncoderInput &input, bool force)
+inline VtEncoderFailure VtEncoder::feed(const VtEncoderInput &input, bool force)
 {
     CfOwner<CFMutableDictionaryRef> options;
     if (force) {
         options = cf_dictionary();
         if (!options)
-            return vt_encoder_no_memory;
+            return {"CFDictionaryCreateMutable", vt_encoder_no_memory, {}};
         CFDictionarySetValue(options.get(), kVTEncodeFrameOptionKey_ForceKeyFrame, kCFBooleanTrue);
     }
     InCall call(*this);
-    return VTCompressionSessionEncodeFrame(
+    OSStatus code = VTCompressionSessionEncodeFrame(
         active_->session.get(), input.image, CMTimeMake(input.time, input.timescale),
         CMTimeMake(input.duration, input.timescale), options.get(),
         reinterpret_cast<void *>(static_cast<intptr_t>(input.serial) + 1), nullptr);
+    return {"VTCompressionSessionEncodeFrame", code, {}};
 }
 
 // All of the properties, or none. What is under way is coded as it was meant: nothing says to which
@@ -332,18 +333,46 @@ inline void VtEncoder::swap(VtEncoderInput &input)
 // Every frame that was given to the session is called back, or will never be.
 inline void VtEncoder::complete()
 {
-    OSStatus code;
-    {
+    constexpr int most_tries = 2;
+    OSStatus code = 0;
+    for (int tries = 0; tries < most_tries && (!tries || code); ++tries) {
         InCall call(*this);
         code = VTCompressionSessionCompleteFrames(active_->session.get(), kCMTimeInvalid);
+        if (means_lost(code))
+            break;
     }
-    std::lock_guard<std::mutex> held(lock_);
+    std::unique_lock<std::mutex> held(lock_);
+    if (means_lost(code) && !lost_by_.code)
+        lost_by_ = {"VTCompressionSessionCompleteFrames", code, {}};
+    // Where it did not wait, what still comes may take a while.
+    constexpr std::chrono::milliseconds patience(500);
+    while (code && !lost_by_.code && !closing_ && !pending_.empty() &&
+           Clock::now() < moved_ + patience)
+        work_.wait_until(held, moved_ + patience);
     for (auto &frame : pending_)
         fail(frame.first, {"VTCompressionSessionCompleteFrames",
                            code ? code : static_cast<OSStatus>(vt_no_packet), {}});
     pending_.clear();
-    if (means_lost(code) && !lost_by_.code)
-        lost_by_ = {"VTCompressionSessionCompleteFrames", code, {}};
+}
+
+// What was given to the session before comes out, where it still does.
+inline void VtEncoder::tell_loss()
+{
+    bool waits;
+    {
+        std::lock_guard<std::mutex> held(lock_);
+        waits = !pending_.empty() && !cut_;
+    }
+    if (waits) {
+        InCall call(*this);
+        VTCompressionSessionCompleteFrames(active_->session.get(), kCMTimeInvalid);
+    }
+    VtEncoderEvent event;
+    event.kind = VtEncoderEvent::lost;
+    std::lock_guard<std::mutex> held(lock_);
+    cut_ = ended_ = true;
+    event.failure = lost_by_;
+    put(std::move(event));
 }
 
 inline void VtEncoder::leave()

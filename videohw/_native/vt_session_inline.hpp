@@ -228,7 +228,8 @@ inline OSStatus VtSession::create(const VtSequence &sequence, CMFormatDescriptio
                                     decoder = cf_dictionary();
     if (!attributes || !surface || !decoder)
         return vt_no_memory;
-    cf_set(attributes.get(), kCVPixelBufferPixelFormatTypeKey, sequence.pixel_format);
+    if (!cf_set(attributes.get(), kCVPixelBufferPixelFormatTypeKey, sequence.pixel_format))
+        return vt_no_memory;
     CFDictionarySetValue(attributes.get(), kCVPixelBufferIOSurfacePropertiesKey, surface.get());
     CFDictionarySetValue(attributes.get(), kCVPixelBufferMetalCompatibilityKey, kCFBooleanTrue);
     CFDictionarySetValue(decoder.get(),

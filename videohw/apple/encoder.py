@@ -148,6 +148,7 @@ class AppleEncoderSession(QueueOfPictures):
             "switch_reconfigures": LIVE_RATES,
             "dropped_pts": tuple(self._order.dropped_pts),
         }
+        found["creations_retried"] = self._active.compression.retries()
         return found if self.closed else {**found, **self._core.counters()}
 
     # What a session asks of its worker; the lock is held

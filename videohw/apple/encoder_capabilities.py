@@ -32,6 +32,8 @@ MAX_B_FRAMES: Final = 4
 # Kinds of rate control whose numbers a running encoder takes without a keyframe.
 LIVE_RATES: Final = ("ConstantBitrate", "VariableBitrate")
 _FORMATS: Final = ("nv12", "i420", "rgb24", "bgr24", "rgba", "bgra")
+# An encoder that has not opened by then is not waited for, nor is an answer about one.
+OPENING_SECONDS = 10.0
 # The system answers for a size; one that every encoder takes.
 _WIDTH, _HEIGHT = 1280, 720
 
@@ -62,14 +64,17 @@ def answers(
     from .encoder_failures import no_encoder
 
     found, failure = _vt_encode.supported(
-        CODECS[codec], width, height, PROPERTIES, requires_hardware=requires_hardware,
-        low_latency_rate_control=low_latency,
+        CODECS[codec], width, height, PROPERTIES, seconds=OPENING_SECONDS,
+        requires_hardware=requires_hardware, low_latency_rate_control=low_latency,
     )  # fmt: skip
     if found is None:
         assert failure is not None
+        ours = failure[1] > 0  # it did not answer at all
         raise no_encoder(
             failure, codec, width, height, low_latency=low_latency,
-            argument=_too_large(codec, width, height, requires_hardware, low_latency),
+            argument=None
+            if ours
+            else _too_large(codec, width, height, requires_hardware, low_latency),
         )  # fmt: skip
     return Answers(codec, found)
 
@@ -82,8 +87,8 @@ def _too_large(
 
     def works(width: int, height: int) -> bool:
         found, _ = _vt_encode.supported(
-            CODECS[codec], width, height, (), requires_hardware=requires_hardware,
-            low_latency_rate_control=low_latency,
+            CODECS[codec], width, height, (), seconds=OPENING_SECONDS,
+            requires_hardware=requires_hardware, low_latency_rate_control=low_latency,
         )  # fmt: skip
         return found is not None
 

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from .. import _vt_encode
 from ..backend import SessionSwitch
 from ..errors import InvalidInput
+from .encoder_capabilities import OPENING_SECONDS
 from .encoder_failures import of_opening
 from .encoder_pictures import PictureStage, StagedPicture
 from .encoder_settings import EncoderSettings
@@ -58,7 +59,8 @@ def opened(settings: EncoderSettings) -> Prepared:
     config, options = settings.config, settings.options
     compression = _vt_encode.Compression(
         settings.codec, config.width, config.height, settings.pixel_format, settings.properties,
-        held=settings.held, requires_hardware=options.require_hardware,
+        held=settings.held, seconds=OPENING_SECONDS,
+        requires_hardware=options.require_hardware,
         low_latency_rate_control=options.low_latency_rate_control,
     )  # fmt: skip
     failure = compression.failure()

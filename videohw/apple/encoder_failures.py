@@ -19,6 +19,21 @@ _PARAMETER: Final = -12902
 _LATENCY_KEY: Final = "kVTVideoEncoderSpecification_EnableLowLatencyRateControl"
 _SOFTWARE: Final = 'backend="software" may encode it'
 _LESS: Final = "a smaller size, a smaller max_in_flight, or fewer sessions"
+_LOG: Final = "open a new session; when that fails too, see the system's log"
+_AGAIN: Final = "submit the picture again; when that fails too, open a new session"
+# Of our own codes: what happened, and what to try.
+_OURS: Final = {
+    _vt_encode.NO_MEMORY: ("memory ran out", _LESS),
+    _vt_encode.NO_SUCH_NAME: ("this system has no name for the value", "a newer macOS may have it"),
+    _vt_encode.NO_PACKET: ("no packet came", _AGAIN),
+    _vt_encode.KEYFRAME_DISPUTED: (
+        "its attachments and its units do not agree on whether it is a keyframe", _AGAIN,
+    ),
+    _vt_encode.BAD_SAMPLE: ("the coded sample cannot be read", _AGAIN),
+    _vt_encode.NO_RETURN: (
+        "it did not come back in time", "open it again; when that fails too, see the system's log",
+    ),
+}  # fmt: skip
 # What is refused of an argument, by the property that it became.
 _ARGUMENTS: Final = {
     "ProfileLevel": "profile", "AllowFrameReordering": "b_frames", "MaxKeyFrameInterval": "gop",
@@ -70,15 +85,10 @@ def of_opening(failure: Failure) -> VideoHwError:
             "options.require_hardware is True, and the encoder says that it is of software",
             argument="options.require_hardware",
         )
-    if about:
-        argument = _ARGUMENTS.get(about)
-        named = (
-            "this system has no name for the value"
-            if code == _vt_encode.NO_SUCH_NAME
-            else str(backend_error(VIDEOTOOLBOX, call or "a call", code).args[0])
-        )
+    if about and code not in (_vt_encode.NO_MEMORY, _vt_encode.NO_RETURN):
         return UnsupportedConfig(
-            f"VideoToolbox does not take the property {about}: {named}", argument=argument
+            f"VideoToolbox does not take the property {about}: {_of_code(call, code).args[0]}",
+            argument=_ARGUMENTS.get(about),
         )
     if code == _NO_ENCODER:
         return UnsupportedConfig(
@@ -87,26 +97,26 @@ def of_opening(failure: Failure) -> VideoHwError:
     return of_call(failure)
 
 
-def of_call(failure: Failure, about: str | None = None) -> VideoHwError:
+def of_call(failure: Failure, about: str | None = None) -> BackendError:
     """A call that failed, or a picture of which no packet came."""
     call, code, name = failure
-    what = {
-        _vt_encode.NO_MEMORY: "memory ran out",
-        _vt_encode.NO_SUCH_NAME: f"this system lacks {name}",
-        _vt_encode.NO_PACKET: "no packet came",
-        _vt_encode.KEYFRAME_DISPUTED: "its attachments and its units do not agree on whether it "
-        "is a keyframe",
-        _vt_encode.BAD_SAMPLE: "the coded sample cannot be read",
-    }.get(code)
-    about = about or name or None
-    if what is None:
-        return backend_error(VIDEOTOOLBOX, call or "a call", code, about)
+    return _of_code(call, code, about or name or None)
+
+
+def _of_code(call: str | None, code: int, about: str | None = None) -> BackendError:
+    call = call or "a call"
+    ours = _OURS.get(code)
+    if ours is None:
+        error = backend_error(VIDEOTOOLBOX, call, code, about)
+        error.hint = error.hint or _LOG
+        return error
+    what = f"{call}: {ours[0]}"
     return BackendError(
         f"{what}: {about}" if about else what,
         domain="videohw",
         call=call,
         code=code,
-        hint=_LESS if code == _vt_encode.NO_MEMORY else None,
+        hint=ours[1],
     )
 
 
@@ -120,10 +130,9 @@ def of_loss(failure: Failure) -> DeviceLost:
     )  # fmt: skip
 
 
-def no_buffer(code: int) -> BackendError:
-    """The session's pool gave no buffer for a picture."""
-    call = "CVPixelBufferPoolCreatePixelBufferWithAuxAttributes"
-    error = backend_error(VIDEOTOOLBOX, call, code, "no buffer for the picture")
+def no_buffer(failure: Failure) -> BackendError:
+    """No buffer of the session's pool could be had, or written, for a picture."""
+    error = of_call(failure, "no buffer for the picture")
     error.hint = _LESS
     return error
 
@@ -164,5 +173,5 @@ def stuck(seconds: float) -> DeviceLost:
     return DeviceLost(
         f"VideoToolbox did not come back from a call within {seconds:.0f} seconds",
         domain=VIDEOTOOLBOX,
-        hint="open a new session; when that fails too, see the system's log",
+        hint=_LOG,
     )

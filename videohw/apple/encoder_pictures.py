@@ -63,10 +63,14 @@ class PictureStage:
         config, target = self._settings.config, FORMATS[self._settings.picture_format]
         picture = host_picture(frame, config.input, config.width, config.height)
         color = self._coded.source(picture.format.rgb, picture.color)
-        buffer, code = self._compression.buffer()
+        buffer, failure = self._compression.buffer()
         if buffer is None:
-            raise no_buffer(code)
-        views = buffer.planes(self._layout)
+            assert failure is not None
+            raise no_buffer(failure)
+        views, failure = buffer.planes(self._layout)
+        if views is None:
+            assert failure is not None
+            raise no_buffer(failure)
         plain = picture.format.name == target.name and color == self._coded.color
         try:
             if plain:

@@ -349,12 +349,14 @@ EMULATED OSStatus CMSampleBufferCreateReady(CFAllocatorRef, CMBlockBufferRef dat
 
 EMULATED CMBlockBufferRef CMSampleBufferGetDataBuffer(CMSampleBufferRef sample)
 {
+    ENTER_OR_NULL(CMBlockBufferRef);
     auto *found = as<SampleBuffer>(sample);
     return found ? reference<CMBlockBufferRef>(found->data.get()) : nullptr;
 }
 
 EMULATED CMFormatDescriptionRef CMSampleBufferGetFormatDescription(CMSampleBufferRef sample)
 {
+    ENTER_OR_NULL(CMFormatDescriptionRef);
     auto *found = as<SampleBuffer>(sample);
     return found ? reference<CMFormatDescriptionRef>(found->description.get()) : nullptr;
 }
@@ -362,6 +364,7 @@ EMULATED CMFormatDescriptionRef CMSampleBufferGetFormatDescription(CMSampleBuffe
 EMULATED CFArrayRef CMSampleBufferGetSampleAttachmentsArray(CMSampleBufferRef sample,
                                                             Boolean create)
 {
+    ENTER_OR_NULL(CFArrayRef);
     auto *found = as<SampleBuffer>(sample);
     Array *array = found ? attachments_of(*found, create) : nullptr;
     return array ? reference<CFArrayRef>(array) : nullptr;

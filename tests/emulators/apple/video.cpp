@@ -325,6 +325,7 @@ EMULATED size_t CVPixelBufferGetPlaneCount(CVPixelBufferRef buffer)
 
 EMULATED void *CVPixelBufferGetBaseAddressOfPlane(CVPixelBufferRef buffer, size_t plane)
 {
+    ENTER_OR_NULL(void *);
     auto *found = buffer_of(buffer);
     if (!found || plane >= found->planes.size())
         return nullptr;
@@ -419,15 +420,18 @@ EMULATED int CVTransferFunctionGetIntegerCodePointForString(CFStringRef name)
 
 EMULATED CFStringRef CVYCbCrMatrixGetStringForIntegerCodePoint(int code_point)
 {
+    ENTER_OR_NULL(CFStringRef);
     return reference<CFStringRef>(code_point_name(CodePoints::matrix, code_point));
 }
 
 EMULATED CFStringRef CVColorPrimariesGetStringForIntegerCodePoint(int code_point)
 {
+    ENTER_OR_NULL(CFStringRef);
     return reference<CFStringRef>(code_point_name(CodePoints::primaries, code_point));
 }
 
 EMULATED CFStringRef CVTransferFunctionGetStringForIntegerCodePoint(int code_point)
 {
+    ENTER_OR_NULL(CFStringRef);
     return reference<CFStringRef>(code_point_name(CodePoints::transfer, code_point));
 }

@@ -1,0 +1,89 @@
+"""An encoder session from its opening to its end, as the fault tests run it again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from videohw import Encoder, SwitchRequest
+from videohw.errors import SessionClosed, VideoHwError
+from videohw.types import Packet
+
+PATIENCE_SECONDS = 60.0
+
+
+@dataclass
+class Outcome:
+    """What came of a run, in order; the errors have no traceback."""
+
+    packets: list[Packet] = field(default_factory=list)
+    errors: list[VideoHwError] = field(default_factory=list)
+    summary: dict[str, Any] | None = None
+
+    @property
+    def fatal(self) -> bool:
+        return any(error.fatal for error in self.errors)
+
+    def add(self, error: VideoHwError) -> None:
+        cause: BaseException | None = error
+        while cause is not None:
+            cause = cause.with_traceback(None).__context__
+        self.errors.append(error)
+
+
+def run_encoder(
+    opened: Callable[[], Encoder],
+    picture: Callable[[int], Any],
+    pictures: int,
+    switches: Sequence[tuple[int, dict[str, Any]]] = (),
+) -> Outcome:
+    """Open, encode, flush, encode again, flush, close. ``switches``: before which picture what
+    changes."""
+    outcome = Outcome()
+    try:
+        with opened() as encoder:
+            for numbers in (range(pictures // 2), range(pictures // 2, pictures)):
+                _submitted(encoder, picture, numbers, switches, outcome)
+                _flushed(encoder, outcome)
+            outcome.summary = encoder.summary()
+    except VideoHwError as error:  # of opening
+        outcome.add(error)
+    return outcome
+
+
+def _submitted(
+    encoder: Encoder,
+    picture: Callable[[int], Any],
+    numbers: range,
+    switches: Sequence[tuple[int, dict[str, Any]]],
+    outcome: Outcome,
+) -> None:
+    for number in numbers:
+        for before, changes in switches:
+            if before == number:
+                try:
+                    encoder.request_session_switch(SwitchRequest(changes))
+                except SessionClosed:
+                    return
+                except VideoHwError as error:
+                    outcome.add(error)
+        try:
+            encoder.submit(picture(number), number)
+        except SessionClosed:  # after an error that ended the session
+            return
+        except VideoHwError as error:
+            outcome.add(error)
+
+
+def _flushed(encoder: Encoder, outcome: Outcome) -> None:
+    while not outcome.fatal:
+        try:
+            outcome.packets += encoder.flush(PATIENCE_SECONDS)
+            return
+        except VideoHwError as error:
+            outcome.add(error)
+    with suppress(SessionClosed):
+        while (packet := encoder.try_reap()) is not None:
+            outcome.packets.append(packet)
