@@ -22,9 +22,13 @@ def hardware_decodes(codec: int) -> bool: ...
 class Image:
     pixel_format: int
     clean: tuple[int, int, int, int]
+    size: tuple[int, int]
     attached: tuple[int, int, int, int]
     aspect: tuple[int, int] | None
     def planes(self, layout: Sequence[_PlaneLayout]) -> tuple[Any, ...]: ...
+    def capsule(self) -> object: ...
+
+def whole_image(planes: Sequence[Any]) -> Image | None: ...
 
 @final
 class Core:

@@ -12,19 +12,23 @@ cimport cython
 from cpython.buffer cimport PyBuffer_FillInfo
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_New
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
 from libcpp cimport bool as cbool
 from libcpp.utility cimport move
 from libcpp.vector cimport vector
 
 from ._native.apple cimport (
     CFRelease,
+    CFRetain,
     CGRect,
     CVImageBufferGetCleanRect,
     CVPixelBufferGetBaseAddressOfPlane,
     CVPixelBufferGetBytesPerRowOfPlane,
     CVPixelBufferGetHeight,
     CVPixelBufferGetPixelFormatType,
+    CVPixelBufferGetPlaneCount,
+    CVPixelBufferGetWidth,
     CVPixelBufferLockBaseAddress,
     CVPixelBufferRef,
     CVPixelBufferUnlockBaseAddress,
@@ -153,7 +157,7 @@ cdef class Image:
     """A CVPixelBuffer, kept as long as this or an array of its planes lives.
 
     ``pixel_format`` is its four-character code; ``clean`` what is to be seen of it: (left, top,
-    width, height) in pixels, from the upper left. ``attached`` is what the frameworks say of its
+    width, height) in pixels, from the upper left; ``size`` all of it. ``attached`` is what the frameworks say of its
     colours: code points of H.273 (matrix, primaries, transfer), 2 where they say nothing, and
     chroma_sample_loc_type or -1. ``aspect``: (width, height) of a pixel, or None.
     """
@@ -161,7 +165,7 @@ cdef class Image:
     cdef CVPixelBufferRef buffer
     cdef bint locked
     cdef readonly unsigned int pixel_format
-    cdef readonly tuple clean, attached, aspect
+    cdef readonly tuple clean, size, attached, aspect
 
     def __cinit__(self, key=None):
         if key is not _OURS:
@@ -199,6 +203,44 @@ cdef class Image:
         return tuple(made)
 
 
+    def capsule(self):
+        """The CVPixelBuffer as a capsule of that name, which keeps it."""
+        made = PyCapsule_New(self.buffer, _CAPSULE, _capsule_gone)
+        CFRetain(self.buffer)
+        return made
+
+
+cdef const char *_CAPSULE = "CVPixelBuffer"
+
+
+cdef void _capsule_gone(object capsule) noexcept:
+    if not vt_forked():
+        CFRelease(PyCapsule_GetPointer(capsule, _CAPSULE))
+
+
+def whole_image(planes):
+    """The :class:`Image` of which these arrays are all the planes, each from its first byte on and
+    row by row as it lies, as :meth:`Image.planes` makes them; else None."""
+    cdef Image image = None
+    cdef size_t index
+    for index, array in enumerate(planes):
+        owner = array.base if type(array) is _ndarray else None
+        if type(owner) is not _Plane:
+            return None
+        if image is None:
+            image = (<_Plane>owner).image
+        elif image is not (<_Plane>owner).image:
+            return None
+        address = array.__array_interface__["data"][0]
+        if address != <uintptr_t>CVPixelBufferGetBaseAddressOfPlane(image.buffer, index):
+            return None
+        if array.strides[0] != CVPixelBufferGetBytesPerRowOfPlane(image.buffer, index):
+            return None
+    if image is None or len(planes) != CVPixelBufferGetPlaneCount(image.buffer):
+        return None
+    return image
+
+
 cdef Image _image(CVPixelBufferRef buffer):
     """Takes over the reference."""
     cdef CGRect rect
@@ -207,7 +249,8 @@ cdef Image _image(CVPixelBufferRef buffer):
     made.pixel_format = CVPixelBufferGetPixelFormatType(buffer)
     rect = CVImageBufferGetCleanRect(buffer)
     # Its origin is the lower left corner.
-    top = CVPixelBufferGetHeight(buffer) - rect.origin.y - rect.size.height
+    made.size = CVPixelBufferGetWidth(buffer), CVPixelBufferGetHeight(buffer)
+    top = made.size[1] - rect.origin.y - rect.size.height
     cdef VtAttachments found = vt_attachments(buffer)
     made.attached = found.matrix, found.primaries, found.transfer, found.siting
     if found.aspect_width > 0 and found.aspect_height > 0:

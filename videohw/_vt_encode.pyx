@@ -12,6 +12,7 @@ cimport cython
 from cpython.buffer cimport PyBuffer_FillInfo
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libcpp cimport bool as cbool
 from libcpp.memory cimport make_shared, shared_ptr
@@ -21,6 +22,7 @@ from libcpp.vector cimport vector
 
 from ._native.apple cimport (
     CFRelease,
+    CFRetain,
     CVPixelBufferGetBaseAddressOfPlane,
     CVPixelBufferGetBytesPerRowOfPlane,
     CVPixelBufferLockBaseAddress,
@@ -261,7 +263,7 @@ cdef class _Plane:
 
 @cython.final
 cdef class PixelBuffer:
-    """A CVPixelBuffer of an encoder's pool."""
+    """A CVPixelBuffer of an encoder's pool, or another one (:func:`borrowed_buffer`)."""
 
     cdef CVPixelBufferRef buffer
     cdef bint locked
@@ -311,6 +313,15 @@ cdef class PixelBuffer:
             self.locked = False
             with nogil:
                 CVPixelBufferUnlockBaseAddress(self.buffer, 0)
+
+
+def borrowed_buffer(capsule):
+    """The :class:`PixelBuffer` in a capsule named CVPixelBuffer; nothing is written to it."""
+    cdef PixelBuffer made = PixelBuffer.__new__(PixelBuffer, _OURS)
+    cdef CVPixelBufferRef found = <CVPixelBufferRef>PyCapsule_GetPointer(capsule, "CVPixelBuffer")
+    CFRetain(found)
+    made.buffer = found
+    return made
 
 
 @cython.final

@@ -25,9 +25,12 @@ cdef extern from "apple.h" nogil:
         kVTDecodeInfo_FrameDropped
 
     void CFRelease(CFTypeRef value)
+    CFTypeRef CFRetain(CFTypeRef value)
     Boolean VTIsHardwareDecodeSupported(uint32_t codec)
     OSStatus CVPixelBufferLockBaseAddress(CVPixelBufferRef buffer, uint64_t flags)
     OSStatus CVPixelBufferUnlockBaseAddress(CVPixelBufferRef buffer, uint64_t flags)
+    size_t CVPixelBufferGetPlaneCount(CVPixelBufferRef buffer)
+    size_t CVPixelBufferGetWidth(CVPixelBufferRef buffer)
     size_t CVPixelBufferGetHeight(CVPixelBufferRef buffer)
     uint32_t CVPixelBufferGetPixelFormatType(CVPixelBufferRef buffer)
     void *CVPixelBufferGetBaseAddressOfPlane(CVPixelBufferRef buffer, size_t plane)

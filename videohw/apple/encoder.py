@@ -59,6 +59,7 @@ class AppleEncoderSession(QueueOfPictures):
         self._drains: deque[tuple[int, int]] = deque()  # (number, the serial that comes after)
         self._switches: deque[Change] = deque()
         self._next_serial = 0
+        self._copied_bytes = self._uncopied = 0
         super().__init__(
             CoreChanged(self._core),
             max_ready=config.max_in_flight, max_queued_bytes=queue_bytes(config),
@@ -136,7 +137,8 @@ class AppleEncoderSession(QueueOfPictures):
 
     def describe(self) -> dict[str, Any]:
         """What is coded with now: formats, the kinds of rate control whose numbers change without
-        a keyframe, what was done so far, and what the encoder dropped last (``dropped_pts``)."""
+        a keyframe, what was done so far, what the encoder dropped last (``dropped_pts``), the
+        bytes of pictures that were copied (``host_bytes``) and how many were not (``uncopied``)."""
         settings = self._active.settings
         found: dict[str, Any] = {
             "device": 0,
@@ -146,6 +148,8 @@ class AppleEncoderSession(QueueOfPictures):
             "coded_format": settings.picture_format,
             "color": settings.color,
             "switch_reconfigures": LIVE_RATES,
+            "host_bytes": self._copied_bytes,
+            "uncopied": self._uncopied,
             "dropped_pts": tuple(self._order.dropped_pts),
         }
         found["creations_retried"] = self._active.compression.retries()
@@ -188,6 +192,10 @@ class AppleEncoderSession(QueueOfPictures):
             self._order.fail(item.serial, told)
             return
         self._sent.append(item)
+        if staged.picture.copied:
+            self._copied_bytes += staged.picture.memory_bytes
+        else:
+            self._uncopied += 1
         if staged.picture.converted:
             self.account.converted_bytes += staged.picture.memory_bytes
 

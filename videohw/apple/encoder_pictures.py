@@ -1,4 +1,5 @@
-"""The caller's pictures on their way into VideoToolbox: copied once, into its own buffers.
+"""The caller's pictures on their way into VideoToolbox: copied once, into its own buffers, or not
+at all where they lie in a CVPixelBuffer that fits.
 
 Owns: what a picture is converted from and to. Must not know: sessions, packets.
 """
@@ -11,22 +12,26 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .. import _vt_encode
+from .. import _vt, _vt_encode
 from ..coded_color import CodedColor
 from ..encoder_input import host_picture
 from ..errors import InvalidInput
+from ..frame import Frame
 from ..pixel_format import FORMATS
 from ..pixels import convert
 from .encoder_failures import no_buffer
 from .encoder_settings import EncoderSettings
+from .image_info import attached_color, differing
 
 
 @dataclass(slots=True, eq=False)
 class StagedPicture:
-    """A pixel buffer with a copy of the caller's picture, and the bytes that it holds."""
+    """A pixel buffer with the caller's picture, and the bytes that it holds. It was ``copied``,
+    perhaps ``converted``, or is that of a decoder."""
 
     buffer: _vt_encode.PixelBuffer
     memory_bytes: int
+    copied: bool
     converted: bool
 
 
@@ -49,7 +54,8 @@ class PictureStage:
         self._bytes = target.frame_bytes(width, height)
 
     def stage(self, frame: Any, options: object = None) -> StagedPicture:
-        """``frame``, anything that ``Encoder.submit`` takes, in a buffer of the session's pool.
+        """``frame``, anything that ``Encoder.submit`` takes, in a buffer of the session's pool, or
+        in its own, unchanged, where it is one of a VideoToolbox decoder that fits.
 
         :class:`InvalidInput` names what cannot be.
         """
@@ -63,6 +69,10 @@ class PictureStage:
         config, target = self._settings.config, FORMATS[self._settings.picture_format]
         picture = host_picture(frame, config.input, config.width, config.height)
         color = self._coded.source(picture.format.rgb, picture.color)
+        plain = picture.format.name == target.name and color == self._coded.color
+        own = self._fitting(frame) if plain else None
+        if own is not None:
+            return StagedPicture(own, self._bytes, copied=False, converted=False)
         buffer, failure = self._compression.buffer()
         if buffer is None:
             assert failure is not None
@@ -71,7 +81,6 @@ class PictureStage:
         if views is None:
             assert failure is not None
             raise no_buffer(failure)
-        plain = picture.format.name == target.name and color == self._coded.color
         try:
             if plain:
                 for view, plane in zip(views, picture.planes, strict=True):
@@ -84,7 +93,20 @@ class PictureStage:
                 )  # fmt: skip
         finally:
             buffer.seal()
-        return StagedPicture(buffer, self._bytes, not plain)
+        return StagedPicture(buffer, self._bytes, copied=True, converted=not plain)
+
+    def _fitting(self, frame: Any) -> _vt_encode.PixelBuffer | None:
+        """The CVPixelBuffer that ``frame`` is all of, if VideoToolbox takes it as it is: in the
+        pixel format of the session, and with nothing attached that it would convert from."""
+        image = _vt.whole_image(frame.planes) if isinstance(frame, Frame) else None
+        if image is None or image.pixel_format != self._settings.pixel_format:
+            return None
+        config = self._settings.config
+        if image.size != (config.width, config.height):
+            return None
+        if differing(self._settings.color, attached_color(image)):
+            return None
+        return _vt_encode.borrowed_buffer(image.capsule())
 
 
 def _readable(plane: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -62,19 +62,27 @@ def image_info(
     """Of ``image``, or None, whose stream states a colour, the shape of a pixel and a size."""
     if image is None:
         return AppleImageInfo(flags)
-    matrix, primaries, transfer, siting = image.attached
-    color = ColorSpec.from_code_points(
-        matrix=matrix, primaries=primaries, transfer=transfer, siting=siting
-    )
+    color = attached_color(image)
     shape = None if image.aspect is None else Fraction(*image.aspect)
-    differ = [
-        name for name in _COMPARED if _differ(name, getattr(stated, name), getattr(color, name))
-    ]
+    differ = differing(stated, color)
     if shape is not None and aspect is not None and shape != aspect:
         differ.append("sample_aspect_ratio")
     if image.clean[2:] != size:
         differ.append("size")
     return AppleImageInfo(flags, color, shape, image.clean, tuple(differ))
+
+
+def attached_color(image: Any) -> ColorSpec:
+    """What is attached to ``image`` (``_vt.Image``)."""
+    matrix, primaries, transfer, siting = image.attached
+    return ColorSpec.from_code_points(
+        matrix=matrix, primaries=primaries, transfer=transfer, siting=siting
+    )
+
+
+def differing(one: ColorSpec, other: ColorSpec) -> list[str]:
+    """The names of what both state, and not alike."""
+    return [name for name in _COMPARED if _differ(name, getattr(one, name), getattr(other, name))]
 
 
 def _differ(field: str, one: str | None, other: str | None) -> bool:

@@ -182,8 +182,20 @@ OSStatus Compression::refusal(const Frame &frame)
     }
     if (input && input != &image.format)
         misuse("another pixel format than the session was created for");
-    if (image.is_locked()) // Rule (assumed)
-        misuse("the base address of the picture is locked");
+    // Rule (assumed): the client may read while it is coded, but not write.
+    if (image.is_written())
+        misuse("the base address of the picture is locked for writing");
+    // Rule (assumed): what is attached and is not the session's is converted without a word.
+    const std::pair<CFStringRef, CFStringRef> colours[] = {
+        {kVTCompressionPropertyKey_YCbCrMatrix, kCVImageBufferYCbCrMatrixKey},
+        {kVTCompressionPropertyKey_ColorPrimaries, kCVImageBufferColorPrimariesKey},
+        {kVTCompressionPropertyKey_TransferFunction, kCVImageBufferTransferFunctionKey}};
+    for (auto [property, key] : colours) {
+        Object *asked = value_of(property);
+        Object *has = image.attachments ? image.attachments->find(key) : nullptr;
+        if (asked && has && !equal(asked, has))
+            misuse("a picture of another colour, which VideoToolbox would convert silently");
+    }
     return 0;
 }
 

@@ -181,6 +181,12 @@ bool PixelBuffer::is_locked()
     return reading || writing;
 }
 
+bool PixelBuffer::is_written()
+{
+    std::lock_guard<std::mutex> held(locks());
+    return writing != 0;
+}
+
 // Names of colours ------------------------------------------------------------------------------
 
 String *code_point_name(CodePoints what, int code_point)

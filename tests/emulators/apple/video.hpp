@@ -49,6 +49,7 @@ class PixelBuffer : public Object {
     CVReturn lock(CVPixelBufferLockFlags flags);
     CVReturn unlock(CVPixelBufferLockFlags flags);
     bool is_locked();
+    bool is_written();
 
   private:
     long reading = 0, writing = 0;
