@@ -110,6 +110,8 @@ class Emulator(Controls):
         ``lag`` while the newest pictures are still looked at, ``seed`` one of both.
         ``NVENC_DEFERS``: 1 lets success come later than it could, by chance. Left alone (``auto``,
         -1), both go by the seed where streams do, and are ``burst`` and 0 elsewhere.
+        ``NVENC_END_IS_IDR``: 0 has the picture after the end of a stream go on with it, unless a
+        keyframe is forced.
         """
         library = c.CDLL(str(self.folder / "libnvidia-encode.so.1"))
         library.videohw_emulator_encoding.restype = c.c_bool

@@ -126,7 +126,7 @@ class Tensor:
 
 
 class DlpackTensor(Tensor):
-    """One that gives DLPack capsules, as before DLPack 1.0; they keep the memory."""
+    """One that gives DLPack capsules, which keep the memory."""
 
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:  # as no attribute at all
@@ -135,7 +135,9 @@ class DlpackTensor(Tensor):
     def __dlpack_device__(self) -> tuple[int, int]:
         return _CUDA_DEVICE, 0
 
-    def __dlpack__(self, *, stream: int | None = None) -> object:
+    def __dlpack__(
+        self, *, stream: int | None = None, max_version: tuple[int, int] | None = None
+    ) -> object:
         """A capsule; ``stream`` waits for the work of the library's own one."""
         self.asked_for.append(stream)
         library = self.memory.library
@@ -155,6 +157,13 @@ class DlpackTensor(Tensor):
         managed.deleter = _DELETER(0)
         _exported[c.addressof(managed)] = managed, shape, strides, self.memory
         return _new_capsule(c.addressof(managed), b"dltensor", c.cast(_drop, c.c_void_p))
+
+
+class OldDlpackTensor(DlpackTensor):
+    """One that does so as before DLPack 1.0."""
+
+    def __dlpack__(self, *, stream: int | None = None) -> object:  # type: ignore[override]
+        return super().__dlpack__(stream=stream)
 
 
 class Unwatchable:

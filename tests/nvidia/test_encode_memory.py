@@ -24,7 +24,7 @@ from tests.nvidia.encoding import (
     nothing_left,
     picture,
 )
-from tests.nvidia.producer import DlpackTensor, Producer, Tensor, Unwatchable
+from tests.nvidia.producer import DlpackTensor, OldDlpackTensor, Producer, Tensor, Unwatchable
 from videohw import Encoder
 from videohw.types import ConstantQp, Packet
 
@@ -32,7 +32,9 @@ COUNT = 8
 PICTURES = 10_000
 SHAPE = HEIGHT * 3 // 2, WIDTH
 RESOURCE = "registered resource"
-BOTH = pytest.mark.parametrize("kind", [Tensor, DlpackTensor], ids=["interface", "dlpack"])
+EACH = pytest.mark.parametrize(
+    "kind", [Tensor, DlpackTensor, OldDlpackTensor], ids=["interface", "dlpack", "old_dlpack"]
+)
 
 
 @pytest.fixture
@@ -86,7 +88,7 @@ def registered(encoder: Encoder) -> int:
     return found
 
 
-@BOTH
+@EACH
 def test_the_input_waits_for_its_producer(producer: Producer, kind: type[Tensor]) -> None:
     tensors = [producer.tensor(picture(number), kind) for number in range(COUNT)]
     with opened() as encoder:
@@ -95,11 +97,11 @@ def test_the_input_waits_for_its_producer(producer: Producer, kind: type[Tensor]
         packets = encoder.flush(PATIENCE_SECONDS)
         assert encoder.summary()["converted"] == 0
     check_pictures(packets, "h264", {pts: pts for pts in range(COUNT)})
-    if kind is DlpackTensor:  # neither "no stream" nor "do not wait"
+    if kind is not Tensor:  # neither "no stream" nor "do not wait"
         assert all(stream not in (None, -1, 0) for each in tensors for stream in each.asked_for)
 
 
-@BOTH
+@EACH
 def test_what_comes_again_is_registered_once(
     uncoded: Producer, driver: Emulator, kind: type[Tensor]
 ) -> None:

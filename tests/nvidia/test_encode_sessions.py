@@ -111,6 +111,17 @@ def test_what_the_encoder_holds_back_comes(encoding: Emulator, codec: str, ahead
             encoder.submit(picture(number), number)
 
 
+@pytest.mark.parametrize("b_frames", [0, 2])
+def test_a_stream_after_a_flush_begins_with_a_keyframe(encoding: Emulator, b_frames: int) -> None:
+    encoding.encoding(NVENC_END_IS_IDR=0)  # where the driver does not see to that
+    with opened(b_frames=b_frames) as encoder:
+        for numbers in (range(4), range(4, 8), range(8, 9)):
+            packets = list(encoder.encode((picture(number), number) for number in numbers))
+            keys = [each.pts for each in packets if each.keyframe]
+            assert keys == [numbers[0]]
+            check_pictures(packets, "h264", {pts: pts for pts in numbers})
+
+
 def resident_bytes() -> int:
     with open("/proc/self/statm", encoding="ascii") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -142,6 +142,8 @@ bool change(Device &target, const std::string &name, const std::string &value)
         target.lookahead = value == "auto" ? "" : value;
     else if (name == "NVENC_DEFERS")
         target.defers = std::stoi(value);
+    else if (name == "NVENC_END_IS_IDR")
+        target.end_is_idr = value != "0";
     else
         return false;
     return true;
@@ -155,7 +157,7 @@ Device &device()
         auto *made = new Device;
         for (const char *name : {"NVENC", "NVENC_VERSION", "NVENC_SESSIONS", "NVENC_LIMIT_CODE",
                                  "NVENC_RAW", "NVENC_PICTURE_US", "NVENC_CAPS",
-                                 "NVENC_LOOKAHEAD", "NVENC_DEFERS"}) {
+                                 "NVENC_LOOKAHEAD", "NVENC_DEFERS", "NVENC_END_IS_IDR"}) {
             std::string value = emulator::setting(name, "");
             if (!value.empty() && !change(*made, name, value))
                 fprintf(stderr, "emulated driver: not a setting: %s=%s\n", name, value.c_str());

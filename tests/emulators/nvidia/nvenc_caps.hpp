@@ -30,6 +30,7 @@ struct Device {
     // "burst", "lag", "seed" for one of both, and "" for that where streams go by a seed too.
     std::string lookahead;
     int defers = -1; // output of a group may come with the next one, by chance; -1: as above
+    bool end_is_idr = true; // what comes after the end of a stream begins a sequence by itself
 };
 
 Device &device();

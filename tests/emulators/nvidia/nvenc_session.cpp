@@ -495,7 +495,8 @@ Status Session::end_of_stream()
     close_group(false);
     for (auto &each : std::exchange(deferred, {}))
         code(each);
-    next_is_idr = true; // Rule (assumed): what comes after begins a sequence
+    // Rule (assumed): what comes after begins a sequence; a setting has it that it must be asked to.
+    next_is_idr = next_is_idr || device().end_is_idr;
     return NV_ENC_SUCCESS;
 }
 
