@@ -21,6 +21,7 @@ _Property: TypeAlias = tuple[str, str, Any, bool]
 _Event: TypeAlias = tuple[int, int, _Failure | None, bool, bytes | None, int]
 _PlaneLayout: TypeAlias = tuple[tuple[int, ...], tuple[int, ...], str]
 
+def is_named(name: str) -> bool: ...
 def supported(
     codec: int,
     width: int,

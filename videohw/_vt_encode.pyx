@@ -93,6 +93,8 @@ cdef extern from "_native/vt_encoder.hpp" nogil:
         void abandon()
         VtFailure failure()
 
+    const void *vt_string "videohw::vt_string"(const char *name)
+
     shared_ptr[VtErrand] vt_supported "videohw::vt_supported"(
         uint32_t codec, int width, int height, cbool requires_hardware, cbool low_latency,
         shared_ptr[vector[string]] names,
@@ -240,6 +242,11 @@ def supported(
     if told is not None:
         return None, told
     return frozenset(bytes(each).decode() for each in asked.get()[0]), None
+
+
+def is_named(name):
+    """Whether the system has the variable ``name``, of those that are declared."""
+    return vt_string(name.encode()) != NULL
 
 
 cdef object _OURS = object()

@@ -17,6 +17,7 @@ from tests.emulators.control import AppleEmulator
 from videohw.color import ColorSpec
 from videohw.decoder import Decoder
 from videohw.encoder import Encoder
+from videohw.errors import UnsupportedConfig
 from videohw.frame import Frame
 from videohw.types import ConstantQuality, Packet
 
@@ -144,3 +145,49 @@ def test_a_transcode_copies_no_picture(frameworks: AppleEmulator, tmp_path: Path
     assert (done.encoder["uncopied"], done.encoder["host_bytes"]) == (done.frames_out, 0)
     with videohw.open(target, backend="software") as reader:
         assert sum(1 for _ in reader) == done.frames_out
+
+
+# 4:2:2
+
+
+def test_the_profile_of_422_and_ten_bits(frameworks: AppleEmulator) -> None:
+    """p010 is converted to it; what was decoded from it goes back in without a copy."""
+    luma = (64 + np.add.outer(np.arange(64), np.arange(96)) * 4).astype("<u2") << 6
+    chroma = np.full((32, 48, 2), 512 << 6, "<u2")
+    arguments: dict[str, Any] = {
+        "fps": 30, "input": "p010", "profile": "main422-10", "rate_control": GOOD,
+        "backend": "videotoolbox",
+    }  # fmt: skip
+    with Encoder("hevc", 96, 64, **arguments) as encoder:
+        packets = encode(encoder, [(luma, chroma)] * 3)
+        assert encoder.summary()["coded_format"] == "p210"
+    wanted = [luma >> 6, np.full((64, 48), 512), np.full((64, 48), 512)]
+    check_pictures("hevc", packets, [wanted] * 3)
+    with Decoder("hevc", backend="videotoolbox") as decoder:
+        frames = list(decoder.decode(packet.data for packet in packets))
+    frames = [replace(frame, pts=number) for number, frame in enumerate(frames)]
+    assert [frame.format for frame in frames] == ["p210"] * 3
+    with Encoder("hevc", 96, 64, **arguments) as encoder:
+        again = encode(encoder, frames)
+        assert encoder.summary()["uncopied"] == 3
+    check_pictures("hevc", again, [wanted] * 3)
+
+
+def test_what_the_profile_of_422_does_not_take(frameworks: AppleEmulator) -> None:
+    (known,) = [c for c in videohw.capabilities("hevc", "videotoolbox") if c.direction == "encode"]
+    assert known.details["profiles"] == ("main", "main10", "main422-10")
+    arguments: dict[str, Any] = {
+        "fps": 30, "profile": "main422-10", "rate_control": GOOD, "backend": "videotoolbox"
+    }  # fmt: skip
+    with pytest.raises(UnsupportedConfig, match="4:2:2") as refused:
+        Encoder("hevc", 97, 64, **arguments)
+    assert refused.value.argument == "width"
+    with pytest.raises(UnsupportedConfig, match="profile") as refused:
+        Encoder("h264", 96, 64, **arguments)
+    assert refused.value.argument == "profile"
+    with (
+        frameworks.having(NO_PROFILE="Main42210"),
+        pytest.raises(UnsupportedConfig, match="ProfileLevel") as refused,
+    ):
+        Encoder("hevc", 96, 64, **arguments)
+    assert refused.value.argument == "profile"

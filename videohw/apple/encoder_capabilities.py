@@ -25,8 +25,13 @@ PROPERTIES: Final = (
 )  # fmt: skip
 PROFILES: Final = {
     "h264": ("constrained-baseline", "baseline", "main", "constrained-high", "high"),
-    "hevc": ("main", "main10"),
+    "hevc": ("main", "main10", "main422-10"),
 }
+_PROFILE_NAMES: Final = {
+    "constrained-baseline": "ConstrainedBaseline", "baseline": "Baseline", "main": "Main",
+    "constrained-high": "ConstrainedHigh", "high": "High", "main10": "Main10",
+    "main422-10": "Main42210",
+}  # fmt: skip
 # More B-pictures in a row than any encoder of VideoToolbox is known to make.
 MAX_B_FRAMES: Final = 4
 # Kinds of rate control whose numbers a running encoder takes without a keyframe.
@@ -49,6 +54,12 @@ class Answers:
         """:class:`UnsupportedConfig` where the encoder has no property ``name``."""
         if name not in self.properties:
             raise refused(argument, f"{what}, which this encoder of VideoToolbox lacks", hint)
+
+
+def profile_symbol(codec: str, profile: str, level: str = "AutoLevel") -> str:
+    """The name of the variable that VideoToolbox has for a profile, by its name here."""
+    family = {"h264": "H264", "hevc": "HEVC"}[codec]
+    return f"kVTProfileLevel_{family}_{_PROFILE_NAMES[profile]}_{level}"
 
 
 def refused(argument: str | None, message: str, hint: str | None = None) -> UnsupportedConfig:
@@ -102,7 +113,8 @@ def capabilities(
 ) -> Capability:
     """What the system encodes of ``codec``.
 
-    ``formats`` are those that an encoder takes. ``details``: the ``profiles`` by their names here,
+    ``formats`` are those that an encoder takes. ``details``: the ``profiles`` that this system
+    has names for, by their names here,
     the ``properties`` of the encoder by theirs, whether there is one of hardware
     (``hardware_encoder``) and one for ``low_latency_rate_control``, and in
     ``switch_reconfigures`` the kinds of rate control whose numbers change without a keyframe.
@@ -120,7 +132,7 @@ def capabilities(
         return _refusal(codec, str(error.args[0]), failed=isinstance(error, BackendError))
     hardware = _has(codec, requires_hardware=True)
     details = {
-        "profiles": PROFILES[codec],
+        "profiles": _named(codec),
         "properties": tuple(sorted(told.properties)),
         "hardware_encoder": hardware,
         "low_latency_rate_control": _has(codec, low_latency=True),
@@ -132,6 +144,15 @@ def capabilities(
         formats=(*_FORMATS[:1], *deep, *_FORMATS[1:]), details=MappingProxyType(details),
         max_b_frames=MAX_B_FRAMES if "AllowFrameReordering" in told.properties else 0,
     )  # fmt: skip
+
+
+def _named(codec: str) -> tuple[str, ...]:
+    """The profiles that the system has a name for: some came with macOS 12."""
+    from .. import _vt_encode
+
+    return tuple(
+        each for each in PROFILES[codec] if _vt_encode.is_named(profile_symbol(codec, each))
+    )
 
 
 def _refusal(codec: str, reason: str, *, failed: bool = False) -> Capability:

@@ -17,7 +17,7 @@ from ..hdr_payloads import content_light, mastering_display
 from ..pixel_format import FORMATS
 from ..types import EncoderConfig
 from .capabilities import CODECS, four_characters
-from .encoder_capabilities import PROFILES, Answers, answers, refused
+from .encoder_capabilities import PROFILES, Answers, answers, profile_symbol, refused
 from .encoder_options import AppleEncoderOptions, options_of
 from .encoder_rates import (
     LIVE,
@@ -31,13 +31,12 @@ from .encoder_rates import (
 
 _DEEP: Final = 10
 _PIXEL_FORMATS: Final = {
-    (False, "limited"): "420v", (False, "full"): "420f",
-    (True, "limited"): "x420", (True, "full"): "xf20",
+    ("nv12", "limited"): "420v", ("nv12", "full"): "420f",
+    ("p010", "limited"): "x420", ("p010", "full"): "xf20",
+    ("p210", "limited"): "x422", ("p210", "full"): "xf22",
 }  # fmt: skip
-_PROFILE_NAMES: Final = {
-    "constrained-baseline": "ConstrainedBaseline", "baseline": "Baseline", "main": "Main",
-    "constrained-high": "ConstrainedHigh", "high": "High", "main10": "Main10",
-}  # fmt: skip
+# What pictures are coded as, of profiles that are not of 8 bits and 4:2:0.
+_FORM_OF: Final = {"main10": "p010", "main422-10": "p210"}
 _WITH_LEVELS: Final = ("baseline", "main", "high")
 _MAX_TIMESCALE: Final = (1 << 31) - 1
 # Pictures that decoding runs behind presentation, where the stream does not say it; B-pictures of
@@ -82,22 +81,22 @@ def settings_of(config: EncoderConfig) -> EncoderSettings:
     """
     options = options_of(config.options)
     _check_time(config)
-    _check_size(config)
+    coded, profile = _profile(config, options)
+    _check_size(config, coded)
     told = answers(
         config.codec, config.width, config.height, requires_hardware=options.require_hardware,
         low_latency=options.low_latency_rate_control,
     )  # fmt: skip
     color = (config.color or ColorSpec()).resolved(config.height)
-    deep, profile = _profile(config, options)
     properties = (
         *profile,
         *structure_properties(config, options, told),
         *rate_properties(config, options, told),
         *_stream_properties(config, options, color, told),
     )
-    code = _PIXEL_FORMATS[deep, color.range or "limited"]
+    code = _PIXEL_FORMATS[coded, color.range or "limited"]
     return EncoderSettings(
-        config, options, four_characters(code), "p010" if deep else "nv12", color, properties,
+        config, options, four_characters(code), coded, color, properties,
         held(config, options, told),
         _REORDER_DELAY[config.codec] if config.b_frames else 0,
     )  # fmt: skip
@@ -130,21 +129,23 @@ def _check_time(config: EncoderConfig) -> None:
         )
 
 
-def _check_size(config: EncoderConfig) -> None:
-    for argument in ("width", "height"):
+def _check_size(config: EncoderConfig, coded: str) -> None:
+    chroma = FORMATS[coded].planes[1]
+    for argument, shift in (("width", chroma.shift_x), ("height", chroma.shift_y)):
         value = getattr(config, argument)
-        if value % 2:
+        if shift and value % 2:
             raise refused(
                 argument,
-                f"{argument} is {value}, and 4:2:0 pictures have even sizes here",
+                f"{argument} is {value}, and {'4:2:0' if chroma.shift_y else '4:2:2'} pictures "
+                f"have even {argument}s here",
                 f"{argument}={value + 1}, with the last column or row repeated",
             )
 
 
 def _profile(
     config: EncoderConfig, options: AppleEncoderOptions
-) -> tuple[bool, tuple[Property, ...]]:
-    """Whether pictures have 10 bits, and the profile with its level."""
+) -> tuple[str, tuple[Property, ...]]:
+    """The format that pictures are coded as, and the profile with its level."""
     given, bits = config.profile, FORMATS[config.input].bit_depth
     if given is not None and given not in PROFILES[config.codec]:
         raise refused(
@@ -152,8 +153,9 @@ def _profile(
             f"profile is {given!r}, which VideoToolbox has not of {config.codec}",
             f"one of {', '.join(PROFILES[config.codec])}",
         )
-    deep = given == "main10" or (given is None and bits >= _DEEP and config.codec == "hevc")
-    if bits > 8 and not deep:
+    name = given or {"h264": "high", "hevc": "main10" if bits >= _DEEP else "main"}[config.codec]
+    coded = _FORM_OF.get(name, "nv12")
+    if bits > FORMATS[coded].bit_depth:
         argument = "input" if given is None else "profile"
         raise refused(
             argument,
@@ -161,7 +163,6 @@ def _profile(
             f"{'' if given is None else f'of profile {given!r} '}in 8",
             'codec "hevc" with profile "main10", or 8-bit input',
         )
-    name = given or {"h264": "high", "hevc": "main10" if deep else "main"}[config.codec]
     level = "AutoLevel"
     if options.level is not None:
         if config.codec != "h264" or name not in _WITH_LEVELS:
@@ -172,9 +173,7 @@ def _profile(
                 "H.264 of profile baseline, main or high",
             )
         level = options.level.replace(".", "_")
-    family = {"h264": "H264", "hevc": "HEVC"}[config.codec]
-    symbol = f"kVTProfileLevel_{family}_{_PROFILE_NAMES[name]}_{level}"
-    return deep, (needed("ProfileLevel", "name", symbol),)
+    return coded, (needed("ProfileLevel", "name", profile_symbol(config.codec, name, level)),)
 
 
 def _stream_properties(

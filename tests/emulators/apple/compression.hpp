@@ -30,6 +30,7 @@ class EncoderProperties : public Session {
     std::vector<codec::Message> messages();
     int b_pictures(); // between two that are not
     int depth();      // of what is coded
+    codec::Chroma chroma();
     // Whether the next picture is a keyframe by itself, so many pictures and seconds after one.
     bool key_is_due(long pictures, double seconds);
 

@@ -72,7 +72,8 @@ bool profile_level(const std::string &name, int *profile, int *level)
                                                             {"_Main_", 77},
                                                             {"_ConstrainedHigh_", 100},
                                                             {"_High_", 100},
-                                                            {"_Main10_", 2}};
+                                                            {"_Main10_", 2},
+                                                            {"_Main42210_", 4}};
     for (auto [text, number] : profiles) {
         std::size_t at = name.find(text);
         if (at == std::string::npos)
@@ -160,6 +161,10 @@ bool EncoderProperties::is_text_of(CFStringRef key, const Object *value) const
     auto begins = [&](const char *with) { return text->text.rfind(with, 0) == 0; };
     if (key == kVTCompressionPropertyKey_H264EntropyMode)
         return begins("kVTH264EntropyMode_");
+    // Profiles that a test takes away, by what stands in their names.
+    std::string refused = setting("NO_PROFILE", "");
+    if (!refused.empty() && text->text.find("_" + refused + "_") != std::string::npos)
+        return false;
     int profile = 0, level = 0;
     bool is_h264 = wish.codec == kCMVideoCodecType_H264;
     if (!begins(is_h264 ? "kVTProfileLevel_H264_" : "kVTProfileLevel_HEVC_") ||
@@ -250,7 +255,16 @@ void EncoderProperties::aspect(codec::EncoderSettings &made)
 int EncoderProperties::depth()
 {
     auto *name = dynamic_cast<String *>(value_of(kVTCompressionPropertyKey_ProfileLevel));
-    return name && name->text.find("Main10") != std::string::npos ? 10 : 8;
+    bool deep = name && (name->text.find("_Main10_") != std::string::npos ||
+                         name->text.find("_Main42210_") != std::string::npos);
+    return deep ? 10 : 8;
+}
+
+codec::Chroma EncoderProperties::chroma()
+{
+    auto *name = dynamic_cast<String *>(value_of(kVTCompressionPropertyKey_ProfileLevel));
+    return name && name->text.find("_Main42210_") != std::string::npos ? codec::Chroma::of_422
+                                                                       : codec::Chroma::of_420;
 }
 
 int EncoderProperties::b_pictures()
@@ -276,8 +290,10 @@ codec::EncoderSettings EncoderProperties::settings(const Format &input)
     made.depth = depth();
     if (input.sample_bytes == 2 && made.depth == 8)
         is_not_given("10 bits for a profile of 8");
-    if (!(input.shift_x && input.shift_y))
-        is_not_given("chroma that no profile here has");
+    made.chroma = chroma();
+    bool halved = made.chroma == codec::Chroma::of_420;
+    if (!input.shift_x || (input.shift_y != 0) != halved)
+        is_not_given("chroma that the profile has not");
     double frames = number(kVTCompressionPropertyKey_ExpectedFrameRate);
     made.rate_numerator = frames > 0 ? static_cast<int>(std::lround(frames * 1000)) : 30000;
     made.rate_denominator = 1000;
@@ -326,6 +342,9 @@ codec::Picture planes_of(PixelBuffer &image, int depth)
     made.width = static_cast<int>(image.width);
     made.height = static_cast<int>(image.height);
     made.depth = depth;
+    made.chroma = image.format.shift_y   ? codec::Chroma::of_420
+                  : image.format.shift_x ? codec::Chroma::of_422
+                                         : codec::Chroma::of_444;
     int wide = depth > 8 ? 2 : 1;
     for (int plane = 0; plane < 3; ++plane) {
         const Plane &from = image.planes[plane ? 1 : 0];

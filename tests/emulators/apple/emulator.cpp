@@ -352,7 +352,7 @@ EMULATED int videohw_emulator_stalled()
 // attached: stated, bt709), MODIFIABLE (0, 1); of encoding
 // LOW_LATENCY (codecs that have it), B_PICTURES (how many between two others), DROPS (every so many
 // under low latency), ATTACHMENTS (right, wrong), MAKES_UP (0, 1), NO_PROPERTIES (names that are
-// not supported).
+// not supported), NO_PROFILE (what stands between underscores in a name).
 EMULATED void videohw_emulator_set(const char *name, const char *value)
 {
     Held held(state().lock);
