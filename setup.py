@@ -17,7 +17,7 @@ NATIVE_HEADERS = sorted(glob("videohw/_native/*.h*") + glob("videohw/**/*.pxd", 
 NVIDIA = ["_cuda", "_nv", "_nvenc"] if sys.platform in ("linux", "win32") else []
 # Apple's frameworks are part of the system: linked to, but for what macOS 11.0 lacks.
 APPLE = ["_vt", "_vt_encode"] if sys.platform == "darwin" else []
-FRAMEWORKS = ["CoreFoundation", "CoreMedia", "CoreVideo", "VideoToolbox"]
+FRAMEWORKS = ["CoreFoundation", "CoreMedia", "CoreVideo", "Metal", "VideoToolbox"]
 CPLUSPLUS = (
     ["/std:c++17", "/EHsc"]
     if sys.platform == "win32"

@@ -40,7 +40,9 @@ MODULES = [ROOT / "videohw" / name for name in ("_vt.pyx", "_vt_encode.pyx")]
 CPUS = {"aarch64": "arm64", "x86_64": "x86_64"}
 SYSTEM = "/usr/lib/libSystem.B.dylib"
 # What is of a framework; everything else is the system's C library, C++'s or Python's.
-FRAMEWORK_SYMBOL = re.compile(r"k?(CF|CG|CM|CV|VT|MTL|IOSurface)[A-Z]|k(CF|CM|CV|VT)|objc_")
+FRAMEWORK_SYMBOL = re.compile(
+    r"k?(CF|CG|CM|CV|VT|MTL|IOSurface)[A-Z]|k(CF|CM|CV|VT)|objc_|sel_|(object|class)_get"
+)
 FLAGS = ("-std=c++17", "-O1", "-fvisibility=hidden", "-fvisibility-inlines-hidden", "-w")
 DEFINES = ("-DVIDEOHW_OWN_APPLE_DECLARATIONS", "-DVIDEOHW_HAVE_APPLE_STRUCTS")
 

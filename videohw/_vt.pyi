@@ -12,7 +12,9 @@ NO_MEMORY: Final[int]
 NO_SETS: Final[int]
 FRAME_DROPPED: Final[int]
 
-_Event: TypeAlias = tuple[int, int, str | None, int, int, Image | None, int]
+_Event: TypeAlias = tuple[
+    int, int, str | None, int, int, Image | None, Pixels | tuple[str, int] | None, int, int
+]
 _PlaneLayout: TypeAlias = tuple[int, int, tuple[int, ...], tuple[int, ...], str]
 
 def forked() -> bool: ...
@@ -31,6 +33,28 @@ class Image:
 def whole_image(planes: Sequence[Any]) -> Image | None: ...
 
 @final
+class Kernels:
+    def max_threads(self, kernel: str) -> int | str: ...
+
+def metal_kernels(source: bytes, path: str | None) -> Kernels | str: ...
+
+@final
+class Conversion:
+    def __new__(
+        cls,
+        pixel_format: int,
+        size: tuple[int, int],
+        texture_formats: Sequence[str],
+        launch: tuple[str, Sequence[int], Sequence[int], Sequence[int], bytes],
+        target: tuple[int, Sequence[int]],
+        places: tuple[int, int, int],
+    ) -> Conversion: ...
+
+@final
+class Pixels:
+    def array(self, shape: tuple[int, ...], typestr: str) -> Any: ...
+
+@final
 class Core:
     def __new__(
         cls,
@@ -40,11 +64,19 @@ class Core:
         max_ready: int,
         keeps_images: bool,
         requires_hardware: bool,
+        kernels: Kernels | None = None,
+        conversion_seconds: float = 5.0,
     ) -> Core: ...
     def version(self) -> int: ...
     def wait(self, seen: int, timeout: float | None) -> None: ...
     def notify(self) -> None: ...
-    def push_sequence(self, number: int, pixel_format: int, sets: Sequence[bytes]) -> None: ...
+    def push_sequence(
+        self,
+        number: int,
+        pixel_format: int,
+        sets: Sequence[bytes],
+        conversion: Conversion | None = None,
+    ) -> None: ...
     def push_picture(
         self, data: bytes, serial: int, time: int, random_access: bool, sequence: int
     ) -> None: ...

@@ -15,6 +15,8 @@ from cpython.exc cimport PyErr_CheckSignals
 from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_New
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
 from libcpp cimport bool as cbool
+from libcpp.memory cimport make_shared, shared_ptr
+from libcpp.string cimport string
 from libcpp.utility cimport move
 from libcpp.vector cimport vector
 
@@ -33,6 +35,10 @@ from ._native.apple cimport (
     CVPixelBufferRef,
     CVPixelBufferUnlockBaseAddress,
     OSStatus,
+    MTLPixelFormatR16Unorm,
+    MTLPixelFormatR8Unorm,
+    MTLPixelFormatRG16Unorm,
+    MTLPixelFormatRG8Unorm,
     VTIsHardwareDecodeSupported,
     kCVPixelBufferLock_ReadOnly,
     kVTDecodeInfo_FrameDropped,
@@ -49,10 +55,37 @@ cdef extern from "_native/vt_session.hpp" nogil:
         const char *call
         OSStatus code
 
+    cppclass MetalKernels "videohw::MetalKernels":
+        @staticmethod
+        shared_ptr[MetalKernels] shared(const string &source, const string &path, string *why) \
+            except +
+        unsigned long max_threads(const string &kernel, string *why) except +
+
+    cppclass MetalPixels "videohw::MetalPixels":
+        void *contents()
+        size_t bytes
+
+    cppclass MetalPlan "videohw::MetalPlan":
+        uint32_t pixel_format
+        size_t width, height
+        unsigned long texture_formats[2]
+        string kernel
+        vector[uint8_t] arguments
+        unsigned long threadgroups[3]
+        unsigned long threads[3]
+        vector[unsigned long] threadgroup_bytes, offsets
+        size_t bytes
+        unsigned long source_texture, target_buffer, arguments_buffer
+
+    cppclass MetalFailure "videohw::MetalFailure":
+        const char *call
+        long code
+
     cppclass VtSequence "videohw::VtSequence":
         unsigned number
         uint32_t pixel_format
         vector[vector[uint8_t]] sets
+        shared_ptr[const MetalPlan] conversion
 
     enum InputKind "videohw::VtInput::Kind":
         a_picture "videohw::VtInput::picture"
@@ -72,21 +105,24 @@ cdef extern from "_native/vt_session.hpp" nogil:
         long long serial
         VtFailure failure
         CVPixelBufferRef image
+        shared_ptr[MetalPixels] pixels
+        MetalFailure unconverted
         uint32_t flags
-        int64_t decoded_ns
+        int64_t decoded_ns, converted_ns
 
     cppclass VtSettings "videohw::VtSettings":
         uint32_t codec
         unsigned under_way
         size_t max_ready
         cbool keeps_images, requires_hardware
+        double conversion_seconds
 
     cppclass VtCounters "videohw::VtCounters":
         uint64_t sessions, lost, retries
         int hardware
 
     cppclass VtSession "videohw::VtSession":
-        VtSession(const VtSettings &settings) except +
+        VtSession(const VtSettings &settings, shared_ptr[MetalKernels] kernels) except +
         uint64_t version()
         void wait(uint64_t seen, double seconds)
         void notify()
@@ -260,10 +296,106 @@ cdef Image _image(CVPixelBufferRef buffer):
 
 
 @cython.final
+cdef class Kernels:
+    """The kernels of the system's Metal device, compiled, kept as long as somebody has them."""
+
+    cdef shared_ptr[MetalKernels] kernels
+
+    def __cinit__(self, key=None):
+        if key is not _OURS:
+            raise TypeError("kernels come from metal_kernels()")
+
+    def max_threads(self, kernel):
+        """The most threads of a threadgroup of a kernel; a text says why it cannot be used."""
+        cdef string name = kernel.encode(), why
+        cdef unsigned long found
+        with nogil:
+            found = self.kernels.get().max_threads(name, &why)
+        return found if found else why.decode(errors="replace")
+
+
+def metal_kernels(bytes source not None, path):
+    """The kernels as :class:`Kernels`, or a text that says why there are none.
+
+    ``path`` of a library that was compiled beforehand, or None; where that does not do, the
+    ``source`` is compiled.
+    """
+    cdef string text = source, file = (path or "").encode(), why
+    cdef Kernels made = Kernels.__new__(Kernels, _OURS)
+    with nogil:
+        made.kernels = MetalKernels.shared(text, file, &why)
+    return why.decode(errors="replace") if made.kernels.get() == NULL else made
+
+
+cdef dict _TEXTURE_FORMATS = {
+    "R8Unorm": MTLPixelFormatR8Unorm, "RG8Unorm": MTLPixelFormatRG8Unorm,
+    "R16Unorm": MTLPixelFormatR16Unorm, "RG16Unorm": MTLPixelFormatRG16Unorm,
+}
+
+
+@cython.final
+cdef class Conversion:
+    """One dispatch for images of one kind: a pixel format by its four characters, all that is to
+    be seen in pixels, from the upper left corner, and the names of the textures' formats.
+
+    ``launch``: (kernel, threadgroups, threads, lengths of threadgroup memory, bytes of the
+    arguments); ``target``: (bytes of the buffer, offsets of what is bound of it); ``places``:
+    the indices of (the first source texture, the first target buffer, the arguments).
+    """
+
+    cdef shared_ptr[const MetalPlan] plan
+
+    def __cinit__(
+        self, uint32_t pixel_format, size, texture_formats, launch, target, places,
+    ):
+        cdef shared_ptr[MetalPlan] made = make_shared[MetalPlan]()
+        cdef MetalPlan *plan = made.get()
+        cdef bytes arguments
+        cdef const uint8_t *data
+        cdef int index
+        plan.pixel_format = pixel_format
+        plan.width, plan.height = size
+        kernel, threadgroups, threads, threadgroup_bytes, arguments = launch
+        for index in range(2):
+            plan.texture_formats[index] = _TEXTURE_FORMATS[texture_formats[index]]
+        for index in range(3):
+            plan.threadgroups[index] = threadgroups[index]
+            plan.threads[index] = threads[index]
+        plan.kernel = kernel.encode()
+        data = <const uint8_t *>PyBytes_AS_STRING(arguments)
+        plan.arguments.assign(data, data + PyBytes_GET_SIZE(arguments))
+        plan.threadgroup_bytes = threadgroup_bytes
+        plan.bytes, plan.offsets = target
+        plan.source_texture, plan.target_buffer, plan.arguments_buffer = places
+        self.plan = <shared_ptr[const MetalPlan]>made
+
+
+@cython.final
+cdef class Pixels:
+    """What a conversion made, in memory of the host and the device, kept as long as this or an
+    array of it lives."""
+
+    cdef shared_ptr[MetalPixels] pixels
+
+    def __cinit__(self, key=None):
+        if key is not _OURS:
+            raise TypeError("pixels come out of a session")
+
+    def __getbuffer__(self, Py_buffer *buffer, int flags):
+        cdef MetalPixels *found = self.pixels.get()
+        PyBuffer_FillInfo(buffer, self, found.contents(), found.bytes, 1, flags)
+
+    def array(self, shape, typestr):
+        """A read-only NumPy array of them, without padding; it keeps them."""
+        return _ndarray(shape, typestr, self)
+
+
+@cython.final
 cdef class Core:
     """The C++ session: what is queued for it and what comes out; see ``vt_session.hpp``.
 
-    ``codec`` by its four characters; ``under_way``: frames that VideoToolbox is given at a time.
+    ``codec`` by its four characters; ``under_way``: frames that VideoToolbox is given at a time;
+    ``kernels``: :class:`Kernels` that images are converted by, or None.
     The thread that calls :meth:`run` is the worker; everything else is for any thread.
     """
 
@@ -272,12 +404,16 @@ cdef class Core:
 
     def __cinit__(
         self, uint32_t codec, *, unsigned under_way, size_t max_ready, bint keeps_images,
-        bint requires_hardware,
+        bint requires_hardware, Kernels kernels=None, double conversion_seconds=5.0,
     ):
         cdef VtSettings settings
+        cdef shared_ptr[MetalKernels] shared
+        if kernels is not None:
+            shared = kernels.kernels
+        settings.conversion_seconds = conversion_seconds
         settings.codec, settings.under_way, settings.max_ready = codec, under_way, max_ready
         settings.keeps_images, settings.requires_hardware = keeps_images, requires_hardware
-        self.session = new VtSession(settings)
+        self.session = new VtSession(settings, shared)
 
     def __dealloc__(self):
         # One whose worker never came back, or is of the parent of this process, is left behind.
@@ -312,9 +448,11 @@ cdef class Core:
 
     # Queues
 
-    def push_sequence(self, unsigned number, uint32_t pixel_format, sets):
+    def push_sequence(
+        self, unsigned number, uint32_t pixel_format, sets, Conversion conversion=None,
+    ):
         """Pictures of ``number`` have these parameter sets (bytes each), the one in force first of
-        its kind, and are decoded to this pixel format, by its four characters."""
+        its kind, and are decoded to this pixel format, by its four characters, and converted."""
         cdef VtSequence made
         cdef const uint8_t *data
         cdef vector[uint8_t] copied
@@ -323,6 +461,8 @@ cdef class Core:
             data = <const uint8_t *>PyBytes_AS_STRING(each)
             copied.assign(data, data + PyBytes_GET_SIZE(each))
             made.sets.push_back(copied)
+        if conversion is not None:
+            made.conversion = conversion.plan
         self.session.push_sequence(move(made))
 
     def push_picture(
@@ -357,19 +497,28 @@ cdef class Core:
     def pop(self):
         """The next event as a tuple, or None.
 
-        (kind, serial, call, code, decode_info_flags, :class:`Image` or None, nanoseconds of
-        decoding).
+        (kind, serial, call, code, decode_info_flags, :class:`Image` or None, what Metal made,
+        nanoseconds of decoding, and of converting). What Metal made of the image is
+        :class:`Pixels`, or None; (call, code) where it was to and did not.
         """
         cdef VtEvent event
         cdef Image image = None
+        cdef Pixels pixels
+        made = None
         if not self.session.pop(&event):
             return None
         if event.image != NULL:
             image = _image(event.image)
+        if event.unconverted.call != NULL:
+            made = event.unconverted.call.decode(), event.unconverted.code
+        elif event.pixels.get() != NULL:
+            pixels = Pixels.__new__(Pixels, _OURS)
+            pixels.pixels = event.pixels
+            made = pixels
         call = event.failure.call.decode() if event.failure.call != NULL else None
         return (
-            event.kind, event.serial, call, event.failure.code, event.flags, image,
-            event.decoded_ns,
+            event.kind, event.serial, call, event.failure.code, event.flags, image, made,
+            event.decoded_ns, event.converted_ns,
         )
 
     def queued(self):

@@ -3,7 +3,8 @@
 A switch is the backend's prefix and a name, such as ``VIDEO_HW_NV_METRICS``. It is read when a
 session is opened, and never again; an explicit argument of the session wins. The environment
 belongs to the person who runs a program, not to the one who wrote it, so no value in it makes an
-opening fail: what cannot be read counts as not set. Must not know: what a switch does.
+opening fail, but for a :func:`choice` that asks for just that: what cannot be read counts as not
+set. Must not know: what a switch does.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ PREFIXES: Final = {
     "software": "VIDEO_HW_SW_",
 }
 _ON: Final = ("1", "true")
+_CHOSEN: Final = {
+    **dict.fromkeys(("1", "true", "on", "yes"), True),
+    **dict.fromkeys(("0", "false", "off", "no"), False),
+}
 _BACKENDS: Final = "VIDEO_HW_BACKENDS"
 
 
@@ -39,6 +44,16 @@ def switch(backend: str, name: str) -> bool:
     """
     text = _text(backend, name)
     return text is not None and text.lower() in _ON
+
+
+def choice(backend: str, name: str) -> bool | None:
+    """Of a switch ("GPU_TRANSFORM") that is on, off, or left to us: None.
+
+    ``1``, ``true``, ``on``, ``yes`` in any case are True: what it is about has to be, or the
+    opening fails. ``0``, ``false``, ``off``, ``no`` are False. Anything else, such as ``auto``,
+    and nothing, is None.
+    """
+    return _CHOSEN.get((_text(backend, name) or "").lower())
 
 
 def number(backend: str, name: str, low: int, high: int) -> int | None:

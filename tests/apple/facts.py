@@ -13,9 +13,9 @@ FACTS: dict[str, Any] = json.loads(
 )
 # macOS 11.0, which wheels are built for.
 DEPLOYMENT_TARGET = (11, 0)
-# Not in any framework of the facts: the Objective-C runtime, on every macOS.
+# Of the Objective-C runtime, on every macOS, but in none of its public headers.
 OBJC_LIBRARY = "/usr/lib/libobjc.A.dylib"
-OBJC = ("objc_autoreleasePoolPush", "objc_autoreleasePoolPop")
+OBJC = ("objc_autoreleasePoolPush", "objc_autoreleasePoolPop", "objc_retain", "objc_release")
 _POINTER = re.compile(r"\(\*\)\(")
 
 
@@ -60,7 +60,7 @@ def header() -> str:
     for name, facts in FACTS["functions"].items():
         parameters = [declaration(kind, f"a{i}") for i, kind in enumerate(facts["parameters"])]
         listed = ", ".join(parameters) or "void"
-        prototypes.append(f"{declaration(facts['returns'], name)}({listed});")
+        prototypes.append(declaration(facts["returns"], f"{name}({listed})") + ";")
     for name, facts in FACTS["variables"].items():
         prototypes.append(f"extern {declaration(facts['type'], name)};")
     kinds = sorted(set(re.findall(r"struct \w+", "\n".join(prototypes))))

@@ -28,7 +28,8 @@ NEWER = {name: int(since) for since, name in re.findall(r"STRING\((\d+), (k\w+)\
 
 def declared() -> set[str]:
     """Names of the functions."""
-    return set(re.findall(r"\b((?:CF|CM|CV|VT|objc_)\w+)\((?!\*)", CODE))
+    kinds = "CF|CM|CV|VT|MTL|objc_|object_|class_|sel_"
+    return set(re.findall(rf"\b((?:{kinds})\w+)\((?!\*)", CODE))
 
 
 def compiled(tmp_path: Path, text: str, *, before: str = "", lines: Sequence[str] = ()) -> str:
@@ -95,7 +96,7 @@ def test_everything_has_facts() -> None:
     assert declared() == {*FACTS["functions"], *OBJC}
     variables = set(re.findall(r"extern const \w+ (k\w+);", CODE)) | set(STRINGS) | set(NEWER)
     assert variables == set(FACTS["variables"])
-    assert set(re.findall(r"^ +(k\w+) = ", CODE, re.MULTILINE)) == set(FACTS["constants"])
+    assert set(re.findall(r"^ +((?:k|MTL)\w+) = ", CODE, re.MULTILINE)) == set(FACTS["constants"])
     used = set(re.findall(r"^} (\w+);|^struct (\w+) {", CODE, re.MULTILINE))
     assert {one or other for one, other in used} == set(FACTS["structs"])
     assert len(declared()) > 80

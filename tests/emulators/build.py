@@ -57,6 +57,7 @@ KERNEL_FLAGS = (
     "-fvisibility=default", "-fsanitize=alignment", "-fsanitize-undefined-trap-on-error",
 )  # fmt: skip
 SANITIZERS = ("-g", "-fsanitize=address")
+METAL_KERNELS = "kernels_metal.so"
 
 
 # Has a process that starts with it find these modules, whichever videohw it finds.
@@ -217,6 +218,26 @@ class Builder:
         inputs = [KERNELS_ON_HOST, *sorted(KERNELS.glob("cuda_*")), DEVICE_SOURCE]
         self.step(OUT / "kernels_host.so", command, inputs)
 
+    def metal_kernels(self) -> None:
+        """Those of Metal, made of their own source, in the same way as tests/kernels has them."""
+        sys.path.insert(0, str(ROOT))
+        try:
+            from tests.kernels import metal_source
+        finally:
+            sys.path.remove(str(ROOT))
+        code = OUT / "kernels_metal.cpp"
+        inputs = [Path(metal_source.__file__), metal_source.SOURCE]
+        key, stamp = digest(*inputs), code.with_suffix(".made")
+        if not code.exists() or not stamp.exists() or stamp.read_text() != key:
+            code.write_text(metal_source.with_table(OUT), encoding="utf-8")
+            stamp.write_text(key)
+        command = [
+            self.program, *self.common, *KERNEL_FLAGS, "-shared", f"-I{metal_source.SHIM}",
+            f"-I{KERNELS}", code,
+        ]  # fmt: skip
+        shims = [*sorted(metal_source.SHIM.iterdir()), *sorted(KERNELS.glob("*.h"))]
+        self.step(OUT / METAL_KERNELS, command, [code, *shims])
+
     def tables(self) -> None:
         """What the shipped kernels are known by, names of result codes: C++ initialisers."""
         kernels = json.loads(manifest().read_text(encoding="utf-8"))
@@ -313,6 +334,8 @@ def built(library: str = CUVID) -> Path:
             builder.cuda(workers)
         if library != CUDA:
             builder.library(library, workers)
+        if library == APPLE_LIBRARY:
+            builder.metal_kernels()
     return OUT
 
 

@@ -1,7 +1,7 @@
 """kernels/nv12_rgb.metal compiled for the host, and run there.
 
-A kernel is given what a device would give it: by the indices that its signature names, which are
-read from the source and not known here.
+A kernel is given what a device would give it: by the indices that its signature names
+(metal_source.py).
 """
 
 from __future__ import annotations
@@ -11,29 +11,15 @@ import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from tests.kernels.host import FLAGS, HERE, SANITIZED, SANITIZERS, HostRunner, compiler
 from tests.kernels.memory import Plane, Planes
+from tests.kernels.metal_source import SHIM, preprocessed, whole
 from videohw.kernels import metal
 
-SOURCE = HERE.parents[1] / "kernels" / "nv12_rgb.metal"
-SHIM = HERE / "metal_shim"
 WARNINGS = ("-Wdouble-promotion", "-Wfloat-conversion")
-_POSITIONS = {
-    "thread_position_in_grid": "in_grid", "threadgroup_position_in_grid": "group",
-    "thread_position_in_threadgroup": "at", "threads_per_threadgroup": "size",
-}  # fmt: skip
-
-
-class Parameter(NamedTuple):
-    """Of a kernel: its type, and the attribute that says what is bound to it: (name, index)."""
-
-    type: str
-    attribute: str
-    index: int | None
 
 
 class Texture(c.Structure):
@@ -54,69 +40,6 @@ class Bindings(c.Structure):
     )  # fmt: skip
 
 
-def preprocessed(directory: Path) -> str:
-    """The source with its own macros expanded, and without Metal's header."""
-    (directory / "metal_stdlib").write_text("")
-    program = compiler()
-    assert program is not None, "a C++ compiler is not here"
-    command = [program, "-E", "-P", "-x", "c++", "-nostdinc", "-nostdinc++", f"-I{directory}"]
-    done = subprocess.run([*command, SOURCE], check=True, capture_output=True, text=True)
-    return done.stdout
-
-
-def signatures(text: str) -> dict[str, list[Parameter]]:
-    """The parameters of every kernel of a preprocessed source."""
-    found = {}
-    for name, inside in re.findall(r"\bkernel\s+void\s+(\w+)\s*\((.*?)\)\s*\{", text, re.DOTALL):
-        parameters = []
-        # A comma inside of <> has no attribute before it.
-        for part in re.findall(r"(.+?)\[\[\s*(.+?)\s*\]\]\s*,?", inside, re.DOTALL):
-            match = re.fullmatch(r"(\w+)(?:\s*\(\s*(\d+)\s*\))?", part[1])
-            assert match is not None, part
-            kind = re.sub(r"\s*\w+\s*$", "", part[0].strip())
-            index = None if match[2] is None else int(match[2])
-            parameters.append(Parameter(kind, match[1], index))
-        found[name] = parameters
-    return found
-
-
-def without_attributes(text: str) -> str:
-    """The source for a compiler to which ``threadgroup`` cannot be a word and an attribute."""
-    return re.sub(r" *\[\[[^\]]*\]\]", "", text)
-
-
-def argument(parameter: Parameter) -> str:
-    """What the host passes for a parameter."""
-    if parameter.attribute in _POSITIONS:
-        return _POSITIONS[parameter.attribute]
-    bound = f"bound.{parameter.attribute}s[{parameter.index}]"
-    if parameter.attribute == "texture":
-        return f"{parameter.type}{{&{bound}}}"
-    if parameter.attribute == "threadgroup":
-        return f"({parameter.type})memory[{parameter.index}]"
-    if parameter.type.endswith("&"):
-        return f"*({parameter.type[:-1]}*){bound}"
-    return f"({parameter.type}){bound}"
-
-
-def driver(kernels: dict[str, list[Parameter]]) -> str:
-    """A function for each kernel that runs all of its threads."""
-    lines = ['#include "metal_host.h"']
-    for name, parameters in kernels.items():
-        passed = ", ".join(map(argument, parameters))
-        lines += [
-            f'extern "C" void run_{name}(const Bindings &bound, const uint *groups,',
-            "                            const uint *threads) {",
-            "    run_threads(bound, groups, threads, [&](uint2 in_grid, uint2 group, uint2 at,",
-            "                                            uint2 size, uchar *const *memory) {",
-            "        (void)in_grid, (void)group, (void)at, (void)size, (void)memory;",
-            f"        {name}({passed});",
-            "    });",
-            "}",
-        ]
-    return "\n".join(lines) + "\n"
-
-
 class MetalRunner(HostRunner):
     """Runs kernels of the library, thread by thread."""
 
@@ -124,10 +47,8 @@ class MetalRunner(HostRunner):
         program = compiler()
         assert program is not None, "a C++ compiler is not here"
         self.text = preprocessed(directory)
-        self.signatures = signatures(self.text)
-        source = SOURCE.read_text(encoding="utf-8")
-        whole = f'#line 1 "{SOURCE.as_posix()}"\n{without_attributes(source)}\n'
-        (directory / "kernels.cpp").write_text(whole + driver(self.signatures))
+        text, self.signatures = whole(directory)
+        (directory / "kernels.cpp").write_text(text)
         flags = [*FLAGS, *WARNINGS, *(SANITIZERS if SANITIZED else ())]
         library = directory / "nv12_rgb_metal.so"
         command = [program, *flags, f"-I{SHIM}", f"-I{HERE}", directory / "kernels.cpp"]

@@ -17,7 +17,8 @@ from types import ModuleType
 
 import pytest
 
-from tests.kernels.metal_host import SHIM, SOURCE, MetalRunner, without_attributes
+from tests.kernels.metal_host import MetalRunner
+from tests.kernels.metal_source import SHIM, SOURCE, without_attributes
 from videohw.kernels import metal as shipped
 from videohw.kernels import metal_libraries
 from videohw.kernels.settings import RGB_SOURCES, TARGET_FORMS

@@ -79,9 +79,9 @@ ALLOWED: dict[str, set[str]] = {
     "_vt_encode": {"_native"},
     "apple": {
         "_vt", "_vt_encode", "backend", "bitstream", "coded_color", "color", "core_changed",
-        "decode_clock", "encoder_input", "encoder_session", "errors", "fault_policy", "frame",
-        "frame_pixels", "hdr_payloads", "packet_layout", "pixel_format", "pixels",
-        "ready_outputs", "session", "status", "types",
+        "decode_clock", "encoder_input", "encoder_session", "environment", "errors",
+        "fault_policy", "frame", "frame_pixels", "hdr_payloads", "kernels", "packet_layout",
+        "pixel_format", "pixels", "ready_outputs", "session", "status", "types",
     },
     "decoder": {
         "arguments", "backend", "bitstream", "coded_input", "color", "deadline", "errors", "frame",

@@ -62,6 +62,22 @@ def test_numbers_are_clamped_and_other_text_counts_as_not_set(
     assert environment.number("videotoolbox", "PIPELINE_QUEUE", 1, 1024) == number
 
 
+@pytest.mark.parametrize(
+    ("text", "chosen"),
+    [
+        ("1", True), (" Yes ", True), ("ON", True), ("true", True), ("0", False), ("off", False),
+        ("No", False), ("false", False), ("auto", None), ("", None), ("2", None),
+    ],
+)  # fmt: skip
+def test_a_choice_may_be_left_open(
+    monkeypatch: pytest.MonkeyPatch, text: str, chosen: bool | None
+) -> None:
+    monkeypatch.setenv("VIDEO_HW_VT_GPU_TRANSFORM", text)
+    assert environment.choice("videotoolbox", "GPU_TRANSFORM") is chosen
+    monkeypatch.delenv("VIDEO_HW_VT_GPU_TRANSFORM")
+    assert environment.choice("videotoolbox", "GPU_TRANSFORM") is None
+
+
 def test_every_backend_of_the_table_has_a_prefix() -> None:
     assert set(BACKENDS) <= set(environment.PREFIXES)
 

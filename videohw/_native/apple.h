@@ -1,6 +1,6 @@
 /* What videohw calls of CoreFoundation, CoreMedia, CoreVideo and VideoToolbox.
  *
- * On macOS these are the system's own headers. Elsewhere, and in the cross-build check, which has
+ * On macOS these are the system's own headers, but for Metal's, which are Objective-C. Elsewhere, and in the cross-build check, which has
  * no SDK, they are the declarations below, in Apple's types and struct tags: the tests hold them
  * against facts taken from the SDK, prototype by prototype. Nothing newer than the deployment
  * target, macOS 11.0, is declared: that is looked up by name, see APPLE_NEWER_STRINGS.
@@ -13,6 +13,7 @@
 #include <CoreMedia/CoreMedia.h>
 #include <CoreVideo/CoreVideo.h>
 #include <VideoToolbox/VideoToolbox.h>
+#include <objc/runtime.h>
 #else
 
 #include <stddef.h>
@@ -451,6 +452,8 @@ size_t CVPixelBufferGetWidth(CVPixelBufferRef buffer);
 size_t CVPixelBufferGetHeight(CVPixelBufferRef buffer);
 OSType CVPixelBufferGetPixelFormatType(CVPixelBufferRef buffer);
 size_t CVPixelBufferGetPlaneCount(CVPixelBufferRef buffer);
+size_t CVPixelBufferGetWidthOfPlane(CVPixelBufferRef buffer, size_t plane);
+size_t CVPixelBufferGetHeightOfPlane(CVPixelBufferRef buffer, size_t plane);
 void *CVPixelBufferGetBaseAddress(CVPixelBufferRef buffer);
 size_t CVPixelBufferGetBytesPerRow(CVPixelBufferRef buffer);
 void *CVPixelBufferGetBaseAddressOfPlane(CVPixelBufferRef buffer, size_t plane);
@@ -506,6 +509,18 @@ OSStatus VTCompressionSessionEncodeFrame(VTCompressionSessionRef session, CVImag
                                          VTEncodeInfoFlags *info);
 OSStatus VTCompressionSessionCompleteFrames(VTCompressionSessionRef session, CMTime until);
 
+/* The Objective-C runtime */
+
+typedef struct objc_object *id;
+typedef struct objc_class *Class;
+typedef struct objc_selector *SEL;
+typedef void (*IMP)(void);
+
+id objc_getClass(const char *name);
+Class object_getClass(id object);
+SEL sel_registerName(const char *name);
+IMP class_getMethodImplementation(Class of, SEL name);
+
 #ifdef __cplusplus
 }
 #endif
@@ -519,9 +534,46 @@ extern "C" {
 #endif
 void *objc_autoreleasePoolPush(void);
 void objc_autoreleasePoolPop(void *pool);
+id objc_retain(id object);
+void objc_release(id object);
+
+/* What blocks on the stack are of, in Apple's block ABI. */
+extern void *_NSConcreteStackBlock[32];
+
+/* Metal, and what of CoreVideo is declared for Objective-C only */
+
+typedef struct __CVMetalTextureCache *CVMetalTextureCacheRef;
+typedef CVImageBufferRef CVMetalTextureRef;
+
+id MTLCreateSystemDefaultDevice(void);
+CVReturn CVMetalTextureCacheCreate(CFAllocatorRef allocator, CFDictionaryRef attributes,
+                                   id device, CFDictionaryRef texture_attributes,
+                                   CVMetalTextureCacheRef *cache);
+CVReturn CVMetalTextureCacheCreateTextureFromImage(
+    CFAllocatorRef allocator, CVMetalTextureCacheRef cache, CVImageBufferRef image,
+    CFDictionaryRef attributes, unsigned long format, size_t width, size_t height, size_t plane,
+    CVMetalTextureRef *texture);
+void CVMetalTextureCacheFlush(CVMetalTextureCacheRef cache, CVOptionFlags options);
+id CVMetalTextureGetTexture(CVMetalTextureRef texture);
 #ifdef __cplusplus
 }
 #endif
+
+#ifndef VIDEOHW_HAVE_APPLE_STRUCTS
+typedef struct {
+    unsigned long width, height, depth;
+} MTLSize;
+#endif
+
+enum {
+    MTLResourceStorageModeShared = 0,
+    MTLPixelFormatR8Unorm = 10,
+    MTLPixelFormatR16Unorm = 20,
+    MTLPixelFormatRG8Unorm = 30,
+    MTLPixelFormatRG16Unorm = 60,
+    MTLLanguageVersion2_3 = 131075,
+    MTLCommandBufferStatusCompleted = 4
+};
 
 /* Strings that macOS 11.0 lacks, with the version that brings them: dlsym, never linked to. */
 #define APPLE_NEWER_STRINGS(STRING)                                                                \

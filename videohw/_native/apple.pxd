@@ -23,6 +23,10 @@ cdef extern from "apple.h" nogil:
         kCMVideoCodecType_HEVC
         kCVPixelBufferLock_ReadOnly
         kVTDecodeInfo_FrameDropped
+        MTLPixelFormatR8Unorm
+        MTLPixelFormatR16Unorm
+        MTLPixelFormatRG8Unorm
+        MTLPixelFormatRG16Unorm
 
     void CFRelease(CFTypeRef value)
     CFTypeRef CFRetain(CFTypeRef value)

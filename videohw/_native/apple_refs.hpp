@@ -1,12 +1,28 @@
-// Owners of references to CoreFoundation's objects, and of a thread's autorelease pool.
+// Owners of references to CoreFoundation's objects, and of a thread's autorelease pool; forks.
 #ifndef VIDEOHW_APPLE_REFS_HPP
 #define VIDEOHW_APPLE_REFS_HPP
 
 #include "apple.h"
 
+#include <pthread.h>
+
+#include <atomic>
 #include <utility>
 
 namespace videohw {
+
+// Whether this is a child of fork, where the frameworks and their threads are not.
+inline std::atomic<bool> &vt_forked_flag()
+{
+    static std::atomic<bool> forked{false};
+    return forked;
+}
+inline bool vt_forked() { return vt_forked_flag().load(); }
+inline void vt_watch_forks()
+{
+    vt_forked_flag();
+    pthread_atfork(nullptr, nullptr, [] { vt_forked_flag().store(true); });
+}
 
 // One reference, released at the end. It takes over what a Create or Copy call gave.
 template <class Reference>

@@ -6,18 +6,19 @@
 // VtSession::run comes back at the end only. Must not know: the order of presentation, what
 // becomes of pictures that failed, what the pixels are for.
 //
+// Images that are to be converted on Metal are, before they turn into events: the worker commits
+// the conversions, Metal's own threads tell their ends. What Metal does not convert comes out as
+// it is, with the reason.
+//
 // Threads: `run` and the members of "The worker" belong to the worker, all else may be called by
 // any thread. The lock is never held over a call of the frameworks, but for CFRetain and
 // CFRelease: a callback may come before the call that it is of returns.
 #ifndef VIDEOHW_VT_SESSION_HPP
 #define VIDEOHW_VT_SESSION_HPP
 
-#include "apple_refs.hpp"
-
-#include <pthread.h>
+#include "metal.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -28,19 +29,6 @@
 #include <vector>
 
 namespace videohw {
-
-// Whether this is a child of fork, where the frameworks and their threads are not.
-inline std::atomic<bool> &vt_forked_flag()
-{
-    static std::atomic<bool> forked{false};
-    return forked;
-}
-inline bool vt_forked() { return vt_forked_flag().load(); }
-inline void vt_watch_forks()
-{
-    vt_forked_flag();
-    pthread_atfork(nullptr, nullptr, [] { vt_forked_flag().store(true); });
-}
 
 // A call that failed, or the work on a frame; `code` 0: none did.
 struct VtFailure {
@@ -56,6 +44,7 @@ struct VtSequence {
     unsigned number = 0;
     OSType pixel_format = 0;
     std::vector<std::vector<uint8_t>> sets;
+    std::shared_ptr<const MetalPlan> conversion; // nullptr where Metal converts none of them
 };
 
 // What is queued for the worker. The bytes stay the caller's until the event `ended`, or until a
@@ -81,9 +70,12 @@ struct VtEvent {
     long long serial = 0;
     VtFailure failure;
     CVImageBufferRef image = nullptr; // one reference, for the receiver
-    VTDecodeInfoFlags flags = 0; // as the callback had them
+    std::shared_ptr<MetalPixels> pixels; // what Metal made of it
+    MetalFailure unconverted;            // why it did not, where it was to
+    VTDecodeInfoFlags flags = 0;         // as the callback had them
     // From the call, or from the callback before, to the callback; of a drain, from the last one.
     std::int64_t decoded_ns = 0;
+    std::int64_t converted_ns = 0; // from the commit, or from the conversion before, to its end
 };
 
 struct VtSettings {
@@ -92,6 +84,7 @@ struct VtSettings {
     std::size_t max_ready = 8;
     bool keeps_images = true;
     bool requires_hardware = false;
+    double conversion_seconds = 5; // a conversion that takes longer is given up
 };
 
 struct VtCounters {
@@ -101,11 +94,19 @@ struct VtCounters {
 
 class VtSession {
 public:
-    explicit VtSession(const VtSettings &settings) : settings_(settings) {}
+    // Without kernels nothing is converted.
+    explicit VtSession(const VtSettings &settings, std::shared_ptr<MetalKernels> kernels)
+        : settings_(settings), kernels_(std::move(kernels))
+    {
+    }
     VtSession(const VtSession &) = delete;
     VtSession &operator=(const VtSession &) = delete;
     // After `run` ended, or never began: one whose worker is stuck is not destroyed.
-    ~VtSession() { release(events_); }
+    ~VtSession()
+    {
+        release(events_);
+        drop_conversions();
+    }
 
     // Waiting: `version` changes with everything that happens.
 
@@ -214,6 +215,8 @@ private:
         std::mutex lock;
         VtSession *owner = nullptr;
     };
+    // The same of conversions, for as long as the session lives.
+    std::shared_ptr<Gate> conversions_gate_ = std::make_shared<Gate>();
     static std::int64_t since(Clock::time_point began, Clock::time_point now)
     {
         return std::chrono::nanoseconds(now - began).count();
@@ -257,6 +260,7 @@ private:
     void drop_events()
     {
         release(events_);
+        drop_conversions();
         lost_with_session_.clear();
         unseen_ = 0;
         ready_ = 0;
@@ -267,6 +271,15 @@ private:
             if (event.image)
                 CFRelease(event.image);
         events.clear();
+    }
+    // The same of images that were to be converted; the device keeps its own references.
+    void drop_conversions()
+    {
+        for (auto *images : {&unconverted_, &converting_}) {
+            for (auto &each : *images)
+                CFRelease(each.second.event.image);
+            images->clear();
+        }
     }
     // A call of the frameworks begins or ends.
     void set_in_call(bool in_call)
@@ -293,11 +306,26 @@ private:
     static bool means_later(OSStatus code) { return code == kVTVideoDecoderNotAvailableNowErr; }
     bool has_room() const
     {
+        std::size_t converted = unconverted_.size() + converting_.size();
         return pending_.size() < settings_.under_way &&
-               pending_.size() + unseen_ + ready_ < settings_.max_ready;
+               pending_.size() + converted + unseen_ + ready_ < settings_.max_ready;
     }
 
-    enum class Work { input, reset, recover, closed };
+    // An image that is to be converted, or is being so since `began`.
+    struct Converted {
+        VtEvent event;
+        SequencePointer sequence;
+        Clock::time_point began;
+    };
+    using Conversions = std::map<long long, Converted>;
+    void convert();
+    void converted(long long serial, std::shared_ptr<MetalPixels> pixels, MetalFailure failure);
+    void put_unconverted(Conversions::iterator at, MetalFailure failure);
+    void give_up_overdue();
+    void finish_conversions();
+    Clock::time_point overdue_at() const;
+
+    enum class Work { input, convert, overdue, reset, recover, closed };
     Work next(VtInput *input);
     void take(const VtInput &input);
     void decode(const VtInput &input);
@@ -324,8 +352,15 @@ private:
     std::deque<VtInput> input_;
     std::deque<VtEvent> events_, lost_with_session_;
     // Given to the session, when, and not called back.
-    std::map<long long, Clock::time_point> pending_;
-    Clock::time_point called_back_; // the last one
+    struct Given {
+        Clock::time_point when;
+        SequencePointer sequence;
+    };
+    std::map<long long, Given> pending_;
+    Clock::time_point called_back_, converted_; // the last ones
+    Conversions unconverted_, converting_;
+    std::shared_ptr<MetalKernels> kernels_; // until the close
+    bool metal_is_stuck_ = false;
     std::size_t unseen_ = 0, ready_ = 0;   // ended pictures not popped; outputs not reaped
     std::uint64_t reset_wanted_ = 0, resets_done_ = 0;
     bool closing_ = false, in_call_ = false;
@@ -334,6 +369,7 @@ private:
     VtCounters counters_;
 
     // The worker's
+    std::unique_ptr<MetalConverter> converter_;
     CfOwner<VTDecompressionSessionRef> session_;
     std::shared_ptr<Gate> gate_;
     CfOwner<CMFormatDescriptionRef> description_;

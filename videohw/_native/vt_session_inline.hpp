@@ -31,7 +31,7 @@ inline void VtSession::called_back(long long serial, OSStatus status, VTDecodeIn
     VtEvent event;
     event.kind = VtEvent::ended;
     event.serial = serial;
-    event.decoded_ns = since(std::max(found->second, called_back_), now);
+    event.decoded_ns = since(std::max(found->second.when, called_back_), now);
     called_back_ = now;
     event.flags = flags;
     if (status)
@@ -40,9 +40,13 @@ inline void VtSession::called_back(long long serial, OSStatus status, VTDecodeIn
         event.failure = {"VTDecompressionSessionDecodeFrame", vt_no_image};
     if (!status && image && settings_.keeps_images)
         event.image = static_cast<CVImageBufferRef>(const_cast<void *>(CFRetain(image)));
+    SequencePointer sequence = std::move(found->second.sequence);
     pending_.erase(found);
     try {
-        end(event);
+        if (event.image && sequence && sequence->conversion && kernels_)
+            unconverted_[serial] = {event, std::move(sequence), {}};
+        else
+            end(event);
     } catch (...) { // no memory: the picture is given up at the next drain
         if (event.image)
             CFRelease(event.image);
@@ -62,6 +66,8 @@ inline void VtSession::run()
         case Work::closed: leave(); return;
         case Work::recover: recover(); break;
         case Work::input: take(input); break;
+        case Work::convert: convert(); break;
+        case Work::overdue: give_up_overdue(); break;
         case Work::reset:
             finish_frames();
             std::lock_guard<std::mutex> held(lock_);
@@ -80,6 +86,10 @@ inline VtSession::Work VtSession::next(VtInput *input)
             return Work::closed;
         if (resets_done_ != reset_wanted_)
             return Work::reset;
+        if (!unconverted_.empty())
+            return Work::convert;
+        if (Clock::now() >= overdue_at())
+            return Work::overdue;
         if (lost_by_ && !ended_)
             return Work::recover;
         bool takes = !input_.empty() && !ended_;
@@ -88,7 +98,10 @@ inline VtSession::Work VtSession::next(VtInput *input)
             input_.pop_front();
             return Work::input;
         }
-        work_.wait(held);
+        if (converting_.empty())
+            work_.wait(held);
+        else
+            work_.wait_until(held, overdue_at());
     }
 }
 
@@ -104,6 +117,7 @@ inline void VtSession::take(const VtInput &input)
     if (input.kind == VtInput::drain) {
         Clock::time_point began = Clock::now();
         finish_frames();
+        finish_conversions();
         std::lock_guard<std::mutex> held(lock_);
         event.decoded_ns = since(std::max(began, called_back_), Clock::now());
     }
@@ -300,7 +314,7 @@ inline VtFailure VtSession::feed(const VtInput &input)
     }
     {
         std::lock_guard<std::mutex> held(lock_);
-        pending_[input.serial] = Clock::now();
+        pending_[input.serial] = {Clock::now(), described_};
     }
     code = VTDecompressionSessionDecodeFrame(
         session_.get(), sample.get(), kVTDecodeFrame_EnableAsynchronousDecompression,
@@ -367,6 +381,7 @@ inline void VtSession::recover()
     SequencePointer sequence = described_;
     CfOwner<CMFormatDescriptionRef> description;
     finish_frames();
+    finish_conversions(); // what is told of the session comes behind its pictures
     std::swap(description, description_);
     close_session();
     broken_ = true;
@@ -394,6 +409,127 @@ inline void VtSession::recover()
     put(event);
 }
 
+// Conversions ------------------------------------------------------------------------------------
+
+// The next image goes to Metal.
+inline void VtSession::convert()
+{
+    long long serial = 0;
+    CfOwner<CVImageBufferRef> image;
+    SequencePointer sequence;
+    {
+        std::lock_guard<std::mutex> held(lock_);
+        auto first = unconverted_.begin();
+        if (first == unconverted_.end())
+            return; // dropped meanwhile
+        serial = first->first;
+        first->second.began = Clock::now();
+        auto at = converting_.insert(std::move(*first)).first;
+        unconverted_.erase(first);
+        if (metal_is_stuck_) {
+            put_unconverted(at, {"an earlier conversion did not end", 0});
+            return;
+        }
+        sequence = at->second.sequence;
+        image = CfOwner<CVImageBufferRef>(
+            static_cast<CVImageBufferRef>(const_cast<void *>(CFRetain(at->second.event.image))));
+    }
+    InCall call(*this);
+    MetalFailure failure;
+    try {
+        if (!converter_) {
+            converter_ = std::make_unique<MetalConverter>(kernels_, settings_.max_ready);
+            std::lock_guard<std::mutex> held(conversions_gate_->lock);
+            conversions_gate_->owner = this;
+        }
+        auto told = [gate = conversions_gate_, serial](std::shared_ptr<MetalPixels> pixels,
+                                                       MetalFailure why) {
+            std::lock_guard<std::mutex> held(gate->lock);
+            if (gate->owner)
+                gate->owner->converted(serial, std::move(pixels), why);
+        };
+        failure = converter_->start(image.get(), *sequence->conversion, told);
+    } catch (const std::bad_alloc &) {
+        failure = {"memory of the host", 0};
+    }
+    if (failure.call)
+        converted(serial, nullptr, failure);
+}
+
+// A conversion ended, or could not begin.
+inline void VtSession::converted(long long serial, std::shared_ptr<MetalPixels> pixels,
+                                 MetalFailure failure)
+{
+    std::lock_guard<std::mutex> held(lock_);
+    auto at = converting_.find(serial);
+    if (at == converting_.end())
+        return; // dropped, or given up
+    if (!pixels) {
+        put_unconverted(at, failure);
+        return;
+    }
+    VtEvent event = std::move(at->second.event);
+    Clock::time_point now = Clock::now();
+    event.converted_ns = since(std::max(at->second.began, converted_), now);
+    converted_ = now;
+    converting_.erase(at);
+    event.pixels = std::move(pixels);
+    put(event);
+    work_.notify_all();
+}
+
+// The image comes out as it is; the lock is held.
+inline void VtSession::put_unconverted(Conversions::iterator at, MetalFailure failure)
+{
+    at->second.event.unconverted = failure;
+    put(at->second.event);
+    converting_.erase(at);
+    work_.notify_all();
+}
+
+// When the oldest conversion has taken too long; the lock is held.
+inline VtSession::Clock::time_point VtSession::overdue_at() const
+{
+    Clock::time_point oldest = Clock::time_point::max();
+    auto patience = std::chrono::duration_cast<Clock::duration>(
+        std::chrono::duration<double>(settings_.conversion_seconds));
+    for (const auto &each : converting_)
+        oldest = std::min(oldest, each.second.began + patience);
+    return oldest;
+}
+
+// Metal does not come back: no more is given to it, and what it has comes out as it was.
+inline void VtSession::give_up_overdue()
+{
+    std::lock_guard<std::mutex> held(lock_);
+    if (Clock::now() < overdue_at())
+        return;
+    metal_is_stuck_ = true;
+    while (!converting_.empty())
+        put_unconverted(converting_.begin(), {"the conversion did not end", 0});
+}
+
+// All images are converted, or will never be.
+inline void VtSession::finish_conversions()
+{
+    for (;;) {
+        std::unique_lock<std::mutex> held(lock_);
+        if (closing_ || resets_done_ != reset_wanted_)
+            return; // they are of no use any more
+        if (!unconverted_.empty()) {
+            held.unlock();
+            convert();
+        } else if (converting_.empty()) {
+            return;
+        } else if (Clock::now() >= overdue_at()) {
+            held.unlock();
+            give_up_overdue();
+        } else {
+            work_.wait_until(held, overdue_at());
+        }
+    }
+}
+
 inline bool VtSession::is_lost()
 {
     std::lock_guard<std::mutex> held(lock_);
@@ -411,7 +547,15 @@ inline void VtSession::leave()
 {
     finish_frames();
     close_session();
+    {
+        // A conversion that ends later finds nobody.
+        std::lock_guard<std::mutex> held(conversions_gate_->lock);
+        conversions_gate_->owner = nullptr;
+    }
+    converter_.reset();
+    std::shared_ptr<MetalKernels> kernels; // goes without the lock
     std::lock_guard<std::mutex> held(lock_);
+    kernels.swap(kernels_);
     drop_events();
     tell();
 }

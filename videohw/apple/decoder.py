@@ -28,9 +28,12 @@ from .frames import FrameMaker
 from .options import AppleDecoderOptions
 from .presentation import OutputOrder
 from .samples import Sample, SampleReader
+from .transform import PlannedImage
 
 # Nothing takes so long on one picture; a worker inside a call is not waited for.
 STUCK_SECONDS = 30.0
+# Nor does Metal take so long to convert one; those that it has are converted by the processor.
+CONVERSION_SECONDS = 5.0
 
 _Item: TypeAlias = "CodedPicture | Refusal"
 
@@ -67,10 +70,11 @@ class Refusal:
 
 @dataclass(slots=True)
 class _Decoded:
-    """What came of a sample: an image, or none."""
+    """What came of a sample: an image, or none, and what Metal made of it."""
 
     sample: Sample
     image: Any
+    made: Any
     shown: bool
     flags: int
 
@@ -80,15 +84,17 @@ class AppleDecoderSession(Session[_Item, Frame]):
 
     def __init__(self, config: DecoderConfig, options: AppleDecoderOptions) -> None:
         self.account = Account()
+        self._maker = FrameMaker(config, options)
         self._core = _vt.Core(
             CODECS[config.codec], under_way=options.under_way, max_ready=config.max_in_flight,
             keeps_images=config.output != "metadata", requires_hardware=config.require_hardware,
+            kernels=self._maker.take_kernels(), conversion_seconds=CONVERSION_SECONDS,
         )  # fmt: skip
         # Decoding may begin with pictures that lack references, and become something all the same.
         self._ledger = PictureLedger(config.on_error, self.account, sees_lack=False)
-        self._maker = FrameMaker(config)
         self._samples = SampleReader(config.codec)
         self._order: OutputOrder[_Decoded] = OutputOrder()
+        self._planned: PlannedImage | None = None  # for the parameter sets in force
         self._field: Sample | None = None  # a first field, whose second one may come
         self._under_way: dict[int, Sample] = {}  # the worker reads their data
         self._dropped: list[dict[int, Sample]] = []  # the same, until a reset is done
@@ -115,9 +121,9 @@ class AppleDecoderSession(Session[_Item, Frame]):
 
     def describe(self) -> dict[str, Any]:
         """What decodes, and what was done with sessions of VideoToolbox so far."""
-        known = {
+        known: dict[str, Any] = {
             "device": 0, "library": "VideoToolbox", "frames_dropped": self._frames_dropped,
-            "attachments_disagreed": self._maker.disagreements,
+            "attachments_disagreed": self._maker.disagreements, **self._maker.summary(),
         }  # fmt: skip
         return known if self.closed else {**known, **self._core.counters()}
 
@@ -171,7 +177,10 @@ class AppleDecoderSession(Session[_Item, Frame]):
         self._under_way[sample.serial] = sample
         self._order.add(sample.serial, sample.sequence, sample.count, sample.reorder)
         if sample.new_sets is not None:
-            self._core.push_sequence(sample.sets_number, *sample.new_sets)
+            self._planned = self._maker.plan(sample)
+            conversion = None if self._planned is None else self._planned.conversion
+            self._core.push_sequence(sample.sets_number, *sample.new_sets, conversion)
+        sample.planned = self._planned
         self._core.push_picture(
             sample.data, sample.serial, sample.time, sample.items[0].keyframe, sample.sets_number
         )
@@ -231,13 +240,14 @@ class AppleDecoderSession(Session[_Item, Frame]):
 
     def _handle(
         self, kind: int, serial: int, call: str | None, code: int, flags: int, image: Any,
-        nanoseconds: int,
+        made: Any, nanoseconds: int, converting: int,
     ) -> None:  # fmt: skip
         if kind == _vt.BEGUN:
             self._begun(serial)
         elif kind == _vt.ENDED:
-            self._ended(serial, call, code, flags, image)
+            self._ended(serial, call, code, flags, image, made)
             self._spent("code", nanoseconds)
+            self._spent("convert", converting)
         elif kind == _vt.MARK:
             self._marked(self._marks.popleft())
         elif kind == _vt.DRAINED:
@@ -262,7 +272,9 @@ class AppleDecoderSession(Session[_Item, Frame]):
                 self.meter.started(item)
             self._ledger.fed(item)
 
-    def _ended(self, serial: int, call: str | None, code: int, flags: int, image: Any) -> None:
+    def _ended(
+        self, serial: int, call: str | None, code: int, flags: int, image: Any, made: Any
+    ) -> None:
         sample = self._under_way.pop(serial, None)
         if sample is None:
             return  # dropped by a reset before it came
@@ -277,7 +289,7 @@ class AppleDecoderSession(Session[_Item, Frame]):
         for item in sample.items:
             self._ledger.accepted(item.serial)
         shown = not code and not flags & _vt.FRAME_DROPPED
-        self._order.put(serial, _Decoded(sample, image, shown, flags))
+        self._order.put(serial, _Decoded(sample, image, made, shown, flags))
 
     def _show_ready(self) -> bool:
         """Show the pictures whose turn it is; False where there is no room for all of them."""
@@ -310,12 +322,10 @@ class AppleDecoderSession(Session[_Item, Frame]):
 
     def _made(self, verdict: Verdict, decoded: _Decoded) -> Frame | VideoHwError:
         """The frame, or the error in its place."""
-        sample = decoded.sample
-        assert sample.sps is not None
         try:
             return self._maker.make(
-                verdict.item, verdict.corrupt, decoded.image, sample.sps, sample.format,
-                decoded.flags,
+                verdict.item, verdict.corrupt, decoded.sample, decoded.flags, decoded.image,
+                decoded.made,
             )  # fmt: skip
         except VideoHwError as error:
             self._ledger.undeliverable()

@@ -5,20 +5,25 @@ Must not know: which pictures are delivered, sessions.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 
+from .. import _vt
 from ..backend import CodedPicture
 from ..bitstream import h264, hevc
 from ..color import ColorSpec
-from ..errors import UnsupportedConfig
+from ..errors import BackendError, UnsupportedConfig
 from ..frame import Conversion, Frame
-from ..frame_pixels import converted
+from ..frame_pixels import Task, converted
 from ..pixel_format import FORMATS
 from ..types import DecoderConfig
 from .capabilities import FRAME_FORMATS
 from .image_info import image_info
+from .options import AppleDecoderOptions
+from .samples import Sample
+from .transform import PlannedImage, Transform
 
 _FIELD_ORDERS: Final = {True: "tff", False: "bff", None: None}
 
@@ -29,41 +34,108 @@ class FrameMaker:
     In their own form their planes look at the memory that VideoToolbox decoded into.
     """
 
-    def __init__(self, config: DecoderConfig) -> None:
+    def __init__(self, config: DecoderConfig, options: AppleDecoderOptions) -> None:
         self._config = config
         self.disagreements = 0  # frames of whose buffers something differs from their streams
-        self._metadata = config.output == "metadata"
         whole = config.size is None and config.crop is None
         self._native = config.output in ("native", "metadata") and whole
         self._request = Conversion(
             config.output, config.size, config.crop, None, config.chroma, config.resize,
             config.mean, config.std,
         )  # fmt: skip
+        self._transform = Transform(
+            self._request, converts=not self._native, wanted=options.gpu_transform
+        )
+        self._on_device = self._on_host = 0
+        self._why_on_host: str | None = self._transform.why
+
+    def take_kernels(self) -> Any:
+        """What Metal converts by, for the session to keep; None where it does not convert."""
+        kernels, self._transform.kernels = self._transform.kernels, None
+        return kernels
+
+    def summary(self) -> dict[str, Any]:
+        """How many pictures were converted where, and why the last of them not by Metal."""
+        return {
+            "converted_on_device": self._on_device,
+            "converted_on_host": self._on_host,
+            "why_on_host": self._why_on_host,
+        }
+
+    def plan(self, sample: Sample) -> PlannedImage | None:
+        """How Metal converts the images of this sample and those after it that have the same
+        parameter sets; None where it does not."""
+        assert sample.sps is not None
+        assert sample.new_sets is not None
+        size = sample.sps.width, sample.sps.height
+        frame = self._frame(sample.items[0], None, sample.sps, sample.format, size, ())
+        return self._transform.plan(frame, sample.new_sets[0])
 
     def make(
         self,
         item: CodedPicture,
         corrupt: bool | None,
-        image: Any,
-        sps: h264.Sps | hevc.Sps,
-        native: str,
+        sample: Sample,
         flags: int,
+        image: Any,
+        made: Any,
     ) -> Frame:
-        """The frame of ``item``; ``image`` is None without pixels, ``native`` its format then.
-        ``flags`` are those of decoding."""
+        """The frame of ``item``; the rest is what came of ``sample``, as ``_vt.Core.pop`` says."""
+        sps, name, planes = sample.sps, sample.format, ()
+        assert sps is not None
         size = sps.width, sps.height
-        name, planes = native, ()
-        if image is not None:
+        if image is not None and not isinstance(made, _vt.Pixels):
             name = self._format(image)
             left, top, *size = image.clean
             planes = image.planes(_layout(name, left, top, size[0], size[1]))
-        color = _stated_color(item, sps, name)
+        frame = self._frame(item, corrupt, sps, name, (size[0], size[1]), planes)
         aspect = item.info.sequence.sample_aspect_ratio
-        told = image_info(flags, image, color, aspect, (sps.width, sps.height))
+        stated = _stated_color(item, sps, name)
+        told = image_info(flags, image, stated, aspect, (sps.width, sps.height))
         self.disagreements += bool(told.disagreements)
+        frame = replace(frame, backend_info=told)
+        if self._native or image is None:
+            return frame
+        if isinstance(made, _vt.Pixels):
+            planned = sample.planned
+            assert planned is not None
+            self._on_device += 1
+            pixels = made.array(planned.shape, planned.typestr)
+            return Task.of(frame, self._request).result((pixels,))
+        return self._converted(frame, made)
+
+    def _converted(self, frame: Frame, failure: tuple[str, int] | None) -> Frame:
+        """``frame``, converted by the processor; ``failure`` says why Metal did not."""
+        why = None
+        if failure is not None:
+            call, code = failure
+            why = f"{call} ({code})" if code else call
+        elif self._transform.converts:
+            why = f"no kernel takes {frame.format}"
+        result = converted(frame, self._request)
+        if why is not None:
+            self._why_on_host = f"Metal did not convert: {why}"
+            if self._transform.wanted:
+                raise BackendError(
+                    f"picture {frame.decode_index}: {self._why_on_host}",
+                    domain="metal",
+                    hint="leave gpu_transform and VIDEO_HW_VT_GPU_TRANSFORM unset",
+                )
+        self._on_host += 1
+        return result
+
+    def _frame(
+        self,
+        item: CodedPicture,
+        corrupt: bool | None,
+        sps: h264.Sps | hevc.Sps,
+        name: str,
+        size: tuple[int, int],
+        planes: tuple[Any, ...],
+    ) -> Frame:
+        color = _stated_color(item, sps, name)
         fields = item.info.fields
-        unit = item.unit
-        frame = Frame(
+        return Frame(
             planes=planes,
             format=name,
             width=size[0],
@@ -74,15 +146,13 @@ class FrameMaker:
             keyframe=item.keyframe,
             corrupt=corrupt,
             field_order=_FIELD_ORDERS[fields.top_first]
-            if _interlaced(unit, sps)
+            if _interlaced(item.unit, sps)
             else "progressive",
             repeat=fields.repeat,
-            sample_aspect_ratio=aspect,
+            sample_aspect_ratio=item.info.sequence.sample_aspect_ratio,
             decode_index=item.serial,
             side_data=item.info.side_data,
-            backend_info=told,
         )
-        return frame if self._native else converted(frame, self._request)
 
     def _format(self, image: Any) -> str:
         name = FRAME_FORMATS.get(image.pixel_format)

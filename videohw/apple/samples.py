@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from ..backend import CodedPicture
 from ..bitstream import ParameterSets, h264, hevc
@@ -40,7 +40,7 @@ class Sample:
     ``new_sets``, where they differ from those of the sample before: (pixel format, NAL units).
     ``lacks``: what of it VideoToolbox does not decode, in words. ``sequence``, ``count`` and
     ``reorder`` are its place (:class:`~videohw.bitstream.picture_order.PicturePlace`); ``format``
-    is the name of its frames.
+    is the name of its frames, ``planned`` how Metal converts its image, None where it does not.
     """
 
     items: list[CodedPicture]
@@ -53,6 +53,7 @@ class Sample:
     sps: h264.Sps | hevc.Sps | None = None
     format: str = "nv12"
     lacks: str | None = None
+    planned: Any = None
 
     @property
     def serial(self) -> int:

@@ -61,10 +61,12 @@ _TEXTURE_FORMATS: Final = {
 
 
 class MetalLibrary(NamedTuple):
-    """One form of the kernels: ``kind`` "metallib" for newLibraryWithData, or "source"."""
+    """One form of the kernels: ``kind`` "metallib" for newLibraryWithFile or newLibraryWithData,
+    which lies at ``path``, or "source"."""
 
     kind: str
     data: bytes
+    path: str | None = None
 
 
 class Conversion(c.Structure):
@@ -217,7 +219,8 @@ def metal_libraries() -> list[MetalLibrary]:
         data = _read("nv12_rgb.metallib")
         made = (facts["source_sha256"], facts["sha256"])
         if made == tuple(hashlib.sha256(each).hexdigest() for each in (source, data)):
-            found.insert(0, MetalLibrary("metallib", data))
+            path = str(folder.joinpath("nv12_rgb.metallib"))
+            found.insert(0, MetalLibrary("metallib", data, path))
     return found
 
 

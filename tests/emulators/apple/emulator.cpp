@@ -1,4 +1,5 @@
 #include "emulator.hpp"
+#include "metal.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -226,6 +227,12 @@ unsigned chance(unsigned below)
     return static_cast<unsigned>(x % below);
 }
 
+bool stalled()
+{
+    Held held(state().lock);
+    return state().stalled > 0;
+}
+
 void peak(const char *name, long value)
 {
     Held held(state().lock);
@@ -348,8 +355,8 @@ EMULATED int videohw_emulator_stalled()
 
 // NULL: as it is from the start. Settings: CALLBACKS (other, caller, shuffled:SEED), ACCEPTS
 // (same, identical, never), DECODERS and ENCODERS (four-character codes with commas between),
-// HARDWARE (0, 1), CROPPING (cropped, coded), PADDING (bytes behind each row), COLOURS (what is
-// attached: stated, bt709), MODIFIABLE (0, 1); of encoding
+// HARDWARE (0, 1), METAL_THREADS (of a threadgroup), CROPPING (cropped, coded), PADDING (bytes
+// behind each row), COLOURS (what is attached: stated, bt709), MODIFIABLE (0, 1); of encoding
 // LOW_LATENCY (codecs that have it), B_PICTURES (how many between two others), DROPS (every so many
 // under low latency), ATTACHMENTS (right, wrong), MAKES_UP (0, 1), NO_PROPERTIES (names that are
 // not supported), NO_PROFILE (what stands between underscores in a name).
@@ -367,6 +374,7 @@ EMULATED void videohw_emulator_set(const char *name, const char *value)
 
 EMULATED const char *videohw_emulator_report()
 {
+    settle(); // what was done may still have to be let go
     Held held(state().lock);
     return handed_out(report());
 }

@@ -73,6 +73,8 @@ Callbacks callbacks();
 OSStatus gone();
 // A number below `below`, by the seed of the shuffle.
 unsigned chance(unsigned below);
+// Whether a call is stalled by a fault.
+bool stalled();
 // The largest value of a name is kept for the report.
 void peak(const char *name, long value);
 

@@ -329,6 +329,18 @@ EMULATED size_t CVPixelBufferGetPlaneCount(CVPixelBufferRef buffer)
     return found && found->format.planes > 1 ? static_cast<size_t>(found->format.planes) : 0;
 }
 
+EMULATED size_t CVPixelBufferGetWidthOfPlane(CVPixelBufferRef buffer, size_t plane)
+{
+    auto *found = buffer_of(buffer);
+    return found && plane < found->planes.size() ? found->planes[plane].width : 0;
+}
+
+EMULATED size_t CVPixelBufferGetHeightOfPlane(CVPixelBufferRef buffer, size_t plane)
+{
+    auto *found = buffer_of(buffer);
+    return found && plane < found->planes.size() ? found->planes[plane].height : 0;
+}
+
 EMULATED void *CVPixelBufferGetBaseAddressOfPlane(CVPixelBufferRef buffer, size_t plane)
 {
     ENTER_OR_NULL(void *);
