@@ -193,9 +193,9 @@ cdef class Image:
     """A CVPixelBuffer, kept as long as this or an array of its planes lives.
 
     ``pixel_format`` is its four-character code; ``clean`` what is to be seen of it: (left, top,
-    width, height) in pixels, from the upper left; ``size`` all of it. ``attached`` is what the frameworks say of its
-    colours: code points of H.273 (matrix, primaries, transfer), 2 where they say nothing, and
-    chroma_sample_loc_type or -1. ``aspect``: (width, height) of a pixel, or None.
+    width, height) in pixels, from the upper left; ``size`` all of it. ``attached`` is what the
+    frameworks say of its colours: code points of H.273 (matrix, primaries, transfer), 2 where they
+    say nothing, and chroma_sample_loc_type or -1. ``aspect``: (width, height) of a pixel, or None.
     """
 
     cdef CVPixelBufferRef buffer
@@ -237,7 +237,6 @@ cdef class Image:
             strides = (pitch, *inner)
             made.append(_ndarray(shape, typestr, plane, row * pitch + x_bytes, strides))
         return tuple(made)
-
 
     def capsule(self):
         """The CVPixelBuffer as a capsule of that name, which keeps it."""

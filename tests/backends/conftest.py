@@ -138,7 +138,12 @@ BACKENDS = (
     ),
     pytest.param(
         BackendCase(
-            "videotoolbox", no_faults, id="mac", works_in_children=False, shows_damaged=False
+            "videotoolbox",
+            no_faults,
+            id="mac",
+            works_in_children=False,
+            shows_damaged=False,
+            fixes_quantisers=False,
         ),
         marks=pytest.mark.hardware,
     ),
