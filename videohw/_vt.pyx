@@ -12,8 +12,8 @@ cimport cython
 from cpython.buffer cimport PyBuffer_FillInfo
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_CheckSignals
-from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_New
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
+from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid, PyCapsule_New
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, uintptr_t, uintptr_t
 from libcpp cimport bool as cbool
 from libcpp.memory cimport make_shared, shared_ptr
 from libcpp.string cimport string
@@ -28,6 +28,7 @@ from ._native.apple cimport (
     CVPixelBufferGetBaseAddressOfPlane,
     CVPixelBufferGetBytesPerRowOfPlane,
     CVPixelBufferGetHeight,
+    CVPixelBufferGetIOSurface,
     CVPixelBufferGetPixelFormatType,
     CVPixelBufferGetPlaneCount,
     CVPixelBufferGetWidth,
@@ -63,6 +64,7 @@ cdef extern from "_native/vt_session.hpp" nogil:
 
     cppclass MetalPixels "videohw::MetalPixels":
         void *contents()
+        void *handed_out()
         size_t bytes
 
     cppclass MetalPlan "videohw::MetalPlan":
@@ -147,6 +149,21 @@ cdef extern from "_native/vt_image.hpp" nogil:
     VtAttachments vt_attachments "videohw::vt_attachments"(CVPixelBufferRef image)
 
 
+cdef extern from "_native/metal_dlpack.hpp" nogil:
+    struct DLManagedTensorVersioned:
+        void (*deleter)(DLManagedTensorVersioned *) noexcept nogil
+
+    DLManagedTensorVersioned *metal_exported "videohw::metal_exported"(
+        const shared_ptr[MetalPixels] &pixels, int dimensions, const int64_t *shape, uint8_t kind,
+        uint8_t bits)
+
+    enum:
+        dlpack_cpu "videohw::dlpack_cpu"
+        dlpack_metal "videohw::dlpack_metal"
+        dlpack_unsigned "videohw::dlpack_unsigned"
+        dlpack_float "videohw::dlpack_float"
+
+
 BEGUN, ENDED, MARK, DRAINED, LOST = range(5)
 NEEDS_ACCESS_POINT, NO_IMAGE, NO_MEMORY, NO_SETS = 1, 2, 3, 4
 FRAME_DROPPED = kVTDecodeInfo_FrameDropped
@@ -214,6 +231,18 @@ cdef class Image:
             if self.locked:
                 CVPixelBufferUnlockBaseAddress(self.buffer, kCVPixelBufferLock_ReadOnly)
             CFRelease(self.buffer)
+
+    def device_planes(self, layout):
+        """The planes as :class:`DeviceArray`; ``layout`` as of :meth:`planes`. Nothing is locked
+        until one is looked at by the host."""
+        cdef DeviceArray plane
+        made = []
+        for index, (_, _, shape, _, typestr) in enumerate(layout):
+            plane = DeviceArray.__new__(DeviceArray, _OURS)
+            plane.image, plane.layout, plane.index = self, layout, index
+            plane.shape, plane.typestr = shape, typestr
+            made.append(plane)
+        return tuple(made)
 
     def planes(self, layout):
         """Read-only NumPy arrays of the planes: (x offset in bytes, first row, shape, strides
@@ -387,6 +416,113 @@ cdef class Pixels:
     def array(self, shape, typestr):
         """A read-only NumPy array of them, without padding; it keeps them."""
         return _ndarray(shape, typestr, self)
+
+    def device_array(self, tuple shape not None, typestr):
+        """The same for the device."""
+        cdef DeviceArray made = DeviceArray.__new__(DeviceArray, _OURS)
+        made.pixels, made.shape, made.typestr = self, shape, typestr
+        return made
+
+
+cdef dict _DTYPES = {
+    "|u1": (dlpack_unsigned, 8), "<f2": (dlpack_float, 16), "<f4": (dlpack_float, 32),
+}
+
+
+@cython.final
+cdef class DeviceArray:
+    """A plane of a frame in device memory, which a Mac's processor shares; complete.
+
+    Of what Metal converted: an MTLBuffer, rows without padding, at ``metal_buffer`` and for
+    DLPack as kDLMetal. Of a frame of VideoToolbox's own: the plane ``index`` of the CVPixelBuffer
+    at ``pixel_buffer``, on the IOSurface at ``io_surface``. The addresses hold as long as this
+    lives; who uses one on the device keeps this, or a reference of its own, until that is done.
+    """
+
+    cdef Pixels pixels
+    cdef Image image
+    cdef object layout
+    cdef readonly tuple shape
+    cdef readonly str typestr
+    cdef readonly int index
+
+    def __cinit__(self, key=None):
+        if key is not _OURS:
+            raise TypeError("arrays come with a frame")
+
+    @property
+    def metal_buffer(self):
+        """The address of the MTLBuffer, None of an image's plane."""
+        if self.pixels is None:
+            return None
+        return <uintptr_t>self.pixels.pixels.get().handed_out()
+
+    @property
+    def pixel_buffer(self):
+        """The CVPixelBufferRef, None of converted pixels."""
+        return None if self.image is None else <uintptr_t>self.image.buffer
+
+    @property
+    def io_surface(self):
+        """The IOSurfaceRef, None of converted pixels and where the image has none."""
+        if self.image is None:
+            return None
+        return <uintptr_t>CVPixelBufferGetIOSurface(self.image.buffer) or None
+
+    def to_host(self):
+        """A read-only NumPy array of the same memory."""
+        if self.pixels is not None:
+            return self.pixels.array(self.shape, self.typestr)
+        return self.image.planes(self.layout)[self.index]
+
+    def joined(self, planes):
+        """This, where there are no further planes."""
+        return None if planes else self
+
+    def __dlpack_device__(self):
+        return dlpack_metal, 0
+
+    def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
+        """A capsule for ``from_dlpack`` of another library, which knows DLPack 1.0: the memory is
+        read-only. ``dl_device`` (1, 0) gives the same memory to the processor. BufferError for
+        what cannot be."""
+        cdef DLManagedTensorVersioned *managed
+        cdef int64_t shape[4]
+        cdef Py_ssize_t place
+        versioned = max_version is not None and tuple(max_version) >= (1, 0)
+        if dl_device is not None and tuple(dl_device) == (dlpack_cpu, 0):
+            array = self.to_host()
+            if copy or not versioned:
+                if copy is False:
+                    raise BufferError("the memory is read-only and the consumer cannot be told so")
+                return array.copy().__dlpack__()
+            return array.__dlpack__(max_version=max_version)
+        if dl_device is not None and tuple(dl_device) != (dlpack_metal, 0):
+            raise BufferError(f"the array is on device {self.__dlpack_device__()}, not {dl_device}")
+        if stream not in (None, -1):
+            raise BufferError("stream must be None: the array is complete")
+        if self.pixels is None:
+            raise BufferError("an image is no buffer of Metal: make a texture of pixel_buffer")
+        if copy or not versioned:
+            raise BufferError(
+                "the memory is read-only, and copied by the consumer, which is to know DLPack 1.0"
+            )
+        for place, length in enumerate(self.shape):
+            shape[place] = length
+        kind, bits = _DTYPES[self.typestr]
+        managed = metal_exported(self.pixels.pixels, len(self.shape), shape, kind, bits)
+        if managed == NULL:
+            raise MemoryError("memory ran out")
+        return PyCapsule_New(managed, "dltensor_versioned", _unused)
+
+
+cdef void _unused(object capsule) noexcept:
+    """A capsule that nobody took."""
+    cdef DLManagedTensorVersioned *managed
+    if PyCapsule_IsValid(capsule, "dltensor_versioned"):
+        managed = <DLManagedTensorVersioned *>PyCapsule_GetPointer(capsule, "dltensor_versioned")
+        with nogil:
+            managed.deleter(managed)
 
 
 @cython.final

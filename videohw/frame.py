@@ -84,7 +84,7 @@ class Frame:
       uint8, little-endian uint16 for more than 8 bits, float16 or float32. Rows may be padded
       (see the strides). Empty with ``output="metadata"``. Chroma sizes round up. With
       ``memory="device"`` they are arrays of the same shapes in device memory, for consumers of
-      DLPack or ``__cuda_array_interface__``.
+      DLPack or ``__cuda_array_interface__``; on a Mac for Metal (docs/apple.md).
     - ``format``: a name of :data:`videohw.pixel_format.FORMATS`. ``width``, ``height``: pixels,
       cropped as the stream says.
     - ``pts``: what was submitted with the picture, or None; ``duration`` in the same

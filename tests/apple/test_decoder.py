@@ -373,5 +373,3 @@ def test_options_are_checked(frameworks: AppleEmulator) -> None:
             AppleDecoderOptions(under_way=wrong)  # type: ignore[arg-type]
     with pytest.raises(InvalidInput, match="AppleDecoderOptions"):
         opened(options=object())
-    with pytest.raises(UnsupportedConfig, match="memory"):
-        opened(memory="device")

@@ -33,6 +33,7 @@ cdef extern from "apple.h" nogil:
     Boolean VTIsHardwareDecodeSupported(uint32_t codec)
     OSStatus CVPixelBufferLockBaseAddress(CVPixelBufferRef buffer, uint64_t flags)
     OSStatus CVPixelBufferUnlockBaseAddress(CVPixelBufferRef buffer, uint64_t flags)
+    void *CVPixelBufferGetIOSurface(CVPixelBufferRef buffer)
     size_t CVPixelBufferGetPlaneCount(CVPixelBufferRef buffer)
     size_t CVPixelBufferGetWidth(CVPixelBufferRef buffer)
     size_t CVPixelBufferGetHeight(CVPixelBufferRef buffer)

@@ -232,14 +232,23 @@ public:
     {
         if (vt_forked())
             return;
-        if (auto pool = pool_.lock())
+        auto pool = pool_.lock();
+        if (pool && !handed_out_)
             pool->give_back(std::move(buffer_), bytes);
     }
     void *contents() const { return objc_send<void *>(buffer_.get(), "contents"); }
     id buffer() const { return buffer_.get(); }
+    // The buffer for somebody else, whose device may read it when it is dropped here. Metal keeps
+    // it for those commands, but it is not written to again.
+    void *handed_out()
+    {
+        handed_out_ = true;
+        return buffer_.get();
+    }
     const std::size_t bytes;
 
 private:
+    std::atomic<bool> handed_out_{false};
     ObjcOwner buffer_;
     std::weak_ptr<MetalPool> pool_;
 };

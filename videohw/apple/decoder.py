@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from .. import _vt
 from ..backend import Account, CodedPicture
 from ..core_changed import CoreChanged
-from ..errors import InvalidInput, UnsupportedConfig, VideoHwError
+from ..errors import InvalidInput, VideoHwError
 from ..fault_policy import PictureLedger, Verdict
 from ..frame import Frame
 from ..ready_outputs import unexpected
@@ -49,13 +49,6 @@ def open_session(config: DecoderConfig) -> AppleDecoderSession:
             "AppleDecoderOptions",
             argument="options",
             hint="videohw.AppleDecoderOptions(...), or None",
-        )
-    if config.memory != "host":
-        raise UnsupportedConfig(
-            f"memory={config.memory!r}: frames of VideoToolbox are in memory of the host, which "
-            "the GPU shares",
-            argument="memory",
-            hint='memory="host", which copies nothing',
         )
     return AppleDecoderSession(config, options)
 

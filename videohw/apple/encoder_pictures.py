@@ -67,6 +67,8 @@ class PictureStage:
                 hint="None",
             )
         config, target = self._settings.config, FORMATS[self._settings.picture_format]
+        if isinstance(frame, Frame) and _is_ours(frame):
+            frame = frame.to_host()  # the same memory
         picture = host_picture(frame, config.input, config.width, config.height)
         color = self._coded.source(picture.format.rgb, picture.color)
         plain = picture.format.name == target.name and color == self._coded.color
@@ -107,6 +109,12 @@ class PictureStage:
         if differing(self._settings.color, attached_color(image)):
             return None
         return _vt_encode.borrowed_buffer(image.capsule())
+
+
+def _is_ours(frame: Frame) -> bool:
+    """Whether it is in device memory, of a VideoToolbox decoder."""
+    planes: tuple[Any, ...] = frame.planes
+    return frame.memory != "host" and all(isinstance(each, _vt.DeviceArray) for each in planes)
 
 
 def _readable(plane: npt.NDArray[Any]) -> npt.NDArray[Any]:

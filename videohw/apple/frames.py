@@ -23,7 +23,7 @@ from .capabilities import FRAME_FORMATS
 from .image_info import image_info
 from .options import AppleDecoderOptions
 from .samples import Sample
-from .transform import PlannedImage, Transform
+from .transform import HINT, PlannedImage, Transform
 
 _FIELD_ORDERS: Final = {True: "tff", False: "bff", None: None}
 
@@ -43,9 +43,11 @@ class FrameMaker:
             config.output, config.size, config.crop, None, config.chroma, config.resize,
             config.mean, config.std,
         )  # fmt: skip
+        self._on_metal = config.memory == "device"
         self._transform = Transform(
-            self._request, converts=not self._native, wanted=options.gpu_transform
-        )
+            self._request, converts=not self._native, wanted=options.gpu_transform,
+            required=self._on_metal,
+        )  # fmt: skip
         self._on_device = self._on_host = 0
         self._why_on_host: str | None = self._transform.why
 
@@ -87,7 +89,8 @@ class FrameMaker:
         if image is not None and not isinstance(made, _vt.Pixels):
             name = self._format(image)
             left, top, *size = image.clean
-            planes = image.planes(_layout(name, left, top, size[0], size[1]))
+            places = _layout(name, left, top, size[0], size[1])
+            planes = image.device_planes(places) if self._on_metal else image.planes(places)
         frame = self._frame(item, corrupt, sps, name, (size[0], size[1]), planes)
         aspect = item.info.sequence.sample_aspect_ratio
         stated = _stated_color(item, sps, name)
@@ -100,7 +103,8 @@ class FrameMaker:
             planned = sample.planned
             assert planned is not None
             self._on_device += 1
-            pixels = made.array(planned.shape, planned.typestr)
+            array = made.device_array if self._on_metal else made.array
+            pixels = array(planned.shape, planned.typestr)
             return Task.of(frame, self._request).result((pixels,))
         return self._converted(frame, made)
 
@@ -112,15 +116,16 @@ class FrameMaker:
             why = f"{call} ({code})" if code else call
         elif self._transform.converts:
             why = f"no kernel takes {frame.format}"
-        result = converted(frame, self._request)
+        Task.of(frame, self._request)  # what nobody could do is refused first
         if why is not None:
             self._why_on_host = f"Metal did not convert: {why}"
-            if self._transform.wanted:
+            if self._transform.required:
                 raise BackendError(
                     f"picture {frame.decode_index}: {self._why_on_host}",
                     domain="metal",
-                    hint="leave gpu_transform and VIDEO_HW_VT_GPU_TRANSFORM unset",
+                    hint=HINT,
                 )
+        result = converted(frame, self._request)
         self._on_host += 1
         return result
 
@@ -152,6 +157,7 @@ class FrameMaker:
             sample_aspect_ratio=item.info.sequence.sample_aspect_ratio,
             decode_index=item.serial,
             side_data=item.info.side_data,
+            memory=self._config.memory,
         )
 
     def _format(self, image: Any) -> str:

@@ -25,7 +25,9 @@ from .capabilities import NAME
 SWITCH: Final = "GPU_TRANSFORM"
 _VARIABLE: Final = "VIDEO_HW_VT_GPU_TRANSFORM"
 _PLAIN: Final = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-_HINT: Final = "leave gpu_transform and VIDEO_HW_VT_GPU_TRANSFORM unset: the processor converts"
+HINT: Final = (
+    'memory="host", with gpu_transform and VIDEO_HW_VT_GPU_TRANSFORM unset: the processor converts'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +42,18 @@ class PlannedImage:
 class Transform:
     """What converts the images of one decoder to ``request``.
 
-    ``wanted``: True where Metal has to, False where it must not, None where it may.
+    ``wanted``: True where Metal has to, False where it must not, None where it may. ``required``:
+    it has to, for the frames are to be in device memory.
     ``kernels``: those that it uses, until a session takes them over. ``converts``: whether it
     converts; ``why``: why not, where it might have been expected to; :class:`UnsupportedConfig`
     says so where it has to.
     """
 
-    def __init__(self, request: Conversion, *, converts: bool, wanted: bool | None) -> None:
-        self.wanted = choice(NAME, SWITCH) if wanted is None else wanted
+    def __init__(
+        self, request: Conversion, *, converts: bool, wanted: bool | None, required: bool
+    ) -> None:
+        self._wanted = choice(NAME, SWITCH) if wanted is None else wanted
+        self.required = required or bool(self._wanted)
         self.kernels: Any = None
         self.why: str | None = None
         self._request = request
@@ -57,15 +63,15 @@ class Transform:
             return
         self.why = self._open()
         self.converts = self.why is None
-        if self.why is not None and self.wanted:
+        if self.why is not None and self.required:
             raise UnsupportedConfig(
-                f"Metal does not convert: {self.why}", argument="output", hint=_HINT
+                f"Metal does not convert: {self.why}", argument="output", hint=HINT
             )
 
     def _open(self) -> str | None:
         """Compile what may be used; why that is not to be."""
         output = self._request.output
-        if self.wanted is False:
+        if self._wanted is False:
             return f"gpu_transform, or {_VARIABLE}, says so"
         if output not in TARGET_FORMS:
             return f"no kernel makes {output}"
