@@ -6,8 +6,8 @@ on a thread each, and drop each packet. On an encoder that costs next to nothing
 the emulated driver in its raw mode, which neither compresses nor reads more of a picture than a
 few bytes) what is left is the work around it; with ``--picture-us`` its one engine takes that long
 for a picture, as a chip's would, and what is left is what does not overlap with that. Timed from
-the first picture to the last packet; opening is not counted. Bytes copied are those of pictures
-into NVENC's buffers and of packets out of them, by this process.
+the first picture to the last packet; opening is not counted. Copied, by this process: bytes of
+pictures into NVENC's buffers and of packets out of them, in pictures and packets.
 
 With a device, without ``--emulator``: how fast it codes.
 
@@ -57,12 +57,14 @@ class Job:
 
 @dataclass(frozen=True)
 class Run:
-    """Seconds of the slowest session, processor seconds, and bytes copied in and out."""
+    """Seconds of the slowest session, processor seconds, bytes copied in and out, and those of
+    the packets."""
 
     seconds: float
     cpu_seconds: float | None
     bytes_in: int | None
-    bytes_out: int
+    bytes_out: int | None
+    packet_bytes: int
 
 
 def pictures(job: Job) -> list[Any]:
@@ -83,9 +85,10 @@ def plain_loop(job: Job, program: Path, mode: str) -> Run:
         [str(program), *map(str, words)], check=True, capture_output=True, text=True
     )
     rows = [line.split() for line in done.stdout.splitlines()]
+    packet_bytes = sum(int(row[2]) for row in rows)
     return Run(
         max(float(row[0]) for row in rows), sum(float(row[3]) for row in rows),
-        sum(int(row[1]) for row in rows), sum(int(row[2]) for row in rows),
+        sum(int(row[1]) for row in rows), packet_bytes, packet_bytes,
     )  # fmt: skip
 
 
@@ -118,13 +121,15 @@ def on_threads(job: Job, open_session: Callable[[], Any], work: Callable[[Any], 
     if failures:
         raise failures[0]
     cpu = time.process_time() - cpu_at_start[0]
-    copied = None
+    copied: list[int | None] = [None, None]
     if hasattr(sessions[0], "summary"):
-        copied = sum(session.summary()["host_bytes"] for session in sessions)
+        done = [session.summary() for session in sessions]
+        copied[0] = sum(each["host_bytes"] + each["copied_in"] for each in done)
+        copied[1] = sum(each["copied_out"] for each in done)
     for session in sessions:
         if hasattr(session, "close"):
             session.close()
-    return Run(max(took), cpu, copied, sum(sizes))
+    return Run(max(took), cpu, copied[0], copied[1], sum(sizes))
 
 
 def ours(job: Job, mode: str) -> Run:
@@ -263,16 +268,17 @@ def table(job: Job, found: dict[str, list[Run]]) -> str:
         cpus = [each.cpu_seconds for each in found[name] if each.cpu_seconds is not None]
         cpu = f"{statistics.median(cpus) / count * 1e6:.0f} us" if cpus else ""
         copied = "" if run.bytes_in is None else f"{run.bytes_in / count / job.picture_bytes:.3f}"
+        packets = "" if run.bytes_out is None else f"{run.bytes_out / run.packet_bytes:.3f}"
         lines.append(
             f"| {job.sessions} | {name} | {seconds / job.frames * 1e6:.0f} us | {ratio} | {cpu} | "
-            f"{copied} |"
+            f"{copied} | {packets} |"
         )
     return "\n".join(lines)
 
 
 HEADER = """\
-| sessions | what | a picture of each session | to the loop | CPU a picture | pictures copied |
-| ---: | --- | ---: | ---: | ---: | ---: |"""
+| sessions | what | a picture of each | to loop | CPU of one | pictures copied | packets copied |
+| ---: | --- | ---: | ---: | ---: | ---: | ---: |"""
 
 
 def main() -> None:

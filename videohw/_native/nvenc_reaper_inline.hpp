@@ -127,7 +127,7 @@ inline void NvencSession::deliver(const LockedOutput &locked)
 // that whose packet was in it.
 inline void NvencSession::was_locked(Output *output, const LockedOutput &locked)
 {
-    std::lock_guard<std::mutex> held(lock_);
+    std::unique_lock<std::mutex> held(lock_);
     const long long given = output->serial, coded = static_cast<long long>(locked.timestamp);
     free_outputs_.push_back(output);
     for (const long long serial : {given, coded}) {
@@ -150,6 +150,7 @@ inline void NvencSession::was_locked(Output *output, const LockedOutput &locked)
         done_.push_back(std::move(flights_.begin()->second));
         flights_.erase(flights_.begin());
     }
+    held.unlock();
     work_.notify_one();
 }
 

@@ -6,7 +6,8 @@
 // drained. Must not know: pts and dts, what becomes of pictures that failed, options by name.
 //
 // Threads: each keeps the session alive, so that one inside a call that never returns is left
-// behind with it. The lock is never held over a call of the driver.
+// behind with it. The lock is never held over a call of the driver, and not over waking a thread
+// that would wait for it at once.
 #ifndef VIDEOHW_NVENC_SESSION_HPP
 #define VIDEOHW_NVENC_SESSION_HPP
 
@@ -143,8 +144,10 @@ public:
     }
     void tell()
     {
-        std::lock_guard<std::mutex> held(lock_);
-        ++version_;
+        {
+            std::lock_guard<std::mutex> held(lock_);
+            ++version_;
+        }
         changed_.notify_all();
     }
 
@@ -215,10 +218,13 @@ public:
     // So many outputs wait to be reaped, of those that were popped.
     void set_ready(std::size_t count)
     {
-        std::lock_guard<std::mutex> held(lock_);
-        if (ready_ == count)
-            return;
-        ready_ = count;
+        {
+            std::lock_guard<std::mutex> held(lock_);
+            const bool had_room = has_room();
+            ready_ = count;
+            if (had_room || !has_room())
+                return;
+        }
         reaping_.notify_one();
     }
     // How many more objects for packets are wanted, and how large they had better be.

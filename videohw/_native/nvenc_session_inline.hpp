@@ -38,7 +38,8 @@ inline void NvencSession::seal(HostInput *input)
         return;
     input->writing = false;
     --writing_;
-    work_.notify_one();
+    if (no_more_) // `leave` waits for it, nobody else
+        work_.notify_one();
 }
 
 // It was not pushed.
@@ -55,12 +56,14 @@ inline void NvencSession::give_input(HostInput *input)
 
 inline void NvencSession::push(NvencItem &&item)
 {
-    std::lock_guard<std::mutex> held(lock_);
-    if (item.kind == NvencItem::picture) {
-        ++queued_pictures_;
-        ++owed_packets_;
+    {
+        std::lock_guard<std::mutex> held(lock_);
+        if (item.kind == NvencItem::picture) {
+            ++queued_pictures_;
+            ++owed_packets_;
+        }
+        input_.push_back(std::move(item));
     }
-    input_.push_back(std::move(item));
     work_.notify_one();
 }
 
@@ -114,13 +117,17 @@ inline void NvencSession::before_free(CUdeviceptr address, std::size_t bytes)
 
 inline void NvencSession::emit(NvencEvent &&event)
 {
-    std::lock_guard<std::mutex> held(lock_);
-    if (event.kind == NvencEvent::packet || event.kind == NvencEvent::failed) {
-        ++events_out_;
-        owed_packets_ -= owed_packets_ ? 1 : 0;
+    const bool awaited = event.kind != NvencEvent::input_done; // that comes along with others
+    {
+        std::lock_guard<std::mutex> held(lock_);
+        if (event.kind == NvencEvent::packet || event.kind == NvencEvent::failed) {
+            ++events_out_;
+            owed_packets_ -= owed_packets_ ? 1 : 0;
+        }
+        events_.push_back(std::move(event));
     }
-    events_.push_back(std::move(event));
-    tell();
+    if (awaited)
+        tell();
 }
 
 inline void NvencSession::emit_failed(long long serial, NvencFailure failure)
@@ -274,6 +281,7 @@ inline bool NvencSession::next(NvencItem *item)
             input_.pop_front();
             if (item->kind == NvencItem::picture)
                 --queued_pictures_;
+            held.unlock();
             tell();
             return true;
         }
@@ -462,20 +470,22 @@ inline void NvencSession::encode(NvencItem &item)
     }
     first_ = false;
     fed_ = true;
-    std::lock_guard<std::mutex> held(lock_);
-    ++counters_.pictures;
-    output->serial = item.serial;
-    output->number = picture.number;
-    flights_.emplace(item.serial, std::move(flight));
-    pending_.push_back(output);
-    if (more)
-        return;
-    for (Output *each : pending_) {
-        Lockable lockable;
-        lockable.output = each;
-        lockable_.push_back(lockable);
+    {
+        std::lock_guard<std::mutex> held(lock_);
+        ++counters_.pictures;
+        output->serial = item.serial;
+        output->number = picture.number;
+        flights_.emplace(item.serial, std::move(flight));
+        pending_.push_back(output);
+        if (more)
+            return;
+        for (Output *each : pending_) {
+            Lockable lockable;
+            lockable.output = each;
+            lockable_.push_back(lockable);
+        }
+        pending_.clear();
     }
-    pending_.clear();
     reaping_.notify_one();
 }
 
