@@ -8,6 +8,7 @@ function, on each backend, the first and every N-th after it, and few examples o
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -70,6 +71,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Func
         config.hook.pytest_deselected(items=left_out)
         gone = set(left_out)
         items[:] = [item for item in items if item not in gone]
+
+
+def pytest_collection_finish() -> None:
+    """The garbage collector leaves out what was collected for this run: ten thousand tests, which
+    many a test would have it look through to find what a session left."""
+    gc.collect()
+    gc.freeze()
 
 
 def beyond_share(items: list[pytest.Function], share: int) -> list[pytest.Function]:

@@ -215,14 +215,15 @@ def needs_any_encoder(backend: BackendCase) -> None:
         pytest.skip(f"{backend.name} cannot encode: {reason}")
 
 
-def life_settings() -> settings:
+def life_settings(backend: BackendCase) -> settings:
     """For state machines: an example is a whole session's life, on threads.
 
-    A third of the examples is what the profile's time buys. A failure is told as it came, not
-    made smaller: that takes minutes, which end the run without a word of what failed.
+    A third of the examples is what the profile's time buys, a fifth where each call also passes
+    an emulated driver. A failure is told as it came, not made smaller: that takes minutes, which
+    end the run without a word of what failed.
     """
     return settings(
-        max_examples=settings().max_examples // 3,
+        max_examples=settings().max_examples // (3 if backend.is_oracle else 5),
         phases=[phase for phase in Phase if phase not in (Phase.shrink, Phase.explain)],
         suppress_health_check=list(HealthCheck),
     )

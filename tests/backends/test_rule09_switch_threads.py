@@ -184,7 +184,10 @@ STEPS = st.one_of(
 
 
 @pytest.mark.parametrize("codec", ["h264", "hevc", "av1"])
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=settings().max_examples // 2,  # of each codec
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(steps=st.lists(STEPS, min_size=3, max_size=12))
 @example(
     steps=[

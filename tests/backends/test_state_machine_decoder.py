@@ -390,5 +390,5 @@ def test_decoder_keeps_to_the_model(backend: BackendCase) -> None:
     machine: Callable[[], DecoderMachine] = lambda: DecoderMachine(backend)  # noqa: E731
     run_state_machine_as_test(
         machine,
-        settings=settings(life_settings(), stateful_step_count=30),
+        settings=settings(life_settings(backend), stateful_step_count=30),
     )

@@ -353,5 +353,5 @@ def test_encoder_keeps_to_the_model(backend: BackendCase) -> None:
     machine: Callable[[], EncoderMachine] = lambda: EncoderMachine(backend)  # noqa: E731
     run_state_machine_as_test(
         machine,
-        settings=settings(life_settings(), stateful_step_count=20),
+        settings=settings(life_settings(backend), stateful_step_count=20),
     )

@@ -16,7 +16,7 @@ from tests.hardware.cuvid import Driver, primary_context
 CONSUMER = {
     "NVENC": "consumer", "NVENC_VERSION": "13.0", "NVENC_SESSIONS": 8, "NVENC_LIMIT_CODE": 10,
     "NVENC_RAW": 0, "NVENC_PICTURE_US": 0, "NVENC_LOOKAHEAD": "burst", "NVENC_DEFERS": 0,
-    "NVENC_END_IS_IDR": 1,
+    "NVENC_END_IS_IDR": 1, "NVENC_CAPS": "",
 }  # fmt: skip
 
 
