@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from . import bitstream, color, metrics, pipeline, pixels
+    from .apple.encoder_messages import ApplePictureOptions
     from .apple.encoder_options import AppleEncoderOptions
     from .apple.image_info import AppleImageInfo
     from .apple.options import AppleDecoderOptions
@@ -59,6 +60,7 @@ __all__ = [
     "AppleDecoderOptions",
     "AppleEncoderOptions",
     "AppleImageInfo",
+    "ApplePictureOptions",
     "BackendError",
     "BackendStatus",
     "Backpressure",
@@ -118,6 +120,7 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "frame": ("Frame",),
     "machine": ("backends", "capabilities"),
+    "apple.encoder_messages": ("ApplePictureOptions",),
     "apple.encoder_options": ("AppleEncoderOptions",),
     "nvidia.encoder_options": ("NvidiaEncoderOptions", "NvidiaPictureOptions"),
     "nvidia.options": ("NvidiaDecoderOptions",),

@@ -36,7 +36,7 @@ ALLOWED: dict[str, set[str]] = {
     "worker_session": {"engine", "errors", "ready_outputs", "session"},
     "core_changed": set(),
     "types": {"color", "errors"},
-    "hdr_payloads": {"types"},
+    "hdr_payloads": {"errors", "types"},
     "backend": {"errors", "metrics", "types"},
     "encoder_session": {"backend", "pixel_format", "session", "types"},
     "fault_policy": {"backend", "errors"},

@@ -175,7 +175,7 @@ class AppleEncoderSession(QueueOfPictures):
         assert isinstance(staged, Staged)
         item.pixels = None
         self._next_serial = item.serial + 1
-        owed = self._order.took(item, staged.made.size)
+        owed = self._order.took(item, staged.made.size, staged.picture.messages)
         base = self._active.settings.config.time_base
         try:
             time, duration = scaled(item.pts, base.numerator), item.duration * base.numerator

@@ -19,6 +19,7 @@ from ..packet_layout import PacketLayout
 from ..ready_outputs import unexpected
 from ..types import EncoderConfig, Packet
 from .encoder_failures import dropped, lost_pictures
+from .encoder_messages import before_the_picture
 
 _LAST_DROPPED = 64
 
@@ -32,6 +33,7 @@ class Owed:
     generation: int
     size: tuple[int, int]
     has_time: bool = False  # a decoding time is meant for it
+    messages: bytes = b""  # a unit of SEI that goes with it
 
 
 class PacketOrder:
@@ -64,9 +66,9 @@ class PacketOrder:
         """Parameter sets as Annex-B."""
         return self._layout.parameter_sets
 
-    def took(self, item: InputPicture, size: tuple[int, int]) -> Owed:
-        """A picture was submitted."""
-        owed = Owed(item.pts, item.duration, self.generation, size)
+    def took(self, item: InputPicture, size: tuple[int, int], messages: bytes) -> Owed:
+        """A picture was submitted; ``messages`` go with its packet, a unit of SEI or nothing."""
+        owed = Owed(item.pts, item.duration, self.generation, size, messages=messages)
         self.owed[item.serial] = owed
         return owed
 
@@ -86,6 +88,8 @@ class PacketOrder:
                 self._begin(data)
             # Where a later encoder reorders more than it was taken for, times are held back.
             dts = min(self.clock.next_dts(), owed.pts)
+            if owed.messages:
+                data = before_the_picture(owed.messages, data, config.codec)
             data, extradata = self._layout.lay_out(data, keyframe)
         except VideoHwError as error:
             self._account.add("error")

@@ -15,11 +15,11 @@ import numpy.typing as npt
 from .. import _vt, _vt_encode
 from ..coded_color import CodedColor
 from ..encoder_input import host_picture
-from ..errors import InvalidInput
 from ..frame import Frame
 from ..pixel_format import FORMATS
 from ..pixels import convert
 from .encoder_failures import no_buffer
+from .encoder_messages import message_unit, picture_options_of
 from .encoder_settings import EncoderSettings
 from .image_info import attached_color, differing
 
@@ -31,6 +31,7 @@ class StagedPicture:
 
     buffer: _vt_encode.PixelBuffer
     memory_bytes: int
+    messages: bytes
     copied: bool
     converted: bool
 
@@ -59,22 +60,17 @@ class PictureStage:
 
         :class:`InvalidInput` names what cannot be.
         """
-        if options is not None:
-            raise InvalidInput(
-                f"options of the picture is {type(options).__name__}, the videotoolbox backend "
-                "takes none",
-                argument="options",
-                hint="None",
-            )
         config, target = self._settings.config, FORMATS[self._settings.picture_format]
         if isinstance(frame, Frame) and _is_ours(frame):
             frame = frame.to_host()  # the same memory
         picture = host_picture(frame, config.input, config.width, config.height)
         color = self._coded.source(picture.format.rgb, picture.color)
+        brought = frame.side_data if isinstance(frame, Frame) else None
+        messages = message_unit(config.codec, picture_options_of(options), brought)
         plain = picture.format.name == target.name and color == self._coded.color
         own = self._fitting(frame) if plain else None
         if own is not None:
-            return StagedPicture(own, self._bytes, copied=False, converted=False)
+            return StagedPicture(own, self._bytes, messages, copied=False, converted=False)
         buffer, failure = self._compression.buffer()
         if buffer is None:
             assert failure is not None
@@ -95,7 +91,7 @@ class PictureStage:
                 )  # fmt: skip
         finally:
             buffer.seal()
-        return StagedPicture(buffer, self._bytes, copied=True, converted=not plain)
+        return StagedPicture(buffer, self._bytes, messages, copied=True, converted=not plain)
 
     def _fitting(self, frame: Any) -> _vt_encode.PixelBuffer | None:
         """The CVPixelBuffer that ``frame`` is all of, if VideoToolbox takes it as it is: in the

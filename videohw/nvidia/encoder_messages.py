@@ -7,10 +7,10 @@ prevention, which it adds. Must not know: sessions, the driver.
 from __future__ import annotations
 
 import struct
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from ..errors import InvalidInput
-from ..hdr_payloads import content_light, mastering_display, units
+from ..hdr_payloads import captions, content_light, mastering_display, units
 from ..types import MasteringDisplay, SideData
 from .encoder_options import NvidiaEncoderOptions, NvidiaPictureOptions
 
@@ -19,25 +19,8 @@ Payload: TypeAlias = tuple[int, bytes]
 
 _ITU_T_T35, _UNREGISTERED, _MASTERING, _LIGHT = 4, 5, 137, 144
 _AV1_LIGHT, _AV1_MASTERING, _AV1_T35 = 1, 2, 4
-# itu_t_t35_country_code and provider_code of ATSC, its identifier, cc_data (A/53 part 4, 6.2.3).
-_ATSC_CAPTIONS: Final = b"\xb5\x00\x31GA94\x03"
-_PROCESS_CC_DATA: Final = 0x40
-_MOST_CAPTIONS: Final = 31
 # AV1 (6.7.4) has binary fractions: 0.16, 24.8 and 18.14 bits.
 _AV1_CHROMATICITY, _AV1_MAX_LUMINANCE, _AV1_MIN_LUMINANCE = 1 << 16, 1 << 8, 1 << 14
-
-
-def captions(constructs: bytes) -> bytes:
-    """cc_data of ``constructs``, three bytes each, as user data registered by ITU-T T.35."""
-    count, odd = divmod(len(constructs), 3)
-    if odd or count > _MOST_CAPTIONS:
-        raise InvalidInput(
-            f"captions are {len(constructs)} bytes",
-            argument="options.captions",
-            hint=f"three bytes for each construct, {_MOST_CAPTIONS} constructs at most",
-        )
-    head = bytes((_PROCESS_CC_DATA | count, 0xFF))
-    return _ATSC_CAPTIONS + head + constructs + b"\xff"
 
 
 def av1_mastering_display(display: MasteringDisplay) -> bytes:
