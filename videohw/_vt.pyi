@@ -19,6 +19,7 @@ _PlaneLayout: TypeAlias = tuple[int, int, tuple[int, ...], tuple[int, ...], str]
 
 def forked() -> bool: ...
 def hardware_decodes(codec: int) -> bool: ...
+def register_decoder(codec: int) -> None: ...
 
 @final
 class Image:
@@ -100,6 +101,8 @@ class Core:
         number: int,
         pixel_format: int,
         sets: Sequence[bytes],
+        width: int,
+        height: int,
         conversion: Conversion | None = None,
     ) -> None: ...
     def push_picture(

@@ -41,6 +41,7 @@ from ._native.apple cimport (
     MTLPixelFormatRG16Unorm,
     MTLPixelFormatRG8Unorm,
     VTIsHardwareDecodeSupported,
+    VTRegisterSupplementalVideoDecoderIfAvailable,
     kCVPixelBufferLock_ReadOnly,
     kVTDecodeInfo_FrameDropped,
 )
@@ -87,6 +88,7 @@ cdef extern from "_native/vt_session.hpp" nogil:
         unsigned number
         uint32_t pixel_format
         vector[vector[uint8_t]] sets
+        int width, height
         shared_ptr[const MetalPlan] conversion
 
     enum InputKind "videohw::VtInput::Kind":
@@ -184,6 +186,12 @@ def hardware_decodes(uint32_t codec):
     with nogil:
         answer = VTIsHardwareDecodeSupported(codec)
     return bool(answer)
+
+
+def register_decoder(uint32_t codec):
+    """Have the system offer a decoder that it has beside the usual ones, by four characters."""
+    with nogil:
+        VTRegisterSupplementalVideoDecoderIfAvailable(codec)
 
 
 cdef object _OURS = object()
@@ -584,14 +592,17 @@ cdef class Core:
     # Queues
 
     def push_sequence(
-        self, unsigned number, uint32_t pixel_format, sets, Conversion conversion=None,
+        self, unsigned number, uint32_t pixel_format, sets, int width, int height,
+        Conversion conversion=None,
     ):
         """Pictures of ``number`` have these parameter sets (bytes each), the one in force first of
-        its kind, and are decoded to this pixel format, by its four characters, and converted."""
+        its kind, or of AV1 and VP9 this record, and this size; they are decoded to this pixel
+        format, by its four characters, and converted."""
         cdef VtSequence made
         cdef const uint8_t *data
         cdef vector[uint8_t] copied
         made.number, made.pixel_format = number, pixel_format
+        made.width, made.height = width, height
         for each in sets:
             data = <const uint8_t *>PyBytes_AS_STRING(each)
             copied.assign(data, data + PyBytes_GET_SIZE(each))

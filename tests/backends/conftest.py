@@ -44,9 +44,11 @@ class BackendCase:
     to all of them at once with what is on it.
     ``exact_idct``: its inverse transform of MPEG and JPEG, which the standards leave open within
     bounds, is libavcodec's to the bit. ``shows_existing_vp9``: it shows a VP9 frame that was
-    hidden, which the driver of the recorded device does not. ``works_in_children``: a session can
-    be opened in a forked child. ``shows_damaged``: something is shown of a picture that could be
-    decoded in part only. ``fixes_quantisers``: its encoders take ``ConstantQp``.
+    hidden, which the driver of the recorded device does not. ``feeds_hidden_apart``: a VP9 frame
+    that is hidden is refused by itself, not with the one that is shown next.
+    ``works_in_children``: a session can be opened in a forked child. ``shows_damaged``: something
+    is shown of a picture that could be decoded in part only. ``fixes_quantisers``: its encoders
+    take ``ConstantQp``.
     """
 
     name: str
@@ -59,6 +61,7 @@ class BackendCase:
     id: str = ""
     exact_idct: bool = True
     shows_existing_vp9: bool = True
+    feeds_hidden_apart: bool = True
     refusal: type[VideoHwError] = InvalidBitstream
     has_device: bool = False
     works_in_children: bool = True
@@ -132,6 +135,7 @@ BACKENDS = (
         lookahead=lookahead,
         present=emulated_frameworks,
         id="apple",
+        feeds_hidden_apart=False,
         works_in_children=False,
         shows_damaged=False,
         fixes_quantisers=False,
@@ -141,6 +145,7 @@ BACKENDS = (
             "videotoolbox",
             no_faults,
             id="mac",
+            feeds_hidden_apart=False,
             works_in_children=False,
             shows_damaged=False,
             fixes_quantisers=False,

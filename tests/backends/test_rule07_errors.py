@@ -224,8 +224,10 @@ def test_a_hidden_picture_that_is_refused_is_no_secret(
     resumed = [frame.decode_index for frame in seen["resync"].frames]
     assert resumed == [0, 1, 2, *range(8, 24)]
     assert seen["resync"].summary["reasons"]["resynced"] == 4
+    first = 4 if backend.feeds_hidden_apart else 5
     for on_error in ("raise", "skip", "conceal"):
         told = {frame.decode_index: frame.corrupt for frame in seen[on_error].frames}
-        assert [told[n] for n in (4, 7)] == [None, None]
+        assert (4 in told) == backend.feeds_hidden_apart
+        assert [told[n] for n in (first, 7)] == [None, None]
         assert not told[2]
         assert not told[8]

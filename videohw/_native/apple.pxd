@@ -31,6 +31,7 @@ cdef extern from "apple.h" nogil:
     void CFRelease(CFTypeRef value)
     CFTypeRef CFRetain(CFTypeRef value)
     Boolean VTIsHardwareDecodeSupported(uint32_t codec)
+    void VTRegisterSupplementalVideoDecoderIfAvailable(uint32_t codec)
     OSStatus CVPixelBufferLockBaseAddress(CVPixelBufferRef buffer, uint64_t flags)
     OSStatus CVPixelBufferUnlockBaseAddress(CVPixelBufferRef buffer, uint64_t flags)
     void *CVPixelBufferGetIOSurface(CVPixelBufferRef buffer)

@@ -39,11 +39,13 @@ struct VtFailure {
 // a frame, memory of the host ran out, there are no parameter sets for the picture.
 enum : OSStatus { vt_needs_access_point = 1, vt_no_image = 2, vt_no_memory = 3, vt_no_sets = 4 };
 
-// The parameter sets of a sequence, and the pixels that its pictures are decoded to.
+// The parameter sets of a sequence, and the pixels that its pictures are decoded to. Of AV1 and VP9
+// the one set is the record that a file has, and the size goes with it.
 struct VtSequence {
     unsigned number = 0;
     OSType pixel_format = 0;
     std::vector<std::vector<uint8_t>> sets;
+    int width = 0, height = 0;
     std::shared_ptr<const MetalPlan> conversion; // nullptr where Metal converts none of them
 };
 
@@ -330,6 +332,7 @@ private:
     void take(const VtInput &input);
     void decode(const VtInput &input);
     VtFailure prepare(const VtInput &input);
+    OSStatus describe_record(const VtSequence &sequence, CMFormatDescriptionRef *made);
     VtFailure describe(const VtSequence &sequence, CfOwner<CMFormatDescriptionRef> *made);
     VtFailure open(const VtSequence &sequence, CMFormatDescriptionRef description);
     OSStatus create(const VtSequence &sequence, CMFormatDescriptionRef description);

@@ -190,6 +190,26 @@ inline VtFailure VtSession::prepare(const VtInput &input)
     return {};
 }
 
+inline OSStatus VtSession::describe_record(const VtSequence &sequence,
+                                           CMFormatDescriptionRef *made)
+{
+    const char *name = settings_.codec == kCMVideoCodecType_AV1 ? "av1C" : "vpcC";
+    const std::vector<uint8_t> &record = sequence.sets.front();
+    CfOwner<CFStringRef> key(
+        CFStringCreateWithCString(kCFAllocatorDefault, name, kCFStringEncodingUTF8));
+    CfOwner<CFDataRef> data(CFDataCreate(kCFAllocatorDefault, record.data(),
+                                         static_cast<CFIndex>(record.size())));
+    CfOwner<CFMutableDictionaryRef> atoms = cf_dictionary(), extensions = cf_dictionary();
+    if (!key || !data || !atoms || !extensions)
+        return vt_no_memory;
+    CFDictionarySetValue(atoms.get(), key.get(), data.get());
+    CFDictionarySetValue(extensions.get(),
+                         kCMFormatDescriptionExtension_SampleDescriptionExtensionAtoms,
+                         atoms.get());
+    return CMVideoFormatDescriptionCreate(kCFAllocatorDefault, settings_.codec, sequence.width,
+                                          sequence.height, extensions.get(), made);
+}
+
 inline VtFailure VtSession::describe(const VtSequence &sequence,
                                      CfOwner<CMFormatDescriptionRef> *made)
 {
@@ -201,6 +221,8 @@ inline VtFailure VtSession::describe(const VtSequence &sequence,
     }
     constexpr int length_bytes = 4;
     InCall call(*this);
+    if (settings_.codec == kCMVideoCodecType_AV1 || settings_.codec == kCMVideoCodecType_VP9)
+        return {"CMVideoFormatDescriptionCreate", describe_record(sequence, made->out())};
     if (settings_.codec == kCMVideoCodecType_H264)
         return {"CMVideoFormatDescriptionCreateFromH264ParameterSets",
                 CMVideoFormatDescriptionCreateFromH264ParameterSets(

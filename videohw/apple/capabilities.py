@@ -23,7 +23,12 @@ def four_characters(text: str) -> int:
 
 
 # CMVideoCodecType.
-CODECS: Final = {"h264": four_characters("avc1"), "hevc": four_characters("hvc1")}
+CODECS: Final = {
+    "h264": four_characters("avc1"), "hevc": four_characters("hvc1"),
+    "av1": four_characters("av01"), "vp9": four_characters("vp09"),
+}  # fmt: skip
+# Their decoders are there on some systems only, and once they are asked for.
+SUPPLEMENTAL: Final = ("av1", "vp9")
 
 
 class PixelForm(NamedTuple):
@@ -95,7 +100,13 @@ def capabilities(
         return _refusal(codec, direction, f"there is no device {device!r}, only 0")
     from .. import _vt
 
+    if codec in SUPPLEMENTAL:
+        _vt.register_decoder(CODECS[codec])
     hardware = _vt.hardware_decodes(CODECS[codec])
+    if codec in SUPPLEMENTAL and not hardware:
+        return _refusal(
+            codec, direction, f"this system has no hardware that VideoToolbox decodes {codec} with"
+        )
     names = tuple(dict.fromkeys(form.name for form in _FORMS.values()))
     return Capability(
         NAME, codec, "decode", supported=True, hardware=hardware, formats=names,

@@ -24,10 +24,11 @@ from ..session import Control, Drain, Session
 from ..types import DecoderConfig
 from .capabilities import CODECS
 from .failures import REFERENCE_MISSING, dropped, lost, no_form, no_memory, refusal, stuck
+from .frame_samples import reader_for
 from .frames import FrameMaker
 from .options import AppleDecoderOptions
 from .presentation import OutputOrder
-from .samples import Sample, SampleReader
+from .samples import Sample
 from .transform import PlannedImage
 
 # Nothing takes so long on one picture; a worker inside a call is not waited for.
@@ -85,10 +86,10 @@ class AppleDecoderSession(Session[_Item, Frame]):
         )  # fmt: skip
         # Decoding may begin with pictures that lack references, and become something all the same.
         self._ledger = PictureLedger(config.on_error, self.account, sees_lack=False)
-        self._samples = SampleReader(config.codec)
+        self._samples = reader_for(config.codec)
         self._order: OutputOrder[_Decoded] = OutputOrder()
         self._planned: PlannedImage | None = None  # for the parameter sets in force
-        self._field: Sample | None = None  # a first field, whose second one may come
+        self._held: Sample | None = None  # what goes with it may come
         self._under_way: dict[int, Sample] = {}  # the worker reads their data
         self._dropped: list[dict[int, Sample]] = []  # the same, until a reset is done
         self._marks: deque[_Item] = deque()
@@ -127,7 +128,7 @@ class AppleDecoderSession(Session[_Item, Frame]):
             if isinstance(item, CodedPicture):
                 self._send_picture(item)
                 continue
-            self._send_field()
+            self._send_held()
             if isinstance(item, Refusal):
                 self._mark(item)
             elif isinstance(item, Drain):
@@ -141,39 +142,46 @@ class AppleDecoderSession(Session[_Item, Frame]):
         sample = self._samples.read(item)
         if sample.lacks is not None and sample.lacks != self._refused:
             self._refused = sample.lacks
-            self._send_field()
+            self._send_held()
             self._mark(Refusal(no_form(item, sample.lacks)))
         if item.keyframe and sample.lacks is None:
             self._refused = None
         if self._refused is not None and item.skip is None:
             item.skip = "undecodable"
         if item.skip is not None:
-            self._send_field()
+            self._send_held()
             self._mark(item)
-        elif self._field is not None and sample.is_second_field:
-            self._field.join(sample)
-            self._send_field()
         else:
-            self._send_field()
-            if sample.is_first_field:
-                self._field = sample
+            if sample.new_sets is not None:
+                assert sample.sps is not None
+                size = sample.sps.width, sample.sps.height
+                self._planned = self._maker.plan(sample)
+                conversion = None if self._planned is None else self._planned.conversion
+                self._core.push_sequence(sample.sets_number, *sample.new_sets, *size, conversion)
+            sample.planned = self._planned
+            if self._held is not None and sample.goes_with_last:
+                self._held.join(sample)
             else:
-                self._send_sample(sample)
+                self._send_held()
+                self._held = sample
+            if not self._held.waits:
+                self._send_held()
 
-    def _send_field(self) -> None:
-        """The first field that waits, with what was joined to it."""
-        if self._field is not None:
-            sample, self._field = self._field, None
+    def _send_held(self) -> None:
+        """What waits for another part, with what was joined to it."""
+        sample, self._held = self._held, None
+        if sample is None:
+            return
+        if sample.is_shown:
             self._send_sample(sample)
+            return
+        for item in sample.items:  # nothing refers to them any more
+            item.skip = item.silent
+            self._mark(item)
 
     def _send_sample(self, sample: Sample) -> None:
         self._under_way[sample.serial] = sample
         self._order.add(sample.serial, sample.sequence, sample.count, sample.reorder)
-        if sample.new_sets is not None:
-            self._planned = self._maker.plan(sample)
-            conversion = None if self._planned is None else self._planned.conversion
-            self._core.push_sequence(sample.sets_number, *sample.new_sets, conversion)
-        sample.planned = self._planned
         self._core.push_picture(
             sample.data, sample.serial, sample.time, sample.items[0].keyframe, sample.sets_number
         )
@@ -185,7 +193,7 @@ class AppleDecoderSession(Session[_Item, Frame]):
     def _forget_input(self) -> None:
         self._dropped.append(self._under_way)
         self._under_way = {}
-        self._field = None
+        self._held = None
         self._marks.clear()
         self._order.clear()
         self._samples.begin()

@@ -122,7 +122,7 @@ def capabilities(
     absent = missing()
     if absent is not None:
         return _refusal(codec, absent[0])
-    if codec not in CODECS:
+    if codec not in PROFILES:
         return _refusal(codec, f"the videotoolbox backend does not encode {codec}")
     if device != 0:
         return _refusal(codec, f"there is no device {device!r}, only 0")

@@ -20,6 +20,7 @@ from ..frame_pixels import Task, converted
 from ..pixel_format import FORMATS
 from ..types import DecoderConfig
 from .capabilities import FRAME_FORMATS
+from .frame_samples import PictureForm
 from .image_info import image_info
 from .options import AppleDecoderOptions
 from .samples import Sample
@@ -133,7 +134,7 @@ class FrameMaker:
         self,
         item: CodedPicture,
         corrupt: bool | None,
-        sps: h264.Sps | hevc.Sps,
+        sps: h264.Sps | hevc.Sps | PictureForm,
         name: str,
         size: tuple[int, int],
         planes: tuple[Any, ...],
@@ -184,7 +185,9 @@ def _layout(name: str, left: int, top: int, width: int, height: int) -> list[Any
     return found
 
 
-def _stated_color(item: CodedPicture, sps: h264.Sps | hevc.Sps, name: str) -> ColorSpec:
+def _stated_color(
+    item: CodedPicture, sps: h264.Sps | hevc.Sps | PictureForm, name: str
+) -> ColorSpec:
     layout = FORMATS[name]
     spec = ColorSpec.from_code_points(
         matrix=sps.matrix_coefficients or None,
@@ -198,7 +201,7 @@ def _stated_color(item: CodedPicture, sps: h264.Sps | hevc.Sps, name: str) -> Co
     return spec.overridden_by(ColorSpec(siting=item.info.sequence.siting))
 
 
-def _interlaced(unit: Any, sps: h264.Sps | hevc.Sps) -> bool:
+def _interlaced(unit: Any, sps: h264.Sps | hevc.Sps | PictureForm) -> bool:
     """Whether a frame may be two fields: coded so, or with pairs of macroblocks (H.264)."""
     if unit is not None and unit.field != "frame":
         return True

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..backend import CodedPicture
 from ..bitstream import ParameterSets, h264, hevc
@@ -17,6 +17,9 @@ from ..bitstream.convert import annexb_to_nals
 from ..bitstream.picture_order import PictureOrder
 from ..errors import InvalidBitstream
 from .capabilities import four_characters, pixel_form
+
+if TYPE_CHECKING:
+    from .frame_samples import PictureForm
 
 _LENGTH_BYTES: Final = 4
 # Parameter sets; delimiters, ends, filler; H.264: extensions for several views and layers.
@@ -50,7 +53,7 @@ class Sample:
     sequence: int = 0
     count: int = 0
     reorder: int = 0
-    sps: h264.Sps | hevc.Sps | None = None
+    sps: h264.Sps | hevc.Sps | PictureForm | None = None
     format: str = "nv12"
     lacks: str | None = None
     planned: Any = None
@@ -66,14 +69,20 @@ class Sample:
         return (self.sequence << _SEQUENCE_SHIFT) + self.count
 
     @property
-    def is_first_field(self) -> bool:
-        """Whether a second field may come."""
+    def waits(self) -> bool:
+        """Whether it is a first field, and a second one may come."""
         unit = self.items[0].unit
-        return unit is not None and unit.field != "frame" and not unit.second_field
+        alone = len(self.items) == 1
+        return alone and unit is not None and unit.field != "frame" and not unit.second_field
 
     @property
-    def is_second_field(self) -> bool:
-        """Whether it goes with the field before."""
+    def is_shown(self) -> bool:
+        """Whether something comes of it as it is."""
+        return True
+
+    @property
+    def goes_with_last(self) -> bool:
+        """Whether it is the second field of the picture before."""
         unit = self.items[0].unit
         return unit is not None and unit.second_field
 
@@ -83,6 +92,7 @@ class Sample:
         self.data += second.data
         if second.new_sets is not None:
             self.sets_number, self.new_sets = second.sets_number, second.new_sets
+            self.planned = second.planned
         self.count = min(self.count, second.count)
 
 

@@ -72,6 +72,7 @@ class Decompression : public Session {
     void work();
     Done decoded(const Job &job, VTDecodeInfoFlags flags);
     OSStatus run(const SampleBuffer &sample, codec::PicturePointer *picture);
+    OSStatus run_frames(const SampleBuffer &sample, codec::PicturePointer *picture);
     PixelBuffer *image_of(const codec::Picture &picture);
     void call_back(Done done);
     bool is_invalid();
@@ -92,6 +93,7 @@ class Decompression : public Session {
     Kept<FormatDescription> decoding;
     std::unique_ptr<codec::Decoder> decoder;
     Kept<Pool> pool;
+    int pool_width = 0, pool_height = 0;
 };
 
 bool Decompression::accepts(const FormatDescription &other)
@@ -99,14 +101,15 @@ bool Decompression::accepts(const FormatDescription &other)
     std::string rule = setting("ACCEPTS", "same");
     std::lock_guard<std::mutex> held(lock);
     const FormatDescription &mine = *description;
-    if (&mine == &other || (mine.codec == other.codec && mine.sets == other.sets))
+    bool same_size = mine.width == other.width && mine.height == other.height;
+    if (&mine == &other || (mine.codec == other.codec && mine.sets == other.sets && same_size))
         return true;
     const Sequence &one = mine.sequence, &two = other.sequence;
     // Rule (assumed): another size or sample format needs another session, other sets do not.
     return rule == "same" && mine.codec == other.codec && one.chroma == two.chroma &&
            one.depth == two.depth && one.full_range == two.full_range &&
            one.coded_width == two.coded_width && one.coded_height == two.coded_height &&
-           mine.width == other.width && mine.height == other.height;
+           same_size;
 }
 
 OSStatus Decompression::decode(SampleBuffer &sample, VTDecodeFrameFlags flags, void *frame,
@@ -222,9 +225,44 @@ void check_unit(const Nal &nal, bool is_h264)
         misuse("a unit of an enhancement layer in a sample");
 }
 
+// Rule (assumed): a sample of AV1 is as in a file, without temporal delimiters.
+void check_obus(const uint8_t *data, std::size_t bytes)
+{
+    for (std::size_t at = 0; at < bytes;) {
+        int header = data[at];
+        if ((header >> 3 & 15) == 2)
+            misuse("a temporal delimiter in a sample");
+        at += header >> 2 & 1 ? 2 : 1;
+        std::size_t size = 0;
+        for (int shift = 0; at < bytes && shift < 35; shift += 7) {
+            size |= static_cast<std::size_t>(data[at] & 127) << shift;
+            if (data[at++] < 128)
+                break;
+        }
+        if (!(header & 2) || size > bytes - at)
+            return; // damage is for the decoder
+        at += size;
+    }
+}
+
+OSStatus Decompression::run_frames(const SampleBuffer &sample, codec::PicturePointer *picture)
+{
+    bool is_av1 = sample.description->codec == kCMVideoCodecType_AV1;
+    decoding = sample.description;
+    if (is_av1)
+        check_obus(sample.data->data(), sample.data->length);
+    if (!decoder)
+        decoder = codec::Decoder::open(is_av1 ? codec::Kind::av1 : codec::Kind::vp9, {}, true);
+    *picture = decoder->decode(sample.data->data(), sample.data->length, false);
+    // Rule (assumed): of what shows nothing, as of a damaged picture, comes an error.
+    return *picture && !(*picture)->damaged ? 0 : kVTVideoDecoderBadDataErr;
+}
+
 OSStatus Decompression::run(const SampleBuffer &sample, codec::PicturePointer *picture)
 {
     const FormatDescription &format_of_it = *sample.description;
+    if (is_framed(format_of_it.codec))
+        return run_frames(sample, picture);
     bool is_h264 = format_of_it.codec == kCMVideoCodecType_H264;
     std::vector<Nal> nals;
     // Rule (header): bad data is answered so.
@@ -260,7 +298,17 @@ OSStatus Decompression::run(const SampleBuffer &sample, codec::PicturePointer *p
 
 PixelBuffer *Decompression::image_of(const codec::Picture &picture)
 {
-    const Sequence &sequence = decoding->sequence;
+    Sequence sequence = decoding->sequence;
+    if (is_framed(decoding->codec)) {
+        // Rule (assumed): a buffer has the size of its own picture, and the range that is asked.
+        sequence.full_range = format.full_range;
+        if (picture.width != pool_width || picture.height != pool_height)
+            pool = {};
+        pool_width = picture.width;
+        pool_height = picture.height;
+        sequence.coded_width = picture.width;
+        sequence.coded_height = picture.height;
+    }
     // Rule (assumed): the buffer has the cropped size; a test may want the coded one.
     bool coded = setting("CROPPING", "cropped") == "coded";
     auto width = static_cast<std::size_t>(coded ? picture.width : sequence.width());
@@ -342,7 +390,16 @@ void Decompression::invalidate()
     }
 }
 
-bool has_decoder(CMVideoCodecType codec) { return listed("DECODERS", "avc1,hvc1", codec); }
+std::mutex registered_lock;
+std::set<CMVideoCodecType> registered;
+
+bool has_decoder(CMVideoCodecType codec)
+{
+    std::lock_guard<std::mutex> held(registered_lock);
+    // Rule (header): these are there once they are registered. Rule (assumed): both of them are so.
+    return listed("DECODERS", "avc1,hvc1,av01,vp09", codec) &&
+           (!is_framed(codec) || registered.count(codec));
+}
 
 const Format *format_wanted(const Dictionary *attributes, const Sequence &sequence,
                             OSStatus *status)
@@ -380,7 +437,12 @@ EMULATED Boolean VTIsHardwareDecodeSupported(CMVideoCodecType codec)
     return has_decoder(codec) && setting("HARDWARE", "1") == "1";
 }
 
-EMULATED void VTRegisterSupplementalVideoDecoderIfAvailable(CMVideoCodecType) { ENTER(); }
+EMULATED void VTRegisterSupplementalVideoDecoderIfAvailable(CMVideoCodecType codec)
+{
+    ENTER();
+    std::lock_guard<std::mutex> held(registered_lock);
+    registered.insert(codec);
+}
 
 EMULATED OSStatus VTDecompressionSessionCreate(CFAllocatorRef,
                                                CMVideoFormatDescriptionRef description,

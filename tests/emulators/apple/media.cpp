@@ -46,6 +46,55 @@ FormatDescription *description_of(CMVideoCodecType codec, std::vector<Bytes> set
     return made;
 }
 
+bool is_framed(CMVideoCodecType codec)
+{
+    return codec == kCMVideoCodecType_AV1 || codec == kCMVideoCodecType_VP9;
+}
+
+// Rule (assumed): the record of a file (AV1 and VP Codec in ISO BMFF) stands among the extensions.
+bool read_record(FormatDescription &description)
+{
+    bool is_av1 = description.codec == kCMVideoCodecType_AV1;
+    const Dictionary *extensions = description.extensions.get();
+    const Dictionary *atoms = extensions
+        ? dynamic_cast<Dictionary *>(extensions->find(
+              kCMFormatDescriptionExtension_SampleDescriptionExtensionAtoms))
+        : nullptr;
+    if (!atoms || extensions->pairs.size() != 1 || atoms->pairs.size() != 1) {
+        misuse("other extensions than one record");
+        return false;
+    }
+    auto *key = dynamic_cast<String *>(atoms->pairs[0].first.get());
+    auto *data = dynamic_cast<Data *>(atoms->pairs[0].second.get());
+    if (!key || !data || key->text != (is_av1 ? "av1C" : "vpcC")) {
+        misuse("a record of another name");
+        return false;
+    }
+    const Bytes &record = data->bytes;
+    Sequence &sequence = description.sequence;
+    if (is_av1) {
+        // Marker and version, and a sequence header among the OBUs.
+        if (record.size() < 6 || record[0] != 0x81 || (record[4] >> 3 & 15) != 1)
+            return false;
+        int flags = record[2];
+        sequence.depth = flags >> 6 & 1 ? (flags >> 5 & 1 ? 12 : 10) : 8;
+        sequence.chroma = flags >> 4 & 1 ? 0 : flags >> 2 & 1 ? 1 : flags >> 3 & 1 ? 2 : 3;
+    } else {
+        if (record.size() != 12 || record[0] != 1 || record[10] || record[11])
+            return false;
+        sequence.depth = record[6] >> 4;
+        int chroma = record[6] >> 1 & 7;
+        sequence.chroma = chroma < 2 ? 1 : chroma;
+        sequence.full_range = record[6] & 1;
+        sequence.primaries = record[7];
+        sequence.transfer = record[8];
+        sequence.matrix = record[9];
+    }
+    sequence.known = description.width > 0 && description.height > 0 && sequence.chroma <= 3;
+    description.sets = {record};
+    return sequence.known;
+}
+
 SampleBuffer *sample_of(Kept<FormatDescription> description, Bytes data,
                         const CMSampleTimingInfo &timing)
 {
@@ -200,6 +249,10 @@ EMULATED OSStatus CMVideoFormatDescriptionCreate(CFAllocatorRef, CMVideoCodecTyp
         description->extensions = Kept<Dictionary>(as<Dictionary>(extensions));
     description->sequence.coded_width = width;
     description->sequence.coded_height = height;
+    if (is_framed(codec) && !read_record(*description)) {
+        release(description);
+        return kCMFormatDescriptionError_InvalidParameter;
+    }
     *made = reference<CMVideoFormatDescriptionRef>(description);
     return 0;
 }

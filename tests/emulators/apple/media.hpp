@@ -29,6 +29,10 @@ class FormatDescription : public Object {
 FormatDescription *description_of(CMVideoCodecType codec, std::vector<Bytes> sets,
                                   int length_bytes);
 
+// Whether the codec has a record in place of parameter sets, and samples without NAL units.
+bool is_framed(CMVideoCodecType codec);
+bool read_record(FormatDescription &description);
+
 class BlockBuffer : public Object {
   public:
     BlockBuffer() : Object("CMBlockBuffer") {}

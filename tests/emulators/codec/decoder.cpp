@@ -167,7 +167,8 @@ class Libavcodec : public Decoder {
 
 } // namespace
 
-std::unique_ptr<Decoder> Decoder::open(Kind kind, const std::vector<unsigned char> &extradata)
+std::unique_ptr<Decoder> Decoder::open(Kind kind, const std::vector<unsigned char> &extradata,
+                                       bool only_shown)
 {
     av_log_set_callback(listen); // nothing goes to the client's stderr
     const AVCodec *codec = codec_of(kind);
@@ -186,7 +187,7 @@ std::unique_ptr<Decoder> Decoder::open(Kind kind, const std::vector<unsigned cha
     context.codec->thread_count = 1;
     context.codec->flags |= AV_CODEC_FLAG_OUTPUT_CORRUPT;
     context.codec->flags2 |= AV_CODEC_FLAG2_SHOW_ALL;
-    made->only_shown = kind == Kind::av1;
+    made->only_shown = only_shown || kind == Kind::av1;
     if (kind == Kind::av1) {
         context.codec->flags |= AV_CODEC_FLAG_LOW_DELAY;
         // Film grain is not put in: it is off in the emulated hardware.

@@ -36,8 +36,10 @@ using PicturePointer = std::shared_ptr<const Picture>;
 
 class Decoder {
   public:
-    // nullptr where libavcodec lacks the codec. `extradata` is what it wants out of band.
-    static std::unique_ptr<Decoder> open(Kind kind, const std::vector<unsigned char> &extradata);
+    // nullptr where libavcodec lacks the codec. `extradata` is what it wants out of band. Of
+    // `only_shown` what is decoded and not shown gives nothing, and what is shown again does.
+    static std::unique_ptr<Decoder> open(Kind kind, const std::vector<unsigned char> &extradata,
+                                         bool only_shown = false);
     virtual ~Decoder() = default;
 
     // Decodes one coded picture, or a field of one. `again` says that it is the second field of the
