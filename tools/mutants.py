@@ -48,7 +48,8 @@ class Mutant:
     @property
     def modules(self) -> tuple[str, ...]:
         """Which modules are compiled of it."""
-        if self.path.endswith(".py") or "/vt_" in self.path or "/_vt" in self.path:
+        apple = ("/vt_", "/_vt", "/metal")
+        if self.path.endswith(".py") or any(each in self.path for each in apple):
             return ()  # tests of VideoToolbox compile its modules by themselves
         if self.path.endswith("_cuda.pyx"):
             return ("_cuda",)
