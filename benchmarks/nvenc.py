@@ -124,8 +124,10 @@ def on_threads(job: Job, open_session: Callable[[], Any], work: Callable[[Any], 
     copied: list[int | None] = [None, None]
     if hasattr(sessions[0], "summary"):
         done = [session.summary() for session in sessions]
-        copied[0] = sum(each["host_bytes"] + each["copied_in"] for each in done)
-        copied[1] = sum(each["copied_out"] for each in done)
+        # What VideoToolbox copies beyond that is not told.
+        copied[0] = sum(each["host_bytes"] + each.get("copied_in", 0) for each in done)
+        if "copied_out" in done[0]:
+            copied[1] = sum(each["copied_out"] for each in done)
     for session in sessions:
         if hasattr(session, "close"):
             session.close()

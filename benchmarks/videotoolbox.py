@@ -80,9 +80,10 @@ def looped(job: nvenc.Job, program: Path) -> nvenc.Run:
         [str(program), *map(str, words)], check=True, capture_output=True, text=True
     )
     rows = [line.split() for line in done.stdout.splitlines()]
+    packet_bytes = sum(int(row[2]) for row in rows)
     return nvenc.Run(
         max(float(row[0]) for row in rows), sum(float(row[3]) for row in rows),
-        sum(int(row[1]) for row in rows), sum(int(row[2]) for row in rows),
+        sum(int(row[1]) for row in rows), packet_bytes, packet_bytes,
     )  # fmt: skip
 
 
@@ -142,7 +143,7 @@ def encoding(
             if program is not None and job.sessions == 1:
                 began = time.perf_counter()
                 size = len(coded_by_ffmpeg(program, raw, job))
-                run = nvenc.Run(time.perf_counter() - began, None, None, size)
+                run = nvenc.Run(time.perf_counter() - began, None, None, None, size)
                 found["ffmpeg h264_videotoolbox"].append(run)
     return found
 
