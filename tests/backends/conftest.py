@@ -48,7 +48,8 @@ class BackendCase:
     that is hidden is refused by itself, not with the one that is shown next.
     ``works_in_children``: a session can be opened in a forked child. ``shows_damaged``: something
     is shown of a picture that could be decoded in part only. ``fixes_quantisers``: its encoders
-    take ``ConstantQp``.
+    take ``ConstantQp``. ``asks_twice``: a stream whose end is refused is ended again, so that a
+    fault there costs no picture.
     """
 
     name: str
@@ -65,6 +66,7 @@ class BackendCase:
     refusal: type[VideoHwError] = InvalidBitstream
     has_device: bool = False
     works_in_children: bool = True
+    asks_twice: bool = False
     shows_damaged: bool = True
     fixes_quantisers: bool = True
 
@@ -128,6 +130,7 @@ BACKENDS = (
         has_device=True,
         works_in_children=False,
         lookahead=_nvenc_lookahead,
+        asks_twice=True,
     ),
     BackendCase(
         "videotoolbox",

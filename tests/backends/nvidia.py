@@ -131,8 +131,9 @@ class EmulatedFaults(Faults):
             time.sleep(0.002)
         return True
 
-    def output_made(self) -> None:
-        """A frame or packet is made of what the driver gave: a planted bug hits here."""
+    def picture_made(self) -> None:
+        """A frame is made of what was decoded, or a picture goes to the encoder: a planted bug
+        hits here."""
         number = self._made
         self._made += 1
         if number in self._bugs:
@@ -143,28 +144,23 @@ class EmulatedFaults(Faults):
 @contextmanager
 def nvidia_faults() -> Iterator[Faults]:
     """Faults in the sessions on the emulated drivers, while the context lasts."""
-    from videohw.nvidia.encoder_order import PacketOrder
+    from videohw.nvidia import encoder
     from videohw.nvidia.frames import FrameMaker
-    from videohw.packet_layout import PacketLayout
 
     faults = EmulatedFaults(Emulator(_folder()))
-    real, real_packet = FrameMaker.make, PacketOrder.packet
+    real, real_push = FrameMaker.make, encoder.pushed
 
     def make(maker: FrameMaker, *arguments: Any, **named: Any) -> Any:
-        faults.output_made()
+        faults.picture_made()
         return real(maker, *arguments, **named)
 
-    def packet(order: PacketOrder, *arguments: Any) -> Any:
-        try:
-            faults.output_made()
-        except PlantedBug as bug:
-            with patch.object(PacketLayout, "lay_out", side_effect=bug):
-                return real_packet(order, *arguments)
-        return real_packet(order, *arguments)
+    def push(*arguments: Any, **named: Any) -> None:
+        faults.picture_made()
+        real_push(*arguments, **named)
 
     with ExitStack() as patches:
         patches.enter_context(patch.object(FrameMaker, "make", make))
-        patches.enter_context(patch.object(PacketOrder, "packet", packet))
+        patches.enter_context(patch.object(encoder, "pushed", push))
         try:
             yield faults
         finally:

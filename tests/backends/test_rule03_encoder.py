@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from fractions import Fraction
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -23,9 +25,10 @@ from tests.backends.encoding import (
     unit_types,
     witness,
 )
-from tests.backends.faults import Faults
+from tests.backends.faults import Faults, PlantedBug
 from videohw.errors import BackendError, InvalidInput
-from videohw.types import ConstantQuality
+from videohw.packet_layout import PacketLayout
+from videohw.types import ConstantQuality, Packet
 
 WITH_B_FRAMES = [(name, b) for name in ENCODED for b in (0, 1, 3) if name != "av1" or b == 0]
 PICTURE = np.full((96, 64), 77, np.uint8)
@@ -128,3 +131,30 @@ def test_time_goes_on_over_a_flush(backend: BackendCase, encoded: str) -> None:
         (packet,) = encoder.flush(PATIENCE_SECONDS)
         assert (packet.pts, packet.keyframe) == (11, True)
         assert encoder.summary()["submitted"] == encoder.summary()["delivered"] == 2
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+def test_after_a_packet_that_could_not_be_made_the_next_picture_is_a_keyframe(
+    backend: BackendCase, codec: str
+) -> None:
+    """Whatever followed would refer to what nobody got."""
+    needs_encoder(backend, codec)
+    got: list[Packet | BackendError] = []
+    with backend.encoder(codec, 64, 64, gop=0, low_latency=True, b_frames=0) as encoder:
+        for number in range(6):
+            bug = patch.object(PacketLayout, "lay_out", side_effect=PlantedBug("planted"))
+            with bug if number == 2 else nullcontext():
+                encoder.submit(nv12_pictures(1, 64, 64)[0], number)
+                try:
+                    packet = encoder.reap_timeout(PATIENCE_SECONDS)
+                    assert packet is not None
+                    got.append(packet)
+                except BackendError as error:
+                    got.append(error)
+        summary = encoder.summary()
+    keys = [output.keyframe if isinstance(output, Packet) else None for output in got]
+    assert keys == [True, False, None, True, False, False]
+    assert summary["reasons"] == {"error": 1}
+    assert summary["submitted"] == summary["delivered"] + 1 == 6
+    rest = [output for output in got[3:] if isinstance(output, Packet)]
+    assert [picture.pts for picture in witness(codec, rest)] == [3, 4, 5]

@@ -184,13 +184,15 @@ class AppleEncoderSession(QueueOfPictures):
             self._order.pushed(item)
             self._core.push_picture(
                 item.serial, staged.picture.buffer, time, min(duration, MAX_TIME),
-                base.denominator, force_keyframe=item.force_keyframe,
+                base.denominator,
+                force_keyframe=item.force_keyframe or self._order.packet_lost,
             )  # fmt: skip
         except Exception as error:
             self._queued_bytes -= item.queued_bytes
             told = error if isinstance(error, VideoHwError) else unexpected(error)
             self._order.fail(item.serial, told)
             return
+        self._order.packet_lost = False
         self._sent.append(item)
         if staged.picture.copied:
             self._copied_bytes += staged.picture.memory_bytes
@@ -323,6 +325,7 @@ class AppleEncoderSession(QueueOfPictures):
             error = wrong_size(owed.pts, owed.size, owed.generation + 1, self._active.size)
         else:
             error = of_call(failure, f"pts {owed.pts}")
+            self._order.packet_lost |= error.domain == "videohw"  # it was coded
         self._order.fail(serial, error)
 
     def _changed_settings(self, failure: Failure | None) -> None:

@@ -42,7 +42,8 @@ class PacketOrder:
     ``clock`` makes the decoding times; it begins with the delay ``expected`` of the encoder, and
     the first packet brings what its parameter sets say. ``generation`` is that of the pictures
     that come next. An error has the place of its picture: it comes after the packets of all
-    pictures before. ``dropped_pts``: the last that the encoder left out.
+    pictures before. ``packet_lost``: what was coded could not be given, so that the next picture
+    must not refer to it. ``dropped_pts``: the last that the encoder left out.
     """
 
     def __init__(self, config: EncoderConfig, expected: int, account: Account) -> None:
@@ -51,6 +52,7 @@ class PacketOrder:
         self._layout = PacketLayout(config.codec, config.layout)
         self.clock = DecodeClock(expected)
         self.generation = 0
+        self.packet_lost = False
         self._begun = False
         self.owed: dict[int, Owed] = {}  # by serial, in the order of submission
         self.dropped_pts: deque[int] = deque(maxlen=_LAST_DROPPED)
@@ -91,12 +93,10 @@ class PacketOrder:
             if owed.messages:
                 data = before_the_picture(owed.messages, data, config.codec)
             data, extradata = self._layout.lay_out(data, keyframe)
-        except VideoHwError as error:
-            self._account.add("error")
-            return error
         except Exception as error:
+            self.packet_lost = True
             self._account.add("error")
-            return unexpected(error)
+            return error if isinstance(error, VideoHwError) else unexpected(error)
         return Packet(
             data=data, pts=owed.pts, dts=dts, duration=owed.duration, keyframe=keyframe,
             layout=config.layout, time_base=config.time_base, generation=owed.generation,

@@ -23,6 +23,7 @@ from ..core_changed import CoreChanged
 from ..encoder_session import QueueOfPictures, queue_bytes
 from ..errors import VideoHwError
 from ..open_sessions import when_all_are_closed
+from ..ready_outputs import unexpected
 from ..session import Control
 from ..session import Drain as DrainRequest
 from ..types import EncoderConfig
@@ -196,11 +197,14 @@ class NvidiaEncoderSession(QueueOfPictures):
         try:
             if staged.made.size != active.size:
                 raise wrong_size(item.pts, staged.made.size, item.generation, active.size)
-            pushed(item, staged, active)
-        except VideoHwError as error:
+            forced = item.force_keyframe or self._order.packet_lost
+            pushed(item, staged, active, force_keyframe=forced)
+        except Exception as error:
             self._queued_bytes -= item.queued_bytes
-            self._order.fail(item.serial, error)
+            told = error if isinstance(error, VideoHwError) else unexpected(error)
+            self._order.fail(item.serial, told)
             return
+        self._order.packet_lost = False
         self._order.pushed(item, active.core)
 
     def _drain_core(self, number: int) -> None:
@@ -270,6 +274,8 @@ class NvidiaEncoderSession(QueueOfPictures):
             return
         assert isinstance(self._changed, CoreChanged)
         self._changed.look()
+        # Errors of pictures that were held back come several at a time.
+        self._release_errors()
         # An encoder that follows another one may have as many ready as the one before.
         while self._ready.count < self._max_ready:
             event = self._cores[0].core.pop()
@@ -321,6 +327,7 @@ class NvidiaEncoderSession(QueueOfPictures):
             error = wrong_size(owed.pts, owed.size, owed.generation + 1, active.size)
         else:
             error = of_call(call, code, of_cuda, f"pts {owed.pts}")
+            self._order.packet_lost |= call == "nvEncLockBitstream"
         self._order.fail(serial, error)
 
     def _changed_settings(
@@ -340,7 +347,7 @@ class NvidiaEncoderSession(QueueOfPictures):
     def _drained(self, core: EncoderCore, nanoseconds: int) -> None:
         drain = core.drains.popleft()
         error = self._order.drained(core, drain.before)
-        self._release_errors()
+        self._release_errors(all_of_them=True)
         if error is not None:
             self._append(error)
         if drain.number != _OUR_OWN:
@@ -351,6 +358,10 @@ class NvidiaEncoderSession(QueueOfPictures):
             self._cores.popleft()
             core.close()
 
-    def _release_errors(self) -> None:
-        for error in self._order.due():
+    def _release_errors(self, *, all_of_them: bool = False) -> None:
+        due = self._order.due()
+        while all_of_them or self._ready.count < self._max_ready:
+            error = next(due, None)
+            if error is None:
+                return
             self._append(error)

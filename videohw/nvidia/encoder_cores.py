@@ -194,7 +194,7 @@ def reconfigured(
     return Prepared(settings, old.core, stage, change)
 
 
-def pushed(item: InputPicture, staged: Staged, active: Prepared) -> None:
+def pushed(item: InputPicture, staged: Staged, active: Prepared, *, force_keyframe: bool) -> None:
     """Queue a picture for the encoder of ``active``."""
     picture = staged.picture
     if staged.made.core is not active.core:
@@ -205,7 +205,7 @@ def pushed(item: InputPicture, staged: Staged, active: Prepared) -> None:
         active.core.owners[item.serial] = picture.kept
     width, height = staged.made.size
     active.core.core.push_picture(
-        item.serial, native, width, height, force_idr=item.force_keyframe, sei=picture.sei,
+        item.serial, native, width, height, force_idr=force_keyframe, sei=picture.sei,
         qp_map=picture.qp_map, mark_reference=picture.mark_reference,
         use_references=picture.use_references, intra_refresh=picture.intra_refresh,
     )  # fmt: skip

@@ -35,7 +35,8 @@ class PacketOrder:
     """Who is owed what, over all encoders of a session; its lock guards this.
 
     ``clock`` makes the decoding times; ``generation`` is that of the pictures that come next.
-    An error has the place of its picture: it comes after the packets of all pictures before.
+    ``packet_lost``: what was coded could not be given, so that the next picture must not refer to
+    it. An error has the place of its picture: it comes after the packets of all pictures before.
     """
 
     def __init__(self, made: Prepared, account: Account) -> None:
@@ -46,6 +47,7 @@ class PacketOrder:
         self._beginning = PacketLayout(config.codec, config.layout)
         self.clock = DecodeClock(made.settings.reorder_delay)
         self.generation = 0
+        self.packet_lost = False
         self.owed: dict[int, Owed] = {}  # by serial, in the order of submission
         self._held: deque[tuple[int, VideoHwError]] = deque()  # errors, by serial
 
@@ -85,12 +87,10 @@ class PacketOrder:
         keyframe = picture_type in _nvenc.KEYFRAME_TYPES
         try:
             data, extradata = self._layout.lay_out(data, keyframe)
-        except VideoHwError as error:
-            self._account.add("error")
-            return error
         except Exception as error:
+            self.packet_lost = True
             self._account.add("error")
-            return unexpected(error)
+            return error if isinstance(error, VideoHwError) else unexpected(error)
         return Packet(
             data=data, pts=owed.pts, dts=dts, duration=owed.duration, keyframe=keyframe,
             layout=config.layout, time_base=config.time_base, generation=owed.generation,

@@ -14,6 +14,7 @@ from ..backend import Account, EncoderItem, EndOfGeneration, InputPicture, Sessi
 from ..decode_clock import DecodeClock
 from ..errors import BackendError, InvalidInput, VideoHwError
 from ..packet_layout import PacketLayout
+from ..ready_outputs import unexpected
 from ..status import LIBAVCODEC, from_ffmpeg
 from ..types import Packet
 from .capabilities import load_av
@@ -46,6 +47,7 @@ class EncoderEngine:
         self._owed: dict[int, _Owed] = {}  # by pts, in the order of submission
         self._held: deque[tuple[int, VideoHwError]] = deque()  # errors by pts
         self._generation = 0
+        self._packet_lost = False  # since the last keyframe that was asked for
         self._context = opened.context
         opened.context = None
         self.active = opened
@@ -120,7 +122,9 @@ class EncoderEngine:
             frame.pts = item.pts
             frame.time_base = self.active.config.time_base
             kinds = self._av.video.frame.PictureType
-            frame.pict_type = kinds.I if item.force_keyframe else kinds.NONE
+            forced = item.force_keyframe or self._packet_lost
+            frame.pict_type = kinds.I if forced else kinds.NONE
+            self._packet_lost = False
             call = "avcodec_send_frame"
             yield from self._encode(frame)
         except self._av.error.FFmpegError as error:
@@ -152,15 +156,21 @@ class EncoderEngine:
             yield self._packet(coded)
             yield from self._due_errors()
 
-    def _packet(self, coded: Any) -> Packet:
+    def _packet(self, coded: Any) -> Packet | VideoHwError:
         keyframe = bool(coded.is_keyframe)
-        data, extradata = self._layout.lay_out(bytes(coded), keyframe)
         owed = self._owed.pop(coded.pts, None)
+        dts = self._clock.next_dts()
         config = self.active.config
+        try:
+            data, extradata = self._layout.lay_out(bytes(coded), keyframe)
+        except Exception as error:
+            self._packet_lost = True  # later pictures refer to it: the next one must not
+            self._account.add("error")
+            return error if isinstance(error, VideoHwError) else unexpected(error)
         return Packet(
             data=data,
             pts=coded.pts,
-            dts=self._clock.next_dts(),
+            dts=dts,
             duration=owed.duration if owed else None,
             keyframe=keyframe,
             layout=config.layout,
