@@ -100,8 +100,8 @@ class Frame:
       interlaced pictures are woven. ``repeat``: field durations that the picture is to be shown
       longer than its own two (H.264 D.2.3, H.262 repeat_first_field).
     - ``sample_aspect_ratio``: width : height of a pixel, None when the stream does not say.
-    - Film grain that a stream describes (AV1; H.274 in H.264 and HEVC) is never put in, whatever
-      the backend: the pixels are those before it.
+    - Film grain that a stream describes (AV1; H.274 in H.264 and HEVC) is not put in: the pixels
+      are those before it. Of AV1 on videotoolbox the system decides, which has no setting for it.
     - ``decode_index``: the picture's number in decoding order, from 0 for the session's first.
     - ``backend_info``: what only the backend that decoded it tells, None of most: of videotoolbox
       a :class:`~videohw.AppleImageInfo`, with the flags of decoding and what is attached.
