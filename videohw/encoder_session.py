@@ -6,9 +6,10 @@ pictures are coded.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from .backend import Account, EncoderItem, InputPicture, SessionSwitch
+from .errors import VideoHwError
 from .pixel_format import FORMATS
 from .session import Session
 from .types import EncoderConfig, Packet
@@ -49,3 +50,14 @@ class QueueOfPictures(Session[EncoderItem, Packet]):
                 return False
             self.push(items)
             return True
+
+    def _append_due(self, errors: Iterator[VideoHwError], *, all_of_them: bool = False) -> None:
+        """Append the errors whose place has come; what the limit has no room for is not asked for.
+
+        Called with the lock held.
+        """
+        while all_of_them or self._ready.count < self._max_ready:
+            error = next(errors, None)
+            if error is None:
+                return
+            self._append(error)

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.backends.told import Told
 from videohw import Encoder, SwitchRequest
 from videohw.errors import SessionClosed, VideoHwError
 from videohw.types import Packet
@@ -15,22 +16,10 @@ PATIENCE_SECONDS = 60.0
 
 
 @dataclass
-class Outcome:
-    """What came of a run, in order; the errors have no traceback."""
+class Outcome(Told):
+    """What came of a run, in order."""
 
     packets: list[Packet] = field(default_factory=list)
-    errors: list[VideoHwError] = field(default_factory=list)
-    summary: dict[str, Any] | None = None
-
-    @property
-    def fatal(self) -> bool:
-        return any(error.fatal for error in self.errors)
-
-    def add(self, error: VideoHwError) -> None:
-        cause: BaseException | None = error
-        while cause is not None:
-            cause = cause.with_traceback(None).__context__
-        self.errors.append(error)
 
 
 def run_encoder(

@@ -38,7 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     "types": {"color", "errors"},
     "hdr_payloads": {"errors", "types"},
     "backend": {"errors", "metrics", "types"},
-    "encoder_session": {"backend", "pixel_format", "session", "types"},
+    "encoder_session": {"backend", "errors", "pixel_format", "session", "types"},
     "fault_policy": {"backend", "errors"},
     "machine": {"arguments", "backend", "errors", "types"},
     "selection": {"backend", "environment", "errors", "types"},

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tests.backends.decoding import PATIENCE_SECONDS
+from tests.backends.told import Told
 from tests.corpus import stream
 from tests.emulators.control import Emulator
 from videohw.decoder import Decoder
@@ -85,22 +86,10 @@ class Picture:
 
 
 @dataclass
-class Outcome:
-    """What came of a scenario, in order; the errors have no traceback, which would keep frames."""
+class Outcome(Told):
+    """What came of a scenario, in order."""
 
     pictures: list[Picture] = field(default_factory=list)
-    errors: list[VideoHwError] = field(default_factory=list)
-    summary: dict[str, Any] | None = None
-
-    @property
-    def fatal(self) -> bool:
-        return any(error.fatal for error in self.errors)
-
-    def add(self, error: VideoHwError) -> None:
-        cause: BaseException | None = error
-        while cause is not None:
-            cause = cause.with_traceback(None).__context__
-        self.errors.append(error)
 
 
 def run(scenario: Scenario) -> Outcome:

@@ -168,7 +168,7 @@ class AppleEncoderSession(QueueOfPictures):
             else:
                 assert isinstance(item, Drain), "an encoder is not reset"
                 self._drain_core(item.number)
-        self._release_errors()
+        self._append_due(self._order.due())
 
     def _send_picture(self, item: InputPicture) -> None:
         staged = item.pixels
@@ -273,7 +273,7 @@ class AppleEncoderSession(QueueOfPictures):
         assert isinstance(self._changed, CoreChanged)
         self._changed.look()
         # Pictures that were held back come several at a time.
-        self._release_errors()
+        self._append_due(self._order.due())
         while self._ready.count < self._max_ready and (event := self._core.pop()) is not None:
             self._note_begun()  # before its packet
             self._handle(*event)
@@ -313,7 +313,7 @@ class AppleEncoderSession(QueueOfPictures):
         else:
             assert failure is not None
             self._append(of_loss(failure))
-        self._release_errors()
+        self._append_due(self._order.due())
 
     def _failed_picture(self, serial: int, failure: Failure | None) -> None:
         owed = self._order.owed.get(serial)
@@ -341,18 +341,10 @@ class AppleEncoderSession(QueueOfPictures):
     def _drained(self, nanoseconds: int) -> None:
         number, before = self._drains.popleft()
         error = self._order.drained(before)
-        self._release_errors(all_of_them=True)
+        self._append_due(self._order.due(), all_of_them=True)
         if error is not None:
             self._append(error)
         if number != _OUR_OWN:
             if self.meter is not None:
                 self.meter.spent("drain", nanoseconds)
             self._ready.append_drained(number)
-
-    def _release_errors(self, *, all_of_them: bool = False) -> None:
-        due = self._order.due()
-        while all_of_them or self._ready.count < self._max_ready:
-            error = next(due, None)
-            if error is None:
-                return
-            self._append(error)

@@ -186,7 +186,7 @@ class NvidiaEncoderSession(QueueOfPictures):
         for core in self._useless:
             core.close()
         self._useless.clear()
-        self._release_errors()
+        self._append_due(self._order.due())
 
     def _send_picture(self, item: InputPicture) -> None:
         active, staged = self._active, item.pixels
@@ -275,7 +275,7 @@ class NvidiaEncoderSession(QueueOfPictures):
         assert isinstance(self._changed, CoreChanged)
         self._changed.look()
         # Errors of pictures that were held back come several at a time.
-        self._release_errors()
+        self._append_due(self._order.due())
         # An encoder that follows another one may have as many ready as the one before.
         while self._ready.count < self._max_ready:
             event = self._cores[0].core.pop()
@@ -317,7 +317,7 @@ class NvidiaEncoderSession(QueueOfPictures):
             self._drained(core, nanoseconds)
         else:
             self._append(of_loss(call, code, of_cuda))
-        self._release_errors()
+        self._append_due(self._order.due())
 
     def _failed_picture(self, serial: int, call: str | None, code: int, of_cuda: bool) -> None:
         owed = self._order.owed[serial]
@@ -347,7 +347,7 @@ class NvidiaEncoderSession(QueueOfPictures):
     def _drained(self, core: EncoderCore, nanoseconds: int) -> None:
         drain = core.drains.popleft()
         error = self._order.drained(core, drain.before)
-        self._release_errors(all_of_them=True)
+        self._append_due(self._order.due(), all_of_them=True)
         if error is not None:
             self._append(error)
         if drain.number != _OUR_OWN:
@@ -357,11 +357,3 @@ class NvidiaEncoderSession(QueueOfPictures):
         if core.retires and not core.drains:
             self._cores.popleft()
             core.close()
-
-    def _release_errors(self, *, all_of_them: bool = False) -> None:
-        due = self._order.due()
-        while all_of_them or self._ready.count < self._max_ready:
-            error = next(due, None)
-            if error is None:
-                return
-            self._append(error)
