@@ -48,6 +48,9 @@ from ._native.apple cimport (
 
 from numpy import ndarray as _ndarray
 
+from .errors import BackendError
+from .status import VIDEOTOOLBOX, backend_error
+
 
 cdef extern from "_native/vt_session.hpp" nogil:
     cbool vt_forked "videohw::vt_forked"()
@@ -198,6 +201,16 @@ cdef object _OURS = object()
 
 
 @cython.final
+cdef object _failed(str call, OSStatus code):
+    """The error for an image whose pixels cannot be looked at; 0: there was no answer."""
+    if code:
+        error = backend_error(VIDEOTOOLBOX, call, code)
+    else:
+        error = BackendError(f"{call} gave no memory", domain="videohw", call=call)
+    error.hint = error.hint or "drop the frames that are no longer needed, or use fewer sessions"
+    return error
+
+
 cdef class _Plane:
     """The bytes of one plane of an image, read-only; keeps the image locked."""
 
@@ -262,7 +275,7 @@ cdef class Image:
             with nogil:
                 code = CVPixelBufferLockBaseAddress(self.buffer, kCVPixelBufferLock_ReadOnly)
             if code:
-                raise MemoryError(f"CVPixelBufferLockBaseAddress: {code}")
+                raise _failed("CVPixelBufferLockBaseAddress", code)
             self.locked = True
         made = []
         for index, (x_bytes, row, shape, inner, typestr) in enumerate(layout):
@@ -270,6 +283,8 @@ cdef class Image:
             plane = _Plane.__new__(_Plane, _OURS)
             plane.image = self
             plane.address = CVPixelBufferGetBaseAddressOfPlane(self.buffer, index)
+            if plane.address == NULL:
+                raise _failed("CVPixelBufferGetBaseAddressOfPlane", 0)
             plane.length = pitch * (row + shape[0])
             strides = (pitch, *inner)
             made.append(_ndarray(shape, typestr, plane, row * pitch + x_bytes, strides))

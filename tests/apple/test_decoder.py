@@ -298,35 +298,6 @@ def test_names_that_stand_for_several_code_points_agree(frameworks: AppleEmulato
     assert info(frame).disagreements == ()
 
 
-@pytest.mark.parametrize(
-    "call",
-    [
-        "CMVideoFormatDescriptionCreateFromH264ParameterSets",
-        "CMBlockBufferCreateWithMemoryBlock",
-        "CMSampleBufferCreateReady",
-        "VTDecompressionSessionCreate",
-        "VTDecompressionSessionDecodeFrame",
-        "VTDecompressionSessionCanAcceptFormatDescription",
-        "VTSessionCopyProperty",
-        "CFDictionaryCreateMutable",
-        "CFNumberCreate",
-        "VTDecompressionSessionFinishDelayedFrames",
-        "VTDecompressionSessionWaitForAsynchronousFrames",
-        "CVPixelBufferLockBaseAddress",
-    ],
-)
-@pytest.mark.parametrize("first", [1, 2])
-def test_any_call_may_fail(frameworks: AppleEmulator, call: str, first: int) -> None:
-    """Nothing hangs, nothing leaks, every picture is accounted for."""
-    frameworks.fault(call, "fail", BAD_DATA, first=first)
-    units = idr_units(3) + idr_units(3, PcmStream(columns=4, vui=Vui(num_reorder=0)))
-    got = decode_units(opened(), units)
-    assert_account(got.summary)
-    assert len(got.frames) + sum(got.summary["reasons"].values()) == 6
-    assert len(got.frames) >= 4
-    assert all(not error.fatal for error in got.errors)
-
-
 def test_what_videotoolbox_does_not_decode(frameworks: AppleEmulator) -> None:
     for name in ("generated/main12_420.h265", "generated/gray400.h265"):
         got = decoded(name)

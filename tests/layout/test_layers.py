@@ -75,7 +75,7 @@ ALLOWED: dict[str, set[str]] = {
         "fault_policy", "frame", "frame_pixels", "hdr_payloads", "kernels", "open_sessions",
         "packet_layout", "pixel_format", "pixels", "ready_outputs", "session", "status", "types",
     },
-    "_vt": {"_native"},
+    "_vt": {"_native", "errors", "status"},
     "_vt_encode": {"_native"},
     "apple": {
         "_vt", "_vt_encode", "backend", "bitstream", "coded_color", "color", "core_changed",

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.backends.decode_runs import Outcome, Scenario, run
 from tests.backends.nvidia import emulated_drivers
 from tests.backends.oracle import frames_md5
 from tests.conftest import PROFILE
 from tests.emulators.control import Emulator
-from tests.nvidia.decoding import NATIVE, SCENARIOS, Outcome, Scenario, release, run
+from tests.nvidia.decoding import NATIVE, SCENARIOS, release
 from videohw.decoder import Decoder
 from videohw.errors import (
     BackendError,

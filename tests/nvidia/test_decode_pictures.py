@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
+from tests.backends.decode_runs import Scenario, run
 from tests.backends.decoding import PATIENCE_SECONDS
 from tests.backends.nvidia import emulated_drivers
 from tests.backends.oracle import canonical_bytes, frames_md5
 from tests.backends.waiting import Call, wait_for
 from tests.corpus import stream
 from tests.emulators.control import Emulator
-from tests.nvidia.decoding import NATIVE, SCENARIOS, SMALL, Scenario, release, run
+from tests.nvidia.decoding import NATIVE, SCENARIOS, SMALL, release
 from videohw.bitstream import open_assembler
 from videohw.decoder import Decoder
 from videohw.errors import Backpressure

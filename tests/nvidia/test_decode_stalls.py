@@ -9,10 +9,11 @@ from contextlib import suppress
 
 import pytest
 
+from tests.backends.decode_runs import Scenario, run
 from tests.backends.nvidia import emulated_drivers
 from tests.backends.waiting import Call, wait_for
 from tests.emulators.control import Emulator
-from tests.nvidia.decoding import SCENARIOS, Scenario, release, run
+from tests.nvidia.decoding import SCENARIOS, release
 from videohw.decoder import Decoder
 from videohw.errors import DeviceLost, SessionClosed
 from videohw.frame import Frame

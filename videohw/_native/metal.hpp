@@ -293,6 +293,7 @@ private:
     struct Job {
         CfOwner<CVImageBufferRef> image;
         std::array<CfOwner<CVMetalTextureRef>, 2> textures;
+        std::array<id, 2> sources; // what those hold
         std::shared_ptr<MetalPixels> pixels;
         Done done;
     };

@@ -81,7 +81,8 @@ inline MetalFailure MetalConverter::bind(CVImageBufferRef image, const MetalPlan
             plane, job.textures[plane].out());
         if (code || !job.textures[plane])
             return {"CVMetalTextureCacheCreateTextureFromImage", code};
-        if (!CVMetalTextureGetTexture(job.textures[plane].get()))
+        job.sources[plane] = CVMetalTextureGetTexture(job.textures[plane].get());
+        if (!job.sources[plane])
             return {"CVMetalTextureGetTexture", 0};
     }
     job.image = CfOwner<CVImageBufferRef>(
@@ -92,9 +93,8 @@ inline MetalFailure MetalConverter::bind(CVImageBufferRef image, const MetalPlan
 inline void MetalConverter::encode(id encoder, const MetalPlan &plan, const Job &job)
 {
     objc_send<void>(encoder, "setComputePipelineState:", kernels_->pipeline(plan.kernel));
-    for (std::size_t plane = 0; plane < job.textures.size(); ++plane)
-        objc_send<void>(encoder, "setTexture:atIndex:",
-                        CVMetalTextureGetTexture(job.textures[plane].get()),
+    for (std::size_t plane = 0; plane < job.sources.size(); ++plane)
+        objc_send<void>(encoder, "setTexture:atIndex:", job.sources[plane],
                         plan.source_texture + plane);
     for (std::size_t plane = 0; plane < plan.offsets.size(); ++plane)
         objc_send<void>(encoder, "setBuffer:offset:atIndex:", job.pixels->buffer(),

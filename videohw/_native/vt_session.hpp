@@ -332,10 +332,10 @@ private:
     void take(const VtInput &input);
     void decode(const VtInput &input);
     VtFailure prepare(const VtInput &input);
-    OSStatus describe_record(const VtSequence &sequence, CMFormatDescriptionRef *made);
+    VtFailure describe_record(const VtSequence &sequence, CMFormatDescriptionRef *made);
     VtFailure describe(const VtSequence &sequence, CfOwner<CMFormatDescriptionRef> *made);
     VtFailure open(const VtSequence &sequence, CMFormatDescriptionRef description);
-    OSStatus create(const VtSequence &sequence, CMFormatDescriptionRef description);
+    VtFailure create(const VtSequence &sequence, CMFormatDescriptionRef description);
     VtFailure feed(const VtInput &input);
     void finish_frames();
     void close_session();

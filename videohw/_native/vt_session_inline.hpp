@@ -190,8 +190,8 @@ inline VtFailure VtSession::prepare(const VtInput &input)
     return {};
 }
 
-inline OSStatus VtSession::describe_record(const VtSequence &sequence,
-                                           CMFormatDescriptionRef *made)
+inline VtFailure VtSession::describe_record(const VtSequence &sequence,
+                                            CMFormatDescriptionRef *made)
 {
     const char *name = settings_.codec == kCMVideoCodecType_AV1 ? "av1C" : "vpcC";
     const std::vector<uint8_t> &record = sequence.sets.front();
@@ -200,14 +200,19 @@ inline OSStatus VtSession::describe_record(const VtSequence &sequence,
     CfOwner<CFDataRef> data(CFDataCreate(kCFAllocatorDefault, record.data(),
                                          static_cast<CFIndex>(record.size())));
     CfOwner<CFMutableDictionaryRef> atoms = cf_dictionary(), extensions = cf_dictionary();
-    if (!key || !data || !atoms || !extensions)
-        return vt_no_memory;
+    if (!key)
+        return {"CFStringCreateWithCString", vt_no_memory};
+    if (!data)
+        return {"CFDataCreate", vt_no_memory};
+    if (!atoms || !extensions)
+        return {"CFDictionaryCreateMutable", vt_no_memory};
     CFDictionarySetValue(atoms.get(), key.get(), data.get());
     CFDictionarySetValue(extensions.get(),
                          kCMFormatDescriptionExtension_SampleDescriptionExtensionAtoms,
                          atoms.get());
-    return CMVideoFormatDescriptionCreate(kCFAllocatorDefault, settings_.codec, sequence.width,
-                                          sequence.height, extensions.get(), made);
+    return {"CMVideoFormatDescriptionCreate",
+            CMVideoFormatDescriptionCreate(kCFAllocatorDefault, settings_.codec, sequence.width,
+                                           sequence.height, extensions.get(), made)};
 }
 
 inline VtFailure VtSession::describe(const VtSequence &sequence,
@@ -222,7 +227,7 @@ inline VtFailure VtSession::describe(const VtSequence &sequence,
     constexpr int length_bytes = 4;
     InCall call(*this);
     if (settings_.codec == kCMVideoCodecType_AV1 || settings_.codec == kCMVideoCodecType_VP9)
-        return {"CMVideoFormatDescriptionCreate", describe_record(sequence, made->out())};
+        return describe_record(sequence, made->out());
     if (settings_.codec == kCMVideoCodecType_H264)
         return {"CMVideoFormatDescriptionCreateFromH264ParameterSets",
                 CMVideoFormatDescriptionCreateFromH264ParameterSets(
@@ -237,10 +242,10 @@ inline VtFailure VtSession::describe(const VtSequence &sequence,
 inline VtFailure VtSession::open(const VtSequence &sequence, CMFormatDescriptionRef description)
 {
     constexpr int most_retries = 20;
-    OSStatus code = 0;
+    VtFailure failure;
     for (int tries = 0;; ++tries) {
-        code = create(sequence, description);
-        if (!means_later(code) || tries == most_retries)
+        failure = create(sequence, description);
+        if (!means_later(failure.code) || tries == most_retries)
             break;
         {
             std::lock_guard<std::mutex> held(lock_);
@@ -249,8 +254,8 @@ inline VtFailure VtSession::open(const VtSequence &sequence, CMFormatDescription
         if (!pause(std::chrono::milliseconds(25)))
             break;
     }
-    if (code)
-        return {"VTDecompressionSessionCreate", code};
+    if (failure.code)
+        return failure;
     pixel_format_ = sequence.pixel_format;
     ask_hardware();
     std::lock_guard<std::mutex> held(lock_);
@@ -258,14 +263,14 @@ inline VtFailure VtSession::open(const VtSequence &sequence, CMFormatDescription
     return {};
 }
 
-inline OSStatus VtSession::create(const VtSequence &sequence, CMFormatDescriptionRef description)
+inline VtFailure VtSession::create(const VtSequence &sequence, CMFormatDescriptionRef description)
 {
     CfOwner<CFMutableDictionaryRef> attributes = cf_dictionary(), surface = cf_dictionary(),
                                     decoder = cf_dictionary();
     if (!attributes || !surface || !decoder)
-        return vt_no_memory;
+        return {"CFDictionaryCreateMutable", vt_no_memory};
     if (!cf_set(attributes.get(), kCVPixelBufferPixelFormatTypeKey, sequence.pixel_format))
-        return vt_no_memory;
+        return {"CFNumberCreate", vt_no_memory};
     CFDictionarySetValue(attributes.get(), kCVPixelBufferIOSurfacePropertiesKey, surface.get());
     CFDictionarySetValue(attributes.get(), kCVPixelBufferMetalCompatibilityKey, kCFBooleanTrue);
     CFDictionarySetValue(decoder.get(),
@@ -286,10 +291,10 @@ inline OSStatus VtSession::create(const VtSequence &sequence, CMFormatDescriptio
         VTDecompressionSessionCreate(kCFAllocatorDefault, description, decoder.get(),
                                      attributes.get(), &record, made.out());
     if (code)
-        return code;
+        return {"VTDecompressionSessionCreate", code};
     session_ = std::move(made);
     gate_ = std::move(gate);
-    return 0;
+    return {};
 }
 
 inline void VtSession::ask_hardware()

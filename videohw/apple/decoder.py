@@ -330,10 +330,10 @@ class AppleDecoderSession(Session[_Item, Frame]):
             )  # fmt: skip
         except VideoHwError as error:
             self._ledger.undeliverable()
-            return error
-        except MemoryError as error:
+            return error.with_traceback(None)  # which would keep the image
+        except MemoryError:
             self._ledger.undeliverable()
-            return no_memory(verdict.item, error)
+            return no_memory(verdict.item)
         except Exception as error:
             self._ledger.undeliverable()
             return unexpected(error)

@@ -37,7 +37,7 @@ def refusal(item: CodedPicture, call: str | None, code: int) -> VideoHwError:
             f"{about} names parameter sets that are not there", offset=item.offset, hint=HINT
         )
     if code == _vt.NO_MEMORY:
-        return no_memory(item, MemoryError())
+        return no_memory(item, call)
     error = backend_error(VIDEOTOOLBOX, call or "a call", code, about)
     if code in _BAD_DATA:
         return InvalidBitstream(str(error.args[0]), offset=item.offset, hint=HINT)
@@ -62,15 +62,15 @@ def no_form(item: CodedPicture, what: str) -> UnsupportedConfig:
     )
 
 
-def no_memory(item: CodedPicture, cause: MemoryError) -> BackendError:
-    """Memory of the host ran out."""
-    error = BackendError(
-        f"memory ran out for {described(item)}",
+def no_memory(item: CodedPicture, call: str | None = None) -> BackendError:
+    """Memory of the host ran out, in ``call`` where that is known."""
+    where = f" in {call}" if call else ""
+    return BackendError(
+        f"memory ran out{where} for {described(item)}",
         domain="videohw",
+        call=call,
         hint="a smaller size, a smaller max_in_flight, or fewer sessions",
     )
-    error.__cause__ = cause
-    return error
 
 
 def lost(call: str | None, code: int) -> DeviceLost:

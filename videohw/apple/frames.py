@@ -111,7 +111,7 @@ class FrameMaker:
 
     def _converted(self, frame: Frame, failure: tuple[str, int] | None) -> Frame:
         """``frame``, converted by the processor; ``failure`` says why Metal did not."""
-        why = None
+        why, call, code = None, None, 0
         if failure is not None:
             call, code = failure
             why = f"{call} ({code})" if code else call
@@ -124,6 +124,8 @@ class FrameMaker:
                 raise BackendError(
                     f"picture {frame.decode_index}: {self._why_on_host}",
                     domain="metal",
+                    call=call,
+                    code=code,
                     hint=HINT,
                 )
         result = converted(frame, self._request)
