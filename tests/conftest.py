@@ -103,7 +103,8 @@ def skips_of(config: pytest.Config) -> list[tuple[str, str]]:
     found = []
     for report in reporter.stats.get("skipped", ()):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
-        found.append((report.nodeid, str(reason).removeprefix("Skipped: ")))
+        # What hypothesis says of a skip below it, by its example, is no part of the reason.
+        found.append((report.nodeid, str(reason).removeprefix("Skipped: ").partition("\n")[0]))
     for report in reporter.stats.get("xfailed", ()):
         found.append((report.nodeid, f"xfail: {report.wasxfail}"))
     return found

@@ -67,10 +67,21 @@ class Changed(Protocol):
         ...
 
 
+class _ThisThread(threading.local):
+    """What tells threads apart: their numbers are given to later ones again."""
+
+    def __init__(self) -> None:
+        self.mark = object()
+
+
+_this_thread = _ThisThread()
+
+
 class Session(ABC, Generic[ItemT, ResultT]):
     """Two bounded queues around a worker, which a subclass brings.
 
-    ``max_ready`` limits outputs (results and errors) that are ready and not taken,
+    ``max_ready`` limits outputs (results and errors) that are ready and not taken: only errors of
+    one moment, of pictures refused behind one that was awaited, may be more. It and
     ``max_queued_bytes`` the input that waits. Both are checked on entry of :meth:`admit`; the
     worker stops feeding the codec while ``max_ready`` outputs wait. Any method may be called
     from any thread. Every wait releases the GIL and ends with :class:`SessionClosed` when
@@ -91,7 +102,7 @@ class Session(ABC, Generic[ItemT, ResultT]):
         self._drains_requested = 0
         self._draining = threading.Lock()  # the calls of drain come one after the other
         self._fed_since_drain = False
-        self._reaper: int | None = None  # the thread that reaped last
+        self._reaper: object = None  # the mark of the thread that reaped last
         self._reaped_all = False  # a reap found nothing, and nothing was pushed since
         self.taken = 0
         self.meter: Meter | None = None
@@ -166,7 +177,7 @@ class Session(ABC, Generic[ItemT, ResultT]):
         """
         deadline = deadline_after(timeout)
         with self._changed:
-            self._reaper = threading.get_ident()
+            self._reaper = _this_thread.mark
             while True:
                 self._check_open()
                 self._collect()
@@ -214,7 +225,7 @@ class Session(ABC, Generic[ItemT, ResultT]):
     def _request_drain(self) -> int:
         """Put a drain behind what was fed, if anything was; the number of the last drain."""
         with self._changed:
-            self._reaper = threading.get_ident()
+            self._reaper = _this_thread.mark
             self._check_open()
             if self._fed_since_drain:
                 self._fed_since_drain = False
@@ -337,7 +348,7 @@ class Session(ABC, Generic[ItemT, ResultT]):
         return None
 
     def _waits_for_itself(self) -> bool:
-        return self._ready.count >= self._max_ready and self._reaper == threading.get_ident()
+        return self._ready.count >= self._max_ready and self._reaper is _this_thread.mark
 
     def _pop_ready(self, stop_at: int | None = None) -> ResultT | VideoHwError | None:
         passed = self._ready.drains_passed

@@ -49,7 +49,8 @@ class BackendCase:
     ``works_in_children``: a session can be opened in a forked child. ``shows_damaged``: something
     is shown of a picture that could be decoded in part only. ``fixes_quantisers``: its encoders
     take ``ConstantQp``. ``asks_twice``: a stream whose end is refused is ended again, so that a
-    fault there costs no picture.
+    fault there costs no picture. ``makes_frames_late``: a planted bug hits a picture that was
+    decoded, when its frame is made.
     """
 
     name: str
@@ -67,6 +68,7 @@ class BackendCase:
     has_device: bool = False
     works_in_children: bool = True
     asks_twice: bool = False
+    makes_frames_late: bool = False
     shows_damaged: bool = True
     fixes_quantisers: bool = True
 
@@ -131,6 +133,7 @@ BACKENDS = (
         works_in_children=False,
         lookahead=_nvenc_lookahead,
         asks_twice=True,
+        makes_frames_late=True,
     ),
     BackendCase(
         "videotoolbox",
@@ -138,6 +141,7 @@ BACKENDS = (
         lookahead=lookahead,
         present=emulated_frameworks,
         id="apple",
+        makes_frames_late=True,
         feeds_hidden_apart=False,
         works_in_children=False,
         shows_damaged=False,

@@ -300,3 +300,32 @@ def test_the_thread_that_reaped_last_is_refused_at_once(backend: BackendCase) ->
 def fill(encoder: Encoder) -> None:
     """Submit until nothing more is taken because nothing is reaped."""
     wait_for(lambda: not accepted(encoder, PICTURE) and encoder.summary()["ready"] == 1)
+
+
+def test_a_thread_is_not_taken_for_one_that_ended(backend: BackendCase) -> None:
+    """A later thread may have the number of the one that reaped last."""
+    with backend.encoder("h264", 64, 64, max_in_flight=1, low_latency=True) as encoder:
+        encoder.submit(PICTURE)
+        numbers: list[int] = []
+
+        def reap() -> None:
+            assert encoder.reap_timeout(PATIENCE_SECONDS) is not None
+            numbers.append(threading.get_ident())
+
+        def submit() -> bool:
+            if threading.get_ident() != numbers[0]:
+                return False
+            with pytest.raises(Backpressure):
+                encoder.submit(PICTURE, timeout=SECONDS)
+            return True
+
+        reaper = threading.Thread(target=reap)
+        reaper.start()
+        reaper.join()
+        fill(encoder)
+        for _ in range(100):
+            began = time.monotonic()
+            if Call(submit).join():
+                assert time.monotonic() - began >= SECONDS
+                return
+        pytest.fail("no thread got the number of the one that ended")
