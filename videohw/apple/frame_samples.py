@@ -7,7 +7,6 @@ order of their decoding. Must not know: sessions.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from ..backend import CodedPicture
@@ -17,11 +16,11 @@ from ..bitstream.config_record import Av1Config
 from ..bitstream.obu import OBU_SEQUENCE_HEADER, obus
 from ..errors import InvalidBitstream
 from .capabilities import four_characters, pixel_form
+from .picture_form import CHROMA_IDC, UNSTATED, PictureForm
 from .samples import Sample, SampleReader
 
 # obu_type of what does not belong into a sample: temporal delimiters, padding.
 _LEFT_OUT: Final = (2, 15)
-_CHROMA_IDC: Final = {"4:0:0": 0, "4:2:0": 1, "4:2:2": 2, "4:4:4": 3}
 # VP9 7.2.2: color_space as matrix_coefficients of H.273.
 _VP9_MATRICES: Final = {1: 5, 2: 1, 3: 6, 4: 7, 5: 9, 7: 0}
 _VP9_RGB: Final = 7
@@ -31,33 +30,8 @@ _VP9_LEVELS: Final = (
     (36864, 10), (73728, 11), (122880, 20), (245760, 21), (552960, 30), (983040, 31),
     (2228224, 40), (8912896, 50), (35651584, 60),
 )  # fmt: skip
-_UNSTATED: Final = 2  # of H.273
 _SUPERFRAME: Final = 0b110 << 5
 _SIZE_BYTES: Final = 4
-
-
-@dataclass(frozen=True, slots=True)
-class PictureForm:
-    """What the header of a sequence says of its pictures, under the names of a parameter set."""
-
-    width: int
-    height: int
-    chroma_format: str
-    bit_depth_luma: int
-    full_range: bool
-    matrix_coefficients: int = _UNSTATED
-    colour_primaries: int = _UNSTATED
-    transfer_characteristics: int = _UNSTATED
-
-    @property
-    def bit_depth_chroma(self) -> int:
-        """The same as of luma."""
-        return self.bit_depth_luma
-
-    @property
-    def chroma_format_idc(self) -> int:
-        """As H.264 and HEVC number it."""
-        return _CHROMA_IDC[self.chroma_format]
 
 
 class FrameSampleReader:
@@ -193,10 +167,10 @@ def _read_vp9(item: CodedPicture) -> tuple[PictureForm, bytes] | None:
             bits.u("reserved_zero", 1)
     elif profile & 1:
         bits.u("reserved_zero", 1)
-    if chroma not in _CHROMA_IDC:  # 4:4:0, which has no number
+    if chroma not in CHROMA_IDC:  # 4:4:0, which has no number
         chroma, depth = "4:0:0", 16
     width, height = (bits.u(name, 16) + 1 for name in ("width_minus_1", "height_minus_1"))
-    form = PictureForm(width, height, chroma, depth, full, _VP9_MATRICES.get(space, _UNSTATED))
+    form = PictureForm(width, height, chroma, depth, full, _VP9_MATRICES.get(space, UNSTATED))
     return form, _vpcc(profile, form)
 
 

@@ -20,9 +20,9 @@ from ..frame_pixels import Task, converted
 from ..pixel_format import FORMATS
 from ..types import DecoderConfig
 from .capabilities import FRAME_FORMATS
-from .frame_samples import PictureForm
 from .image_info import image_info
 from .options import AppleDecoderOptions
+from .picture_form import PictureForm
 from .samples import Sample
 from .transform import HINT, PlannedImage, Transform
 

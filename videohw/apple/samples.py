@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ..backend import CodedPicture
 from ..bitstream import ParameterSets, h264, hevc
@@ -17,9 +17,7 @@ from ..bitstream.convert import annexb_to_nals
 from ..bitstream.picture_order import PictureOrder
 from ..errors import InvalidBitstream
 from .capabilities import four_characters, pixel_form
-
-if TYPE_CHECKING:
-    from .frame_samples import PictureForm
+from .picture_form import PictureForm
 
 _LENGTH_BYTES: Final = 4
 # Parameter sets; delimiters, ends, filler; H.264: extensions for several views and layers.
