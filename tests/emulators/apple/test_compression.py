@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.backends.waiting import wait_for
 from tests.emulators.apple.client import VALUES, Apple
 from tests.emulators.apple.encoding_client import HEIGHT, NV12, WIDTH, Compression, Sample
 from tests.emulators.control import AppleEmulator
@@ -343,7 +344,8 @@ def test_a_session_may_be_lost(frameworks: AppleEmulator, apple: Apple) -> None:
         assert session.encode(0) == 0
         assert session.complete() == 0
         assert session.encode(1) == 0
-        assert session.complete() == INVALID
+        assert session.complete() == INVALID  # which does not wait for the callback
+        wait_for(lambda: len(session.outputs) == 2)
         assert session.outputs[-1].status == INVALID
         with apple.kept(
             apple.made("CVPixelBufferCreate", None, WIDTH, HEIGHT, NV12, None)

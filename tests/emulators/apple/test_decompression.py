@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.backends.waiting import wait_for
 from tests.corpus import stream
 from tests.emulators.apple.client import VALUES, Apple, Decompression
 from tests.emulators.apple.streams import Coded, coded, nal_units, with_lengths
@@ -308,7 +309,8 @@ def test_a_lost_session_answers_nothing_else(frameworks: AppleEmulator, apple: A
         frameworks.fault("decode", "lost", INVALID, first=3)
         for number, data in enumerate(each.samples[:3]):
             assert decode(session, data, number) == 0
-        assert session.wait() == INVALID
+        assert session.wait() == INVALID  # which does not wait for the callbacks
+        wait_for(lambda: len(session.outputs) == 3)
         assert [output.status for output in session.outputs] == [0, 0, INVALID]
         assert decode(session, each.samples[3], 3) == INVALID
         assert apple.VTDecompressionSessionFinishDelayedFrames(session.session) == INVALID
