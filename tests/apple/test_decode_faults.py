@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 
 from tests.backends.decode_runs import Outcome, Scenario, run
-from tests.conftest import PROFILE
+from tests.backends.fault_places import places
 from tests.emulators.control import AppleEmulator
 from videohw.errors import (
     BackendError,
@@ -41,13 +41,6 @@ SCENARIOS = (
 def scenario(request: pytest.FixtureRequest) -> Scenario:
     found: Scenario = request.param
     return found
-
-
-def places(count: int) -> list[int]:
-    """Which of ``count`` calls fail, in turn."""
-    if PROFILE == "deep":
-        return list(range(1, count + 1))
-    return sorted({1, 2, count // 2 + 1, count} & set(range(1, count + 1)))
 
 
 class Sweep:

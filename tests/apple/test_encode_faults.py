@@ -15,8 +15,8 @@ import pytest
 
 from tests.backends.encode_runs import PATIENCE_SECONDS, Outcome, run_encoder
 from tests.backends.encoding import check_times, nv12_pictures, witness
+from tests.backends.fault_places import places
 from tests.backends.waiting import wait_for
-from tests.conftest import PROFILE
 from tests.emulators.control import AppleEmulator
 from videohw.apple.encoder_options import AppleEncoderOptions
 from videohw.encoder import Encoder
@@ -95,13 +95,6 @@ SCENARIOS = (
 def scenario(request: pytest.FixtureRequest) -> Scenario:
     found: Scenario = request.param
     return found
-
-
-def places(count: int) -> list[int]:
-    """Which of ``count`` calls fail, in turn."""
-    if PROFILE == "deep":
-        return list(range(1, count + 1))
-    return sorted({1, 2, count // 2 + 1, count} & set(range(1, count + 1)))
 
 
 class Sweep:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.backends.decode_runs import Outcome, Scenario, run
+from tests.backends.fault_places import places
 from tests.backends.nvidia import emulated_drivers
 from tests.backends.oracle import frames_md5
 from tests.conftest import PROFILE
@@ -56,13 +57,6 @@ def release_all(emulator: Emulator) -> set[str]:
 def scenario(request: pytest.FixtureRequest) -> Scenario:
     found: Scenario = request.param
     return found
-
-
-def places(count: int) -> list[int]:
-    """Which of ``count`` calls fail, in turn."""
-    if PROFILE == "deep":
-        return list(range(1, count + 1))
-    return sorted({1, 2, count // 2, count // 2 + 1, count - 1, count} & set(range(1, count + 1)))
 
 
 class Sweep:

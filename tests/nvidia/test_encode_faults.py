@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.backends.encode_runs import Outcome
+from tests.backends.fault_places import places
 from tests.conftest import PROFILE
 from tests.emulators.control import Emulator
 from tests.nvidia.encoding import (
@@ -67,13 +68,6 @@ def encoding(driver: Emulator) -> Iterator[Emulator]:
 def scenario(request: pytest.FixtureRequest) -> Scenario:
     found: Scenario = request.param
     return found
-
-
-def places(count: int) -> list[int]:
-    """Which of ``count`` calls fail, in turn."""
-    if PROFILE == "deep":
-        return list(range(1, count + 1))
-    return sorted({1, count // 2 + 1, count} & set(range(1, count + 1)))
 
 
 def code_of(call: str) -> int:
@@ -166,7 +160,7 @@ def test_each_call_fails_once(encoding: Emulator, scenario: Scenario) -> None:
     failed = 0
     for call, count in sweep.calls.items():
         code = code_of(call)
-        for first in places(count):
+        for first in places(count, neighbours=False):
             what = f"{call} {first} of {count}"
             outcome, hits = sweep.attempt(call, "fail", code, first, 1)
             sweep.check(outcome, what)
