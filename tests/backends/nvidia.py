@@ -46,22 +46,12 @@ def emulated_drivers() -> Iterator[None]:
     }
     from videohw.nvidia.capabilities import forget
 
-    with patch.dict(os.environ, names), jpeg_offered():
+    with patch.dict(os.environ, names):
         if build.missing(_ENCODE) is None:  # another test may have loaded it with other settings
             Emulator(build.built(_ENCODE)).encoding(**_ENCODING)
         forget()
         yield
     forget()
-
-
-@contextmanager
-def jpeg_offered() -> Iterator[None]:
-    """The NVIDIA backend offers JPEG, though it has not been seen to be right on a device yet."""
-    from videohw.nvidia.capabilities import _WITHHELD
-
-    with patch.dict(_WITHHELD):
-        _WITHHELD.pop("jpeg", None)
-        yield
 
 
 _folder = cache(build.built)

@@ -23,12 +23,6 @@ CODECS: Final = {
 }  # fmt: skip
 
 
-# What the driver offers and this backend does not: no wrong picture may be taken for a right one.
-_WITHHELD: Final = {
-    "jpeg": "NVDEC gave a wrong picture without a word in one of several hundred on an H100",
-}
-
-
 class SampleFormat(NamedTuple):
     """What a decoder makes of a chroma format (cudaVideoChromaFormat) and depth."""
 
@@ -95,8 +89,6 @@ def capabilities(
     reason = missing()
     if reason is not None:
         return _refusal(codec, direction, reason[0])
-    if direction == "decode" and codec in _WITHHELD:
-        return _refusal(codec, direction, _WITHHELD[codec])
     if direction == "decode" and codec not in CODECS:
         return _refusal(codec, direction, f"NVDEC has no {codec}")
     from .. import _cuda
