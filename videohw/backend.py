@@ -279,13 +279,20 @@ class EncoderSession(Protocol):
 
 
 class Backend(Protocol):
-    """A module that implements a backend. ``probe`` never raises and never warns."""
+    """A module that implements a backend. ``probe`` never raises and never warns.
+
+    ``supports`` answers as ``capabilities`` does, as far as whoever takes a backend must know it:
+    formats, sizes and details may be left out where asking for them takes time.
+    """
 
     NAME: str
     HARDWARE: bool
 
     def probe(self) -> BackendStatus: ...
     def capabilities(
+        self, codec: str, direction: Literal["decode", "encode"], device: int | str = 0
+    ) -> Capability: ...
+    def supports(
         self, codec: str, direction: Literal["decode", "encode"], device: int | str = 0
     ) -> Capability: ...
     def open_decoder(self, config: DecoderConfig) -> DecoderSession: ...

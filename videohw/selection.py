@@ -18,7 +18,7 @@ _CODECS: Final = {"decode": DECODER_CODECS, "encode": ENCODER_CODECS}
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The backend taken, what it says of the codec, and the others with why they were not.
+    """The backend taken, what its ``supports`` says, and the others with why they were not.
 
     ``refused`` holds (name, reason) pairs in the order of preference; backends that come after
     the one taken were not asked.
@@ -124,7 +124,7 @@ def _ask(
     status = module.probe()
     if not status.available:
         return _Refused(name, status.reason or "it is not available", status.hint)
-    answer = module.capabilities(codec, direction, device)
+    answer = module.supports(codec, direction, device)
     if answer.supported and (answer.hardware or not require_hardware):
         return answer
     if answer.failed:
@@ -132,7 +132,7 @@ def _ask(
     if answer.supported:
         reason = "it does so in software here, and require_hardware=True"
         return _Refused(name, reason, argument="require_hardware")
-    lacks_codec = device == 0 or not module.capabilities(codec, direction, 0).supported
+    lacks_codec = device == 0 or not module.supports(codec, direction, 0).supported
     reason = answer.reason or f"it does not {direction} {codec}"
     argument = None if lacks_codec else "device"
     return _Refused(name, reason, lacks_codec=lacks_codec, argument=argument)

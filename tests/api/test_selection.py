@@ -31,7 +31,7 @@ def machine(
             hint = f"install {name}" if missing else None
             return BackendStatus(name, not missing, hardware, reason=missing, hint=hint)
 
-        return SimpleNamespace(HARDWARE=hardware, probe=probe, capabilities=capabilities)
+        return SimpleNamespace(HARDWARE=hardware, probe=probe, supports=capabilities)
 
     monkeypatch.delenv("VIDEO_HW_BACKENDS", raising=False)
     modules = {name: make(name, *facts) for name, facts in backends.items()}
@@ -106,12 +106,12 @@ def test_hardware_that_is_required_is_never_replaced(monkeypatch: pytest.MonkeyP
 def test_a_question_that_failed_says_nothing_of_the_codec(monkeypatch: pytest.MonkeyPatch) -> None:
     machine(monkeypatch, nvidia=(True, None, ()))
     module: Any = selection.load("nvidia")
-    asked = module.capabilities
+    asked = module.supports
 
     def failed(*arguments: Any) -> Capability:
         return replace(asked(*arguments), failed=True, reason="cuvidGetDecoderCaps failed")
 
-    module.capabilities = failed
+    module.supports = failed
     with pytest.raises(UnsupportedConfig, match="cuvidGetDecoderCaps failed"):
         select("h264", "decode")
 

@@ -16,7 +16,9 @@ from .encoder_capabilities import capabilities as _of_encoders
 if TYPE_CHECKING:
     from ..backend import DecoderSession, EncoderSession
 
-__all__ = ["HARDWARE", "NAME", "capabilities", "open_decoder", "open_encoder", "probe"]
+__all__ = [
+    "HARDWARE", "NAME", "capabilities", "open_decoder", "open_encoder", "probe", "supports",
+]  # fmt: skip
 
 HARDWARE: Final = True
 
@@ -26,6 +28,9 @@ def capabilities(
 ) -> Capability:
     """What the system does with ``codec``, asked of it as far as it answers."""
     return (_of_encoders if direction == "encode" else _of_decoders)(codec, direction, device)
+
+
+supports = capabilities
 
 
 def open_decoder(config: DecoderConfig) -> DecoderSession:

@@ -8,12 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ..types import DecoderConfig, EncoderConfig
-from .capabilities import NAME, capabilities, probe
+from .capabilities import NAME, capabilities, probe, supports
 
 if TYPE_CHECKING:
     from ..backend import DecoderSession, EncoderSession
 
-__all__ = ["HARDWARE", "NAME", "capabilities", "open_decoder", "open_encoder", "probe"]
+__all__ = [
+    "HARDWARE", "NAME", "capabilities", "open_decoder", "open_encoder", "probe", "supports",
+]  # fmt: skip
 
 HARDWARE: Final = True
 

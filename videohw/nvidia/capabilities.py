@@ -7,14 +7,13 @@ Nothing here raises because something is missing; the answer says so.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
 
 from ..errors import BackendError, VideoHwError
 from ..types import BackendStatus, Capability
-from . import encoder_capabilities
 
 NAME: Final = "nvidia"
 # cudaVideoCodec.
@@ -86,6 +85,26 @@ def capabilities(
     ``details`` has the driver's answer for each format. Encoding: see
     :func:`~videohw.nvidia.encoder_capabilities.capability`.
     """
+    return _answer(codec, direction, device, _asked)
+
+
+def supports(
+    codec: str, direction: Literal["decode", "encode"], device: int | str = 0
+) -> Capability:
+    """As :func:`capabilities`, for decoding without formats, sizes and details.
+
+    The driver takes milliseconds for each format, and the first that a device decodes says
+    enough: a session asks for the format of its stream.
+    """
+    return _answer(codec, direction, device, _supported)
+
+
+def _answer(
+    codec: str,
+    direction: Literal["decode", "encode"],
+    device: int | str,
+    asked: Callable[[str, int, int], Capability],
+) -> Capability:
     reason = missing()
     if reason is not None:
         return _refusal(codec, direction, reason[0])
@@ -96,8 +115,10 @@ def capabilities(
     try:
         opened = _cuda.device(device)
         if direction == "encode":
+            from . import encoder_capabilities  # most decoding processes encode nothing
+
             return encoder_capabilities.capability(codec, opened)
-        return _asked(codec, opened.ordinal, opened.context)
+        return asked(codec, opened.ordinal, opened.context)
     except VideoHwError as error:
         failed = isinstance(error, BackendError)
         return replace(_refusal(codec, direction, str(error.args[0])), failed=failed)
@@ -105,7 +126,10 @@ def capabilities(
 
 def forget() -> None:
     """Ask the devices again from here on."""
+    from . import encoder_capabilities
+
     _asked.cache_clear()
+    _supported.cache_clear()
     encoder_capabilities.forget()
 
 
@@ -119,7 +143,7 @@ def _asked(codec: str, ordinal: int, context: int) -> Capability:
 
     answers = dict(_answers(codec, _cuda.device(ordinal)))
     if not answers:
-        return _refusal(codec, "decode", f"device {ordinal} has no decoder for {codec}")
+        return _no_decoder(codec, ordinal)
     first = next(iter(answers.values()))
     return Capability(
         NAME, codec, "decode", supported=True, hardware=True, formats=tuple(answers),
@@ -127,6 +151,19 @@ def _asked(codec: str, ordinal: int, context: int) -> Capability:
         min_width=first["min_width"], min_height=first["min_height"],
         details=MappingProxyType(answers),
     )  # fmt: skip
+
+
+@functools.lru_cache(maxsize=128)
+def _supported(codec: str, ordinal: int, context: int) -> Capability:
+    from .. import _cuda
+
+    if next(_answers(codec, _cuda.device(ordinal)), None) is None:
+        return _no_decoder(codec, ordinal)
+    return Capability(NAME, codec, "decode", supported=True, hardware=True)
+
+
+def _no_decoder(codec: str, ordinal: int) -> Capability:
+    return _refusal(codec, "decode", f"device {ordinal} has no decoder for {codec}")
 
 
 def _answers(codec: str, device: Any) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -13,9 +13,13 @@ from .capabilities import NAME, capabilities, probe
 if TYPE_CHECKING:
     from ..backend import DecoderSession, EncoderSession
 
-__all__ = ["HARDWARE", "NAME", "capabilities", "open_decoder", "open_encoder", "probe"]
+__all__ = [
+    "HARDWARE", "NAME", "capabilities", "open_decoder", "open_encoder", "probe", "supports",
+]  # fmt: skip
 
 HARDWARE: Final = False
+
+supports = capabilities
 
 
 def open_decoder(config: DecoderConfig) -> DecoderSession:
