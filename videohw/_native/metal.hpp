@@ -310,7 +310,7 @@ private:
     };
     static void completed(Completion *block, id commands);
 
-    bool is_as_planned(CVImageBufferRef image, const MetalPlan &plan) const;
+    const char *why_not(CVImageBufferRef image, const MetalPlan &plan) const;
     MetalFailure bind(CVImageBufferRef image, const MetalPlan &plan, Job &job);
     void encode(id encoder, const MetalPlan &plan, const Job &job);
 

@@ -8,8 +8,8 @@ namespace videohw {
 
 inline MetalFailure MetalConverter::start(CVImageBufferRef image, const MetalPlan &plan, Done done)
 {
-    if (!is_as_planned(image, plan))
-        return {"the image is not as its stream says", 0};
+    if (const char *why = why_not(image, plan))
+        return {why, 0};
     auto job = std::make_unique<Job>();
     if (MetalFailure failure = bind(image, plan, *job); failure.call)
         return failure;
@@ -51,15 +51,17 @@ inline void MetalConverter::completed(Completion *block, id commands)
     }
 }
 
-// Nothing is cut at the left or at the top: a texture begins at the image's corner.
-inline bool MetalConverter::is_as_planned(CVImageBufferRef image, const MetalPlan &plan) const
+// Why the kernel cannot read the image, or nullptr. A texture begins at the image's corner.
+inline const char *MetalConverter::why_not(CVImageBufferRef image, const MetalPlan &plan) const
 {
     CGRect clean = CVImageBufferGetCleanRect(image);
     double top = static_cast<double>(CVPixelBufferGetHeight(image)) - clean.origin.y -
                  clean.size.height;
-    return CVPixelBufferGetPixelFormatType(image) == plan.pixel_format && clean.origin.x == 0 &&
-           top == 0 && clean.size.width == static_cast<double>(plan.width) &&
-           clean.size.height == static_cast<double>(plan.height);
+    if (CVPixelBufferGetPixelFormatType(image) != plan.pixel_format ||
+        clean.size.width != static_cast<double>(plan.width) ||
+        clean.size.height != static_cast<double>(plan.height))
+        return "the image is not as its stream says";
+    return clean.origin.x == 0 && top == 0 ? nullptr : "the image is cut at its left or its top";
 }
 
 inline MetalFailure MetalConverter::bind(CVImageBufferRef image, const MetalPlan &plan, Job &job)

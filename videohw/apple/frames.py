@@ -95,7 +95,9 @@ class FrameMaker:
         frame = self._frame(item, corrupt, sps, name, (size[0], size[1]), planes)
         aspect = item.info.sequence.sample_aspect_ratio
         stated = _stated_color(item, sps, name)
-        told = image_info(flags, image, stated, aspect, (sps.width, sps.height))
+        told = image_info(
+            flags, image, stated, aspect, (sps.width, sps.height), (sps.crop[0], sps.crop[2])
+        )
         self.disagreements += bool(told.disagreements)
         frame = replace(frame, backend_info=told)
         if self._native or image is None:

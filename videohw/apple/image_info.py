@@ -33,9 +33,10 @@ class AppleImageInfo:
     upper left. The last three are empty with ``output="metadata"``, which keeps no buffer.
 
     ``disagreements``: the names of what the stream and the buffer both state and not alike, of
-    "matrix", "primaries", "transfer", "siting", "sample_aspect_ratio" and "size". ``Frame`` goes
-    by the stream, and where that says nothing by :meth:`~videohw.color.ColorSpec.resolved`, as on
-    every backend: what the system attaches there is its guess.
+    "matrix", "primaries", "transfer", "siting", "sample_aspect_ratio", "size" and "origin".
+    ``Frame`` goes by the stream, and where that says nothing by
+    :meth:`~videohw.color.ColorSpec.resolved`, as on every backend: what the system attaches there
+    is its guess. What is to be seen goes by ``clean``.
     """
 
     decode_info_flags: int
@@ -57,9 +58,15 @@ class AppleImageInfo:
 
 
 def image_info(
-    flags: int, image: Any, stated: ColorSpec, aspect: Fraction | None, size: tuple[int, int]
+    flags: int,
+    image: Any,
+    stated: ColorSpec,
+    aspect: Fraction | None,
+    size: tuple[int, int],
+    corner: tuple[int, int],
 ) -> AppleImageInfo:
-    """Of ``image``, or None, whose stream states a colour, the shape of a pixel and a size."""
+    """Of ``image``, or None, whose stream states a colour, the shape of a pixel, a size, and that
+    so many columns and rows are cut at the left and the top."""
     if image is None:
         return AppleImageInfo(flags)
     color = attached_color(image)
@@ -69,6 +76,8 @@ def image_info(
         differ.append("sample_aspect_ratio")
     if image.clean[2:] != size:
         differ.append("size")
+    elif image.clean[:2] != ((0, 0) if image.size == size else corner):
+        differ.append("origin")
     return AppleImageInfo(flags, color, shape, image.clean, tuple(differ))
 
 

@@ -23,6 +23,11 @@ class PictureForm:
     transfer_characteristics: int = UNSTATED
 
     @property
+    def crop(self) -> tuple[int, int, int, int]:
+        """Nothing is left out at any side."""
+        return 0, 0, 0, 0
+
+    @property
     def bit_depth_chroma(self) -> int:
         """The same as of luma."""
         return self.bit_depth_luma

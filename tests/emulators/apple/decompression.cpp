@@ -309,16 +309,18 @@ PixelBuffer *Decompression::image_of(const codec::Picture &picture)
         sequence.coded_width = picture.width;
         sequence.coded_height = picture.height;
     }
-    // Rule (assumed): the buffer has the cropped size; a test may want the coded one.
-    bool coded = setting("CROPPING", "cropped") == "coded";
+    // Rule (assumed): the buffer has the cropped size; a test may want the coded one, or that and
+    // a rectangle which does not begin where the stream says.
+    bool misplaced = setting("CROPPING", "cropped") == "misplaced";
+    bool coded = misplaced || setting("CROPPING", "cropped") == "coded";
     auto width = static_cast<std::size_t>(coded ? picture.width : sequence.width());
     auto height = static_cast<std::size_t>(coded ? picture.height : sequence.height());
     if (!pool)
         pool = Kept<Pool>::adopted(new Pool(format, width, height, has_surface));
     PixelBuffer *made = pool->make(0);
     if (coded) {
-        made->clean_left = static_cast<std::size_t>(sequence.left);
-        made->clean_top = static_cast<std::size_t>(sequence.top);
+        made->clean_left = misplaced ? 0 : static_cast<std::size_t>(sequence.left);
+        made->clean_top = misplaced ? 0 : static_cast<std::size_t>(sequence.top);
         made->clean_width = static_cast<std::size_t>(sequence.width());
         made->clean_height = static_cast<std::size_t>(sequence.height());
     }

@@ -355,11 +355,11 @@ EMULATED int videohw_emulator_stalled()
 
 // NULL: as it is from the start. Settings: CALLBACKS (other, caller, shuffled:SEED), ACCEPTS
 // (same, identical, never), DECODERS and ENCODERS (four-character codes with commas between),
-// HARDWARE (0, 1), METAL_THREADS (of a threadgroup), CROPPING (cropped, coded), PADDING (bytes
-// behind each row), COLOURS (what is attached: stated, bt709), MODIFIABLE (0, 1); of encoding
-// LOW_LATENCY (codecs that have it), B_PICTURES (how many between two others), DROPS (every so many
-// under low latency), ATTACHMENTS (right, wrong), MAKES_UP (0, 1), NO_PROPERTIES (names that are
-// not supported), NO_PROFILE (what stands between underscores in a name).
+// HARDWARE (0, 1), METAL_THREADS (of a threadgroup), CROPPING (cropped, coded, misplaced), PADDING
+// (bytes behind each row), COLOURS (what is attached: stated, bt709), MODIFIABLE (0, 1); of
+// encoding LOW_LATENCY (codecs that have it), B_PICTURES (how many between two others), DROPS
+// (every so many under low latency), ATTACHMENTS (right, wrong), MAKES_UP (0, 1), NO_PROPERTIES
+// (names that are not supported), NO_PROFILE (what stands between underscores in a name).
 EMULATED void videohw_emulator_set(const char *name, const char *value)
 {
     Held held(state().lock);
