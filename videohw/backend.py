@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, TypeAlias, cast
 
 from .errors import InvalidInput, VideoHwError
@@ -143,7 +144,7 @@ class PreparedSwitch(Protocol):
     def reconfigures(self) -> bool: ...
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class SessionSwitch:
     """New settings on their way into an encoder, queued right before their first picture.
 
@@ -160,6 +161,13 @@ class SessionSwitch:
     first_pts: int | None = None
     state: Literal["queued", "active", "failed"] = "queued"
     error: VideoHwError | None = None
+
+    @cached_property
+    def frame_duration(self) -> Fraction | int:
+        """How long a picture lasts, in units of the time base, 1 or more; an int where it is
+        whole, with which to count is faster."""
+        exact = 1 / (self.config.fps * self.config.time_base)
+        return exact.numerator if exact.denominator == 1 else exact
 
     @property
     def queued_bytes(self) -> int:

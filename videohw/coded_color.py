@@ -30,6 +30,8 @@ class CodedColor:
     def __init__(self, format_name: str, color: ColorSpec) -> None:
         self.format_name = format_name
         self.color = placed(color)
+        # What the last picture stated, and what that meant: the pictures of a stream are alike.
+        self._last: tuple[ColorSpec, ColorSpec] | None = None
 
     def check_input(self, input_format: str) -> None:
         """:class:`UnsupportedConfig` where pictures in that format cannot be converted."""
@@ -55,7 +57,12 @@ class CodedColor:
                     hint=f"open the encoder with color.matrix {_FROM_RGB}",
                 )
             return RGB
-        color = self.color.overridden_by(placed(stated or ColorSpec()))
+        if stated is None:
+            return self.color
+        last = self._last
+        if last is not None and last[0] == stated:
+            return last[1]
+        color = self.color.overridden_by(placed(stated))
         matrices = {color.matrix, self.color.matrix}
         if len(matrices) > 1 and not matrices <= set(COMPUTED_MATRICES):
             raise InvalidInput(
@@ -64,6 +71,7 @@ class CodedColor:
                 argument="frame",
                 hint="open the encoder with color=frame.color",
             )
+        self._last = stated, color
         return color
 
     def _can_be_made_of_rgb(self) -> bool:

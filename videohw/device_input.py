@@ -11,7 +11,7 @@ import ctypes as c
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from .pixel_format import FORMATS, PixelFormat
 _CUDA_TYPES: Final = (2, 13)  # kDLCUDA, kDLCUDAManaged of dlpack.h
 _KINDS: Final = {0: "i", 1: "u", 2: "f", 6: "b"}  # DLDataTypeCode
 _VERSION: Final = (1, 0)  # of DLPack, from which on memory may be read-only
+_MOST_FORMS: Final = 64  # of arrays that are remembered: more than anybody has at once
 _HOST_TYPES: Final = (np.ndarray, bytes, bytearray, memoryview)
 
 
@@ -73,6 +74,13 @@ class DevicePicture:
     kept: tuple[object, ...]
 
 
+class _Part(NamedTuple):
+    """A plane of a picture: in which array it is, and where in that: its address is an offset."""
+
+    array: int
+    plane: DevicePlane
+
+
 def is_on_device(frame: Any) -> bool:
     """Whether ``frame`` lies in the memory of a CUDA device, as far as it can say."""
     if isinstance(frame, Frame):
@@ -101,6 +109,7 @@ class DeviceReader:
         self._ordinal = ordinal
         self._stream = stream
         self._wait = wait
+        self._parts: dict[object, tuple[_Part, ...]] = {}  # of arrays of a form
 
     def picture(self, frame: Any, input_format: str, width: int, height: int) -> DevicePicture:
         """``frame`` as a picture of ``width`` x ``height`` pixels.
@@ -124,17 +133,35 @@ class DeviceReader:
         arrays = [self._array(each, layout) for each in given]
         owners = tuple(_owner(each) for each in given)
         kept = owners + tuple(each for _, each in arrays)
-        planes = tuple(plane for plane, _ in arrays)
-        if len(planes) == 1 < len(layout.planes):
-            planes = _cut(planes[0], layout, width, height)
-        elif len(planes) != len(layout.planes):
-            names = PLANE_NAMES[len(layout.planes)]
-            raise InvalidInput(
-                f"frame has {len(planes)} planes, {layout.name} has {len(names)} "
-                f"({', '.join(names)})",
-                argument="frame",
-            )
-        return DevicePicture(layout, _shaped(planes, layout, width, height), color, owners, kept)
+        planes = self._planes([plane for plane, _ in arrays], layout, width, height)
+        return DevicePicture(layout, planes, color, owners, kept)
+
+    def _planes(
+        self, given: list[DevicePlane], layout: PixelFormat, width: int, height: int
+    ) -> tuple[DevicePlane, ...]:
+        """The planes of a picture in these arrays; those of a form are looked at once."""
+        form = layout.name, width, height, *((each.shape, each.strides) for each in given)
+        parts = self._parts.get(form)
+        if parts is None:
+            bare = [DevicePlane(0, each.shape, each.strides) for each in given]
+            cut = len(given) == 1 < len(layout.planes)
+            planes = _cut(bare[0], layout, width, height) if cut else tuple(bare)
+            if len(planes) != len(layout.planes):
+                names = PLANE_NAMES[len(layout.planes)]
+                raise InvalidInput(
+                    f"frame has {len(planes)} planes, {layout.name} has {len(names)} "
+                    f"({', '.join(names)})",
+                    argument="frame",
+                )
+            made = enumerate(_shaped(planes, layout, width, height))
+            parts = tuple(_Part(0 if cut else index, plane) for index, plane in made)
+            if len(self._parts) == _MOST_FORMS:
+                self._parts.clear()
+            self._parts[form] = parts
+        return tuple(
+            DevicePlane(given[index].address + plane.address, plane.shape, plane.strides)
+            for index, plane in parts
+        )
 
     def _array(self, data: Any, layout: PixelFormat) -> tuple[DevicePlane, object]:
         """The array, and what keeps its memory."""

@@ -164,7 +164,8 @@ class Encoder(SessionOwner):
     def _submit_in_time(self, deadline: float | None, *picture: Any) -> int:
         while True:
             left = remaining(deadline)
-            self._session.admit(left)
+            if left != 0:
+                self._session.admit(left)
             with self._submitting:
                 try:
                     self._session.admit(0)
@@ -196,7 +197,7 @@ class Encoder(SessionOwner):
         plan, stream = self._plan, self._session.stream
         starting = plan.due(stream, force_keyframe)
         switch = starting or plan.in_force
-        frame_duration = 1 / (switch.config.fps * switch.config.time_base)  # 1 or more
+        frame_duration = switch.frame_duration
         exact, pts = self._times.of(frame, given_pts)
         pixels, queued_bytes = stage(frame, switch, options)
         picture = InputPicture(

@@ -21,13 +21,13 @@ class InputTimes:
     def __init__(self, time_base: Fraction) -> None:
         self._time_base = time_base
         self._last: int | None = None
-        self._due = Fraction(0)  # exact pts of the next picture when none is given
+        self._due: Fraction | int = 0  # exact pts of the next picture when none is given
 
-    def of(self, frame: Any, given: int | None) -> tuple[Fraction, int]:
+    def of(self, frame: Any, given: int | None) -> tuple[Fraction | int, int]:
         """The time of ``frame``: exact, and as the pts. InvalidInput when it does not increase."""
         source = ""
         if given is not None:
-            exact = Fraction(arguments.integer("pts", given, -MAX_PTS, MAX_PTS))
+            exact: Fraction | int = arguments.integer("pts", given, -MAX_PTS, MAX_PTS)
         else:
             own = own_time(frame)
             source = "" if own is None else " (the frame's own)"
@@ -42,7 +42,7 @@ class InputTimes:
             )
         return exact, pts
 
-    def took(self, exact: Fraction, pts: int, frame_duration: Fraction) -> None:
+    def took(self, exact: Fraction | int, pts: int, frame_duration: Fraction | int) -> None:
         """A picture was taken at that time; it lasts ``frame_duration`` in ``time_base``."""
         self._last = pts
         self._due = exact + frame_duration

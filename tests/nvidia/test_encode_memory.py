@@ -218,6 +218,7 @@ from pathlib import Path
 library = Producer(Emulator(Path(sys.argv[1])))
 begun = library.begun(192 * 192)
 begun.__enter__()
+ctypes.pythonapi.Py_IncRef(ctypes.py_object(begun))  # its context does not end before the tensor
 tensor = library.tensor(np.zeros((192, 192), np.uint8))
 encoder = videohw.Encoder("h264", 192, 128, fps=30, backend="nvidia")
 for _ in range(3):

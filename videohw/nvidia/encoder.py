@@ -186,7 +186,8 @@ class NvidiaEncoderSession(QueueOfPictures):
         for core in self._useless:
             core.close()
         self._useless.clear()
-        self._append_due(self._order.due())
+        if self._order.holds:
+            self._append_due(self._order.due())
 
     def _send_picture(self, item: InputPicture) -> None:
         active, staged = self._active, item.pixels
@@ -275,7 +276,8 @@ class NvidiaEncoderSession(QueueOfPictures):
         assert isinstance(self._changed, CoreChanged)
         self._changed.look()
         # Errors of pictures that were held back come several at a time.
-        self._append_due(self._order.due())
+        if self._order.holds:
+            self._append_due(self._order.due())
         # An encoder that follows another one may have as many ready as the one before.
         while self._ready.count < self._max_ready:
             event = self._cores[0].core.pop()
@@ -286,12 +288,14 @@ class NvidiaEncoderSession(QueueOfPictures):
         for core in self._cores:
             self._note_begun(core)
         self._cores[0].core.set_ready(self._ready.count)
-        busy = max(core.core.busy_seconds() for core in self._cores)
-        if not self._failed and busy > encoder_cores.STUCK_SECONDS:
-            self._append(stuck(encoder_cores.STUCK_SECONDS))
+        for core in self._cores:
+            if not self._failed and core.core.busy_seconds() > encoder_cores.STUCK_SECONDS:
+                self._append(stuck(encoder_cores.STUCK_SECONDS))
 
     def _note_begun(self, core: EncoderCore) -> None:
-        queued = core.core.queued() if core.sent else 0
+        if not core.sent:
+            return
+        queued = core.core.queued()
         while len(core.sent) > queued:
             item = core.sent.popleft()
             self._queued_bytes -= item.queued_bytes
@@ -317,7 +321,8 @@ class NvidiaEncoderSession(QueueOfPictures):
             self._drained(core, nanoseconds)
         else:
             self._append(of_loss(call, code, of_cuda))
-        self._append_due(self._order.due())
+        if self._order.holds:
+            self._append_due(self._order.due())
 
     def _failed_picture(self, serial: int, call: str | None, code: int, of_cuda: bool) -> None:
         owed = self._order.owed[serial]

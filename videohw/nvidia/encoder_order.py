@@ -118,6 +118,11 @@ class PacketOrder:
         """``error`` comes before the picture of that serial."""
         self._held.append((before, error))
 
+    @property
+    def holds(self) -> bool:
+        """Whether there are errors that wait for their place."""
+        return bool(self._held)
+
     def due(self) -> Iterator[VideoHwError]:
         """The errors before which no packet is owed any more."""
         while self._held and next(iter(self.owed), self._held[0][0]) >= self._held[0][0]:

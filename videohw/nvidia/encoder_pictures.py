@@ -7,7 +7,7 @@ what goes with a picture. Must not know: calls of the driver, packets.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -92,6 +92,10 @@ class PictureStage:
         self._passes_rgb = FORMATS[name].rgb
         self._coded = CodedColor("nv12" if self._passes_rgb else name, settings.color)
         self._coded.check_input(settings.config.input)
+        config = settings.config
+        self._memory_bytes = FORMATS[name].frame_bytes(config.width, config.height)
+        self._places: tuple[tuple[int, int], list[PlanePlace]] | None = None
+        self._reader: DeviceReader | None = None
         self._conversions: dict[Any, Any] = {}
 
     def stage(self, frame: Any, options: object = None) -> StagedPicture:
@@ -105,9 +109,7 @@ class PictureStage:
         config = self._settings.config
         extra = self._extra(given, frame.side_data if isinstance(frame, Frame) else _NO_SIDE_DATA)
         if is_on_device(frame):
-            reader = DeviceReader(
-                self._device.ordinal, self._inputs.stream, self._inputs.wait_for_stream
-            )
+            reader = self._reader or self._new_reader()
             on_device = reader.picture(frame, config.input, config.width, config.height)
             staged = self._on_device(on_device)
         else:
@@ -116,15 +118,19 @@ class PictureStage:
             setattr(staged, name, value)
         return staged
 
+    def _new_reader(self) -> DeviceReader:
+        inputs = self._inputs
+        self._reader = DeviceReader(self._device.ordinal, inputs.stream, inputs.wait_for_stream)
+        return self._reader
+
     # Host memory
 
     def _copied(self, picture: Picture) -> StagedPicture:
-        config = self._settings.config
         target = FORMATS[self._settings.picture_format]
         source = _SAME.get(picture.format.name, picture.format.name)
         color = self._coded.source(picture.format.rgb, picture.color)
         buffer = self._inputs.host_buffer()
-        views = planes_in(buffer, buffer.pitch, buffer.rows, target, config.width, config.height)
+        views = self._planes_of(buffer, target)
         passed = RGB if self._passes_rgb else self._coded.color
         if source == target.name and color == passed:
             for view, plane in zip(views, picture.planes, strict=True):
@@ -134,7 +140,16 @@ class PictureStage:
             made = None if self._passes_rgb else self._coded.color
             convert(planes, picture.format.name, target.name, color=color, output_color=made,
                     out=views)  # fmt: skip
-        return StagedPicture(target.frame_bytes(config.width, config.height), buffer)
+        return StagedPicture(self._memory_bytes, buffer)
+
+    def _planes_of(self, buffer: Any, target: PixelFormat) -> list[npt.NDArray[Any]]:
+        """The planes of a picture in ``buffer``; the buffers of a session have one form."""
+        form, places = (buffer.pitch, buffer.rows), self._places
+        if places is None or places[0] != form:
+            config = self._settings.config
+            places = form, plane_places(*form, target, config.width, config.height)
+            self._places = places
+        return _views(buffer, places[1])
 
     # Device memory
 
@@ -266,21 +281,39 @@ class PictureStage:
         return values.tobytes()
 
 
-def planes_in(
-    buffer: Any, pitch: int, rows: int, layout: PixelFormat, width: int, height: int
-) -> list[npt.NDArray[Any]]:
-    """Arrays of the planes of a picture in ``buffer``, as NVENC has them: planes ``rows`` rows
-    apart, rows ``pitch`` bytes apart, half of it where chroma is a plane of half the columns."""
-    dtype, offset, views = np.dtype(layout.dtype), 0, []
+# Shape, type, offset in bytes, strides.
+PlanePlace: TypeAlias = tuple[tuple[int, ...], np.dtype[Any], int, tuple[int, ...]]
+
+
+def plane_places(
+    pitch: int, rows: int, layout: PixelFormat, width: int, height: int
+) -> list[PlanePlace]:
+    """Where the planes of a picture are, as NVENC has them: planes ``rows`` rows apart, rows
+    ``pitch`` bytes apart, half of it where chroma is a plane of half the columns."""
+    dtype, offset, places = np.dtype(layout.dtype), 0, []
     for index in range(len(layout.planes)):
         shape = layout.plane_shape(index, width, height)
         row = _pitch_of(layout, index, pitch)
         inner = (
             (shape[2] * dtype.itemsize, dtype.itemsize) if len(shape) == 3 else (dtype.itemsize,)
         )
-        views.append(np.ndarray(shape, dtype, buffer, offset, (row, *inner)))
+        places.append((shape, dtype, offset, (row, *inner)))
         offset += row * (rows >> layout.planes[index].shift_y)
-    return views
+    return places
+
+
+def planes_in(
+    buffer: Any, pitch: int, rows: int, layout: PixelFormat, width: int, height: int
+) -> list[npt.NDArray[Any]]:
+    """Arrays of the planes of a picture in ``buffer``; see :func:`plane_places`."""
+    return _views(buffer, plane_places(pitch, rows, layout, width, height))
+
+
+def _views(buffer: Any, places: list[PlanePlace]) -> list[npt.NDArray[Any]]:
+    return [
+        np.ndarray(shape, dtype, buffer, offset, strides)
+        for shape, dtype, offset, strides in places
+    ]
 
 
 def fits(planes: tuple[tuple[int, int], ...], layout: PixelFormat, height: int) -> bool:
