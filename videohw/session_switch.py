@@ -135,6 +135,9 @@ class SwitchPlan:
     @property
     def in_force(self) -> SessionSwitch:
         """The newest switch that was queued and has not failed."""
+        newest = self._begun[-1]
+        if newest.state != "failed":
+            return newest
         return next(each for each in reversed(self._begun) if each.state != "failed")
 
     @property

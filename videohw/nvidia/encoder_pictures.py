@@ -158,13 +158,16 @@ class PictureStage:
         target = FORMATS[self._settings.picture_format]
         source = _SAME.get(picture.format.name, picture.format.name)
         color = self._coded.source(picture.format.rgb, picture.color)
+        alike = source == target.name
         staged = StagedPicture(
-            picture.format.frame_bytes(config.width, config.height),
+            self._memory_bytes
+            if alike
+            else picture.format.frame_bytes(config.width, config.height),
             planes=tuple((plane.address, plane.strides[0]) for plane in picture.planes),
             owners=picture.owners,
             kept=picture.kept,
         )
-        if source == target.name and (color == self._coded.color or self._passes_rgb):
+        if alike and (color == self._coded.color or self._passes_rgb):
             if not fits(staged.planes, target, config.height):
                 self._plan_copies(staged, target)
             return staged
