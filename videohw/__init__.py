@@ -9,8 +9,9 @@ loads nothing: each name is imported when it is first used.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+from .lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from . import bitstream, color, metrics, pipeline, pixels
@@ -106,8 +107,7 @@ __all__ = [
     "transcode",
 ]
 
-# Module -> the names that are taken from it. No name is that of another module: importing that
-# one would put it in the name's place.
+# Module -> the names that are taken from it.
 _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "apple.image_info": ("AppleImageInfo",),
     "apple.options": ("AppleDecoderOptions",),
@@ -135,19 +135,6 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "writer": ("VideoWriter",),
 }  # fmt: skip
 _MODULES: Final = ("bitstream", "color", "errors", "metrics", "pipeline", "pixels", "types")
-_WHERE: Final = {name: module for module, names in _NAMES.items() for name in names}
 
 if not TYPE_CHECKING:  # a type checker would take any name for one of ours
-
-    def __getattr__(name: str) -> Any:
-        """Import ``name`` from where it is (PEP 562)."""
-        if name in _MODULES:
-            return importlib.import_module(f"{__name__}.{name}")
-        if name not in _WHERE:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)
-        globals()[name] = value
-        return value
-
-    def __dir__() -> list[str]:
-        return sorted({*globals(), *__all__})
+    __getattr__, __dir__ = lazy_names(__name__, _NAMES, _MODULES)

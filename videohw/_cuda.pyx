@@ -42,7 +42,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .errors import BackendError, DeviceLost, InvalidInput, UnsupportedConfig
-from .kernels import image_for
+from . import kernels
 from .status import CUDA, backend_error
 
 DRIVER_HINT = "install the NVIDIA driver, 470 or newer; in a container, run it with its GPUs"
@@ -462,7 +462,7 @@ cdef class Device:
         refused = too_old("converting on the device", _driver.oldest_for_kernels)
         if refused is not None:
             raise refused
-        for data in image_for(self.information.compute_capability):
+        for data in kernels.image_for(self.information.compute_capability):
             image = data
             with nogil:
                 code = self.native.kernels.load(image)

@@ -15,7 +15,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, TypeAlias, cast
 
 from .errors import InvalidInput, VideoHwError
-from .metrics import Meter
 from .types import (
     BackendStatus,
     Capability,
@@ -28,6 +27,7 @@ from .types import (
 if TYPE_CHECKING:
     from .bitstream import AccessUnit
     from .frame import Frame
+    from .metrics import Meter
 
 
 @dataclass(frozen=True, slots=True)

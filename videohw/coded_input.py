@@ -8,24 +8,24 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from .arguments import integer
 from .backend import UNKNOWN_PICTURE, CodedPicture, PictureInfo, SequenceInfo
 from .bitstream import AccessUnit, open_assembler
-from .bitstream.config_record import AvcConfig, HevcConfig
 from .bitstream.convert import (
     annexb_to_nals,
     as_bytes,
     length_prefixed_to_annexb,
     nals_to_annexb,
 )
-from .bitstream.obu import obus
 from .errors import InvalidBitstream, InvalidInput
-from .frame_headers import Av1Reader, Mpeg1Reader, Mpeg2Reader, coded_frames
 from .picture_info import UnitReader
 from .pts_marks import PtsMarks
 from .stream_check import StreamCheck
+
+if TYPE_CHECKING:
+    from .frame_headers import Av1Reader, Mpeg2Reader
 
 Item: TypeAlias = CodedPicture | InvalidBitstream
 
@@ -36,15 +36,7 @@ _LAYOUTS: Final = {
 }
 # Where decoding begins without pictures that lack references: RASL pictures are left out here.
 _CLEAN_STARTS: Final = ("idr", "cra", "bla")
-_CONFIGS: Final[dict[str, type[AvcConfig] | type[HevcConfig]]] = {
-    "h264": AvcConfig,
-    "hevc": HevcConfig,
-}
-_READERS: Final[dict[str, type[Mpeg2Reader] | type[Av1Reader]]] = {
-    "mpeg1": Mpeg1Reader,
-    "mpeg2": Mpeg2Reader,
-    "av1": Av1Reader,
-}
+_WITH_SETS: Final = ("h264", "hevc")  # parameter sets
 # VP8, VP9 and JPEG (as AV1) show pictures in the order of their decoding. The chroma of MPEG-1
 # (ISO/IEC 11172-2) and of JFIF (ITU-T T.871) lies between the luma samples, both ways.
 _IN_ORDER: Final = PictureInfo(sequence=SequenceInfo(reorders=False))
@@ -75,8 +67,12 @@ class CodedInput:
         self._assembler: Any = None
         if "annexb" in _LAYOUTS[codec]:
             self._assembler = open_assembler(codec)
-        self._reader = UnitReader(codec) if codec in _CONFIGS else None
-        self._headers_of = _READERS[codec]() if codec in _READERS else None
+        self._reader = UnitReader(codec) if codec in _WITH_SETS else None
+        self._headers_of: Mpeg2Reader | Av1Reader | None = None
+        if self._reader is None:  # most streams are H.264 or HEVC
+            from .frame_headers import coded_frames, header_reader
+
+            self._headers_of, self._coded_frames = header_reader(codec), coded_frames
         self._any_picture = _PICTURES.get(codec, UNKNOWN_PICTURE)
         self._length_bytes = _LENGTH_BYTES
         # Where the first byte submitted lies in the assembler's stream.
@@ -289,7 +285,7 @@ class CodedInput:
 
     def _frames(self, data: bytes, pts: int | None) -> Iterator[CodedPicture]:
         """Pictures of codecs without start codes; the pts is that of the first one shown."""
-        for frame in coded_frames(self._codec, data):
+        for frame in self._coded_frames(self._codec, data):
             begins = self._awaiting and frame.keyframe
             self._awaiting = self._awaiting and not begins
             own = pts if frame.shown else None
@@ -332,11 +328,14 @@ class CodedInput:
             )
         if self._reader is None:
             return self._other_headers(extradata)
+        from .bitstream.config_record import AvcConfig, HevcConfig
+
         try:
             if extradata.startswith((b"\0\0\1", b"\0\0\0\1")):
                 nals = annexb_to_nals(extradata)
             else:
-                config = _CONFIGS[self._codec].parse(extradata)
+                record = AvcConfig if self._codec == "h264" else HevcConfig
+                config = record.parse(extradata)
                 self._length_bytes = config.length_size
                 nals = config.nals()
             headers = nals_to_annexb(nals)
@@ -358,6 +357,8 @@ class CodedInput:
             if extradata[: extradata.find(_START_CODE)].strip(b"\0"):
                 raise _unreadable("no start code", "headers as they stand in the stream")
             return extradata
+        from .bitstream.obu import obus
+
         if extradata[:1] == bytes((_AV1_CONFIG_MARK,)):
             extradata = extradata[_AV1_CONFIG_BYTES:]
         try:

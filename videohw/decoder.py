@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import arguments
 from .backend import AUTO, CodedPicture, DecoderSession
@@ -19,7 +19,6 @@ from .color import ColorSpec
 from .deadline import deadline_after, remaining
 from .errors import Backpressure, InvalidInput, SessionClosed
 from .frame import Crop, Frame, Size, checked_conversion
-from .metrics import Meter
 from .selection import canonical_codec, select
 from .session_owner import SessionOwner, with_time
 from .types import (
@@ -28,6 +27,9 @@ from .types import (
     ON_ERROR,
     DecoderConfig,
 )
+
+if TYPE_CHECKING:
+    from .metrics import Meter
 
 
 class Decoder(SessionOwner):

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import arguments
 from .backend import AUTO, EncoderSession, EndOfGeneration, InputPicture, SessionSwitch
@@ -19,11 +19,13 @@ from .deadline import deadline_after, remaining
 from .encoder_config import FrameRate, encoder_config, switched_config
 from .errors import Backpressure, InvalidInput
 from .input_times import InputTimes
-from .metrics import Meter
 from .selection import canonical_codec, select
 from .session_owner import SessionOwner, with_time
 from .session_switch import SwitchMode, SwitchPlan, SwitchRequest
 from .types import DEFAULT_MAX_IN_FLIGHT_PACKETS, EncoderConfig, Packet, RateControl
+
+if TYPE_CHECKING:
+    from .metrics import Meter
 
 
 class Encoder(SessionOwner):

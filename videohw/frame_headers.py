@@ -175,6 +175,14 @@ def _chromaticity(bits: BitReader) -> tuple[Fraction, Fraction]:
     )
 
 
+def header_reader(codec: str) -> Mpeg2Reader | Av1Reader | None:
+    """A new reader for ``codec``; None for those whose headers say nothing more of a picture."""
+    if codec == "av1":
+        return Av1Reader()
+    readers = {"mpeg1": Mpeg1Reader, "mpeg2": Mpeg2Reader}
+    return readers[codec]() if codec in readers else None
+
+
 def coded_frames(codec: str, data: bytes) -> list[CodedFrame]:
     """The frames in one call's data of VP8, VP9 (a superframe may hold several) or JPEG."""
     if codec == "vp9":

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from . import pixels
 from .color import ColorSpec
 from .errors import InvalidInput
 from .pixel_format import FORMATS, PixelFormat, pixel_format
-from .pixels import convert
 from .pixels.checks import Crop, Size, arrays, checked_crop, picture_size
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def converted(frame: Frame, request: Conversion) -> Frame:
     views = task.views()
     if views is not None:
         return views
-    planes = convert(
+    planes = pixels.convert(
         frame.planes, frame.format, task.target,
         color=task.frame.color, size=task.size, crop=task.crop, chroma=request.chroma,
         resize=request.resize, mean=request.mean, std=request.std,
@@ -161,10 +161,10 @@ def _cut(frame: Frame, crop: Crop) -> Frame:
     left, top, width, height = crop
     layout = FORMATS[frame.format]
     planes = []
-    for index, (plane, pixels) in enumerate(zip(layout.planes, frame.planes, strict=True)):
+    for index, (plane, array) in enumerate(zip(layout.planes, frame.planes, strict=True)):
         shape = layout.plane_shape(index, width, height)
         rows, columns = shape[1:] if layout.channels_first else shape[:2]
         x, y = left >> plane.shift_x, top >> plane.shift_y
         part = slice(y, y + rows), slice(x, x + columns)
-        planes.append(pixels[(slice(None), *part)] if layout.channels_first else pixels[part])
+        planes.append(array[(slice(None), *part)] if layout.channels_first else array[part])
     return replace(frame, planes=tuple(planes), width=width, height=height)

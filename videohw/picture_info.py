@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from .backend import UNKNOWN_PICTURE, Fields, PictureInfo, SequenceInfo
-from .bitstream import AccessUnit, NalSpan, ParameterSets, h264, hevc, sei
+from .bitstream import AccessUnit, NalSpan, ParameterSets, sei
 from .bitstream.bits import BitReader
 from .bitstream.convert import unescape
 from .color import SITINGS
 from .errors import InvalidBitstream
 from .types import ContentLight, MasteringDisplay, SideData
+
+if TYPE_CHECKING:
+    from .bitstream import h264, hevc
 
 # first_mb_in_slice, slice_type and pic_parameter_set_id (H.264 7.3.3), or what precedes
 # slice_pic_parameter_set_id (H.265 7.3.6.1), with the NAL unit header and emulation prevention.
@@ -35,7 +38,7 @@ _UNKNOWN: Final = SequenceInfo()
 _NO_FIELDS: Final = Fields()
 _NO_SIDE_DATA: Final = SideData()
 
-_Sps: TypeAlias = h264.Sps | hevc.Sps
+_Sps: TypeAlias = "h264.Sps | hevc.Sps"
 
 
 class UnitReader:
@@ -94,8 +97,10 @@ class UnitReader:
 
     def _rare_tool(self, unit: AccessUnit) -> str | None:
         """What only the Baseline and Extended profiles of H.264 have (A.2.1, A.2.3)."""
-        sps = self._sps
-        if not isinstance(sps, h264.Sps) or sps.profile_idc not in _H264_RARE_PROFILES:
+        if self._codec != "h264" or self._sps is None:
+            return None
+        sps = cast("h264.Sps", self._sps)
+        if sps.profile_idc not in _H264_RARE_PROFILES:
             return None
         if sps.profile_idc == _H264_BASELINE and sps.constraint_set_flags & _CONSTRAINT_SET1:
             return None
@@ -108,12 +113,12 @@ class UnitReader:
                     continue
                 bits = self._slice_bits(unit, span, header_bytes=1)
                 first, kind = bits.ue("first_mb_in_slice"), bits.ue("slice_type")
-                pps = self.sets.pps(bits.ue("pic_parameter_set_id"))
-                if isinstance(pps, h264.Pps) and pps.num_slice_groups_minus1 > 0:
+                pps = cast("h264.Pps | None", self.sets.pps(bits.ue("pic_parameter_set_id")))
+                if pps is not None and pps.num_slice_groups_minus1 > 0:
                     return "flexible macroblock ordering"
                 if kind % 5 in _H264_SWITCHING:
                     return "SP and SI slices"
-                redundant = isinstance(pps, h264.Pps) and pps.redundant_pic_cnt_present_flag
+                redundant = pps is not None and pps.redundant_pic_cnt_present_flag
                 if first < next_macroblock and not redundant:
                     return "arbitrary slice order"
                 next_macroblock = first
@@ -130,8 +135,8 @@ class UnitReader:
             for span in unit.nals:
                 if span.type < _HEVC_NON_SLICES and span.layer_id == 0:
                     bits = self._slice_bits(unit, span, header_bytes=2)
-                    pps = self.sets.pps(_hevc_pps_id(bits, span.type))
-                    if not isinstance(pps, hevc.Pps) or not pps.output_flag_present_flag:
+                    pps = cast("hevc.Pps | None", self.sets.pps(_hevc_pps_id(bits, span.type)))
+                    if pps is None or not pps.output_flag_present_flag:
                         return False
                     bits.u("slice_reserved_flag", pps.num_extra_slice_header_bits)
                     bits.ue("slice_type")
@@ -141,16 +146,17 @@ class UnitReader:
     def _has_output_flags(self) -> bool:
         for pps_id in self.sets.pps_ids:
             with suppress(InvalidBitstream):
-                pps = self.sets.pps(pps_id)
-                if isinstance(pps, hevc.Pps) and pps.output_flag_present_flag:
+                pps = cast("hevc.Pps | None", self.sets.pps(pps_id))
+                if pps is not None and pps.output_flag_present_flag:
                     return True
         return False
 
     def _apply(
         self, message: sei.SeiMessage, side_data: SideData, fields: Fields, parity: str
     ) -> tuple[SideData, Fields]:
-        sps = self._sps
-        vps = self.sets.vps(sps.sps_video_parameter_set_id) if isinstance(sps, hevc.Sps) else None
+        sps, vps = self._sps, None
+        if sps is not None and self._codec == "hevc":
+            vps = self.sets.vps(cast("hevc.Sps", sps).sps_video_parameter_set_id)
         value = sei.decode(message, self._codec, sps, vps)
         if isinstance(value, sei.PicTiming):
             if parity == "frame" and value.pic_struct is not None:
@@ -171,15 +177,15 @@ class UnitReader:
             sps = None
         if sps is not self._sps:
             self._sps = sps
-            self.sequence = _sequence_info(sps)
+            self.sequence = _UNKNOWN if sps is None else _sequence_info(sps, self._codec)
 
     def _sps_of(self, unit: AccessUnit) -> _Sps | None:
         pps = self.sets.pps(self._pps_id(unit))
         if pps is None:
             return self.sets.active_sps
-        if isinstance(pps, hevc.Pps):
-            return self.sets.sps(pps.pps_seq_parameter_set_id)
-        return self.sets.sps(pps.seq_parameter_set_id)
+        if self._codec == "hevc":
+            return self.sets.sps(cast("hevc.Pps", pps).pps_seq_parameter_set_id)
+        return self.sets.sps(cast("h264.Pps", pps).seq_parameter_set_id)
 
     def _pps_id(self, unit: AccessUnit) -> int:
         """The PPS that the first slice of ``unit`` names, -1 when there is none."""
@@ -206,17 +212,20 @@ def _hevc_pps_id(bits: BitReader, nal_type: int) -> int:
     return bits.ue("slice_pic_parameter_set_id")
 
 
-def _sequence_info(sps: _Sps | None) -> SequenceInfo:
-    if sps is None:
-        return _UNKNOWN
+def _sequence_info(sps: _Sps, codec: str) -> SequenceInfo:
+    frames_only, extended = False, False
+    if codec == "h264":
+        frames_only = cast("h264.Sps", sps).frame_mbs_only_flag
+    else:
+        extended = cast("hevc.Sps", sps).range_extension is not None
     location = sps.chroma_sample_loc_type
     return SequenceInfo(
         sample_aspect_ratio=sps.sample_aspect_ratio,
         siting=None if location is None else SITINGS.get(location),
         reorders=sps.reorders,
         stated_reorder=sps.stated_num_reorder if sps.reorders else 0,
-        has_fields=not (isinstance(sps, h264.Sps) and sps.frame_mbs_only_flag),
-        range_extension=isinstance(sps, hevc.Sps) and sps.range_extension is not None,
+        has_fields=not frames_only,
+        range_extension=extended,
         full_range=_full_range(sps),
     )
 

@@ -12,14 +12,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Generic, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
 from .deadline import deadline_after, remaining
 from .engine import Queued
 from .errors import Backpressure, SessionClosed, VideoHwError
-from .metrics import Meter
 from .open_sessions import open_sessions
 from .ready_outputs import ReadyOutputs
+
+if TYPE_CHECKING:
+    from .metrics import Meter
 
 ItemT = TypeVar("ItemT", bound=Queued)
 ResultT = TypeVar("ResultT")

@@ -9,14 +9,16 @@ import warnings
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from types import NoneType, TracebackType
-from typing import Any, ClassVar, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeVar
 
-from . import environment
+from . import environment, metrics
 from .backend import DecoderSession, EncoderSession
 from .errors import Backpressure
-from .metrics import Direction, Meter, SessionMetrics, log
 from .selection import Selection
 from .types import DecoderConfig, EncoderConfig
+
+if TYPE_CHECKING:
+    from .metrics import Direction, SessionMetrics
 
 OwnerT = TypeVar("OwnerT", bound="SessionOwner")
 # How long a refused call waits for an output before it is tried again; it may be refused for
@@ -81,7 +83,7 @@ class SessionOwner:
         """Have the session measured, if asked by the argument or else by the environment."""
         switched = environment.switch(self._selection.name, "METRICS")
         if switched if asked is None else asked:
-            meter = Meter(self._direction, time_base=time_base, converts=converts)
+            meter = metrics.Meter(self._direction, time_base=time_base, converts=converts)
             self._session.meter = meter
             self._log_to_stderr = switched
 
@@ -94,7 +96,7 @@ class SessionOwner:
         session, account = self._session, self._session.account
         meter = session.meter
         ready, queued_bytes = session.depth
-        return SessionMetrics(
+        return metrics.SessionMetrics(
             direction=self._direction,
             codec=self._config.codec,
             backend=self._selection.name,
@@ -110,7 +112,7 @@ class SessionOwner:
 
     def _log(self, event: Literal["flush", "close"]) -> None:
         if self._session.meter is not None:
-            log(event, self.metrics, to_stderr=self._log_to_stderr)
+            metrics.log(event, self.metrics, to_stderr=self._log_to_stderr)
 
     @property
     def closed(self) -> bool:

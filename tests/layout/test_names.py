@@ -1,8 +1,9 @@
-"""The package's own names: each is imported when it is first used, and is the same everywhere."""
+"""The names of packages: each is imported when it is first used, and is the same everywhere."""
 
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import sys
 
@@ -11,13 +12,17 @@ import pytest
 import videohw
 from tests.layout.sources import ROOT, modules
 
-TREE = ast.parse((ROOT / "videohw" / "__init__.py").read_text(encoding="utf-8"))
+LAZY = [
+    "videohw", "videohw.bitstream", "videohw.kernels", "videohw.metrics", "videohw.pixels",
+]  # fmt: skip
+WHERE = {name: module for module, names in videohw._NAMES.items() for name in names}
 MODULES = {name for name in videohw.__all__ if f"videohw.{name}" in modules()}
 
 
-def imported() -> dict[str, str]:
+def imported(package: str) -> dict[str, str]:
     """Name -> module of every import for type checkers; a module is in itself."""
-    block = next(node for node in TREE.body if isinstance(node, ast.If))
+    tree = ast.parse(modules()[package].read_text(encoding="utf-8"))
+    block = next(node for node in tree.body if isinstance(node, ast.If))
     found: dict[str, str] = {}
     for statement in block.body:
         assert isinstance(statement, ast.ImportFrom)
@@ -28,20 +33,24 @@ def imported() -> dict[str, str]:
     return found
 
 
-def test_the_table_the_list_and_the_imports_for_type_checkers_agree() -> None:
-    assert sorted(videohw.__all__) == videohw.__all__
-    assert set(imported()) == set(videohw.__all__)
-    assert {name: module for name, module in imported().items() if name != module} == dict(
-        videohw._WHERE
-    )
-    assert {name for name, module in imported().items() if name == module} == MODULES
-    assert set(videohw._MODULES) >= MODULES
+@pytest.mark.parametrize("package", LAZY)
+def test_the_table_the_list_and_the_imports_for_type_checkers_agree(package: str) -> None:
+    module = importlib.import_module(package)
+    found = imported(package)
+    parts = {name for name, part in found.items() if name == part}
+    assert sorted(module.__all__) == sorted(found)
+    where = {name: part for part, names in module._NAMES.items() for name in names}
+    assert {name: part for name, part in found.items() if name not in parts} == where
+    assert set(getattr(module, "_MODULES", ())) >= parts
+    assert all(getattr(module, name) is not None for name in found)
+    assert set(found) <= set(dir(module))
 
 
-def test_no_name_is_that_of_another_module() -> None:
+@pytest.mark.parametrize("package", LAZY)
+def test_no_name_is_that_of_another_module(package: str) -> None:
     """Python puts a module that is imported into its package, in the place of such a name."""
-    top = {name.split(".")[1] for name in modules() if name.count(".") == 1}
-    assert set(videohw._WHERE) & top == set()
+    names = {name for names in importlib.import_module(package)._NAMES.values() for name in names}
+    assert not {name for name in names if f"{package}.{name}" in modules()}
 
 
 @pytest.mark.parametrize("name", videohw.__all__)
@@ -50,7 +59,7 @@ def test_every_name_is_what_its_module_has(name: str) -> None:
     if name in MODULES:
         assert value is sys.modules[f"videohw.{name}"]
     else:
-        assert value is getattr(sys.modules[f"videohw.{videohw._WHERE[name]}"], name)
+        assert value is getattr(sys.modules[f"videohw.{WHERE[name]}"], name)
     assert name in dir(videohw)
 
 

@@ -15,16 +15,21 @@ reads and writes avcC and hvcC.
 
 from __future__ import annotations
 
-from . import config_record, convert, h264, hevc, sei
-from .access_unit import AccessUnit, NalSpan
-from .assembler import DEFAULT_MAX_UNIT_BYTES, AccessUnitAssembler
-from .assemblers import open_assembler
-from .av1 import Av1Assembler
-from .config_record import AvcConfig, HevcConfig
-from .mpeg2 import Mpeg2Assembler
-from .nal_types import nal_type_name
-from .parameter_sets import ParameterSets
-from .splitter import DEFAULT_MAX_NAL_BYTES, AnnexBSplitter, NalUnit
+from typing import TYPE_CHECKING, Final
+
+from ..lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from . import config_record, convert, h264, hevc, sei
+    from .access_unit import AccessUnit, NalSpan
+    from .assembler import DEFAULT_MAX_UNIT_BYTES, AccessUnitAssembler
+    from .assemblers import open_assembler
+    from .av1 import Av1Assembler
+    from .config_record import AvcConfig, HevcConfig
+    from .mpeg2 import Mpeg2Assembler
+    from .nal_types import nal_type_name
+    from .parameter_sets import ParameterSets
+    from .splitter import DEFAULT_MAX_NAL_BYTES, AnnexBSplitter, NalUnit
 
 __all__ = [
     "DEFAULT_MAX_NAL_BYTES",
@@ -47,3 +52,20 @@ __all__ = [
     "open_assembler",
     "sei",
 ]
+
+# A stream needs the syntax of its own codec alone.
+_NAMES: Final[dict[str, tuple[str, ...]]] = {
+    "access_unit": ("AccessUnit", "NalSpan"),
+    "assembler": ("DEFAULT_MAX_UNIT_BYTES", "AccessUnitAssembler"),
+    "assemblers": ("open_assembler",),
+    "av1": ("Av1Assembler",),
+    "config_record": ("AvcConfig", "HevcConfig"),
+    "mpeg2": ("Mpeg2Assembler",),
+    "nal_types": ("nal_type_name",),
+    "parameter_sets": ("ParameterSets",),
+    "splitter": ("DEFAULT_MAX_NAL_BYTES", "AnnexBSplitter", "NalUnit"),
+}
+_MODULES: Final = ("config_record", "convert", "h264", "hevc", "sei")
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = lazy_names(__name__, _NAMES, _MODULES)

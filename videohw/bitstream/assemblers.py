@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from ..errors import InvalidInput
 from .assembler import DEFAULT_MAX_UNIT_BYTES, AccessUnitAssembler
-from .av1 import Av1Assembler
-from .mpeg2 import Mpeg2Assembler
 from .splitter import DEFAULT_MAX_NAL_BYTES
 
-Assembler: TypeAlias = AccessUnitAssembler | Av1Assembler | Mpeg2Assembler
+if TYPE_CHECKING:
+    from .av1 import Av1Assembler
+    from .mpeg2 import Mpeg2Assembler
+
+Assembler: TypeAlias = "AccessUnitAssembler | Av1Assembler | Mpeg2Assembler"
 
 CODECS = ("h264", "hevc", "mpeg1", "mpeg2", "av1")
 
@@ -32,8 +34,12 @@ def open_assembler(
             codec, max_nal_bytes=max_nal_bytes, max_unit_bytes=max_unit_bytes
         )
     if codec in ("mpeg1", "mpeg2"):
+        from .mpeg2 import Mpeg2Assembler
+
         return Mpeg2Assembler(codec, max_unit_bytes=max_unit_bytes)
     if codec == "av1":
+        from .av1 import Av1Assembler
+
         return Av1Assembler(max_unit_bytes=max_unit_bytes)
     raise InvalidInput(
         f"codec {codec!r} has no byte stream to cut",

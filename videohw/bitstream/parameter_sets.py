@@ -1,22 +1,22 @@
 """The parameter sets of a stream by id, the newest of each kept.
 
-Feed it every NAL unit, or only those of the right types: others are left alone.
+Feed it every NAL unit, or only those of the right types: others are left alone. The syntax of a
+codec is imported with the first set of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import InvalidBitstream
-from . import h264, hevc
 from .bits import BitReader
-from .config_record import AvcConfig, HevcConfig
 from .convert import as_bytes, nals_to_annexb, unescape
-from .hevc_ptl import ProfileTierLevel, walk_profile_tier_level
 from .nal_types import check_codec
-from .syntax import SyntaxReader
+
+if TYPE_CHECKING:
+    from . import h264, hevc
 
 _VPS, _SPS, _SPS_EXT, _PPS = "VPS", "SPS", "SPS extension", "PPS"
 # nal_unit_type -> kind, in the order in which a decoder needs them.
@@ -150,6 +150,8 @@ class ParameterSets:
 
     def extradata(self, length_size: int = 4) -> bytes:
         """The avcC or hvcC record; :class:`InvalidBitstream` when there is no SPS."""
+        from .config_record import AvcConfig, HevcConfig
+
         if self.codec == "h264":
             return AvcConfig.from_parameter_sets(
                 self._of(_SPS), self._of(_PPS), self._of(_SPS_EXT), length_size=length_size
@@ -159,9 +161,9 @@ class ParameterSets:
         ).write()
 
     def _sps_of(self, pps: h264.Pps | hevc.Pps) -> h264.Sps | hevc.Sps | None:
-        if isinstance(pps, h264.Pps):
-            return self.sps(pps.seq_parameter_set_id)
-        return self.sps(pps.pps_seq_parameter_set_id)
+        if self.codec == "h264":
+            return self.sps(cast("h264.Pps", pps).seq_parameter_set_id)
+        return self.sps(cast("hevc.Pps", pps).pps_seq_parameter_set_id)
 
     def _of(self, kind: str) -> list[bytes]:
         return [self._raw[kind, set_id] for set_id in self._ids(kind)]
@@ -186,13 +188,17 @@ class ParameterSets:
         return self._parsed[key]
 
     def _parse(self, kind: str, data: bytes) -> Any:
+        if self.codec == "h264":
+            from . import h264
+
+            if kind is _SPS:
+                return h264.parse_sps(data)
+            return h264.parse_pps(data, self._readable_sps())
+        from . import hevc
+
         if kind is _VPS:
             return hevc.parse_vps(data)
-        if self.codec == "hevc":
-            return hevc.parse_sps(data) if kind is _SPS else hevc.parse_pps(data)
-        if kind is _SPS:
-            return h264.parse_sps(data)
-        return h264.parse_pps(data, self._readable_sps())
+        return hevc.parse_sps(data) if kind is _SPS else hevc.parse_pps(data)
 
     def _readable_sps(self) -> dict[int, h264.Sps]:
         found = {}
@@ -206,10 +212,16 @@ class ParameterSets:
 def _read_id(codec: str, kind: str, data: bytes) -> int:
     payload = unescape(data[:_HEAD_BYTES])
     if codec == "h264":
+        from . import h264
+
         bits = BitReader(payload[1:], f"H.264 {kind}")
         if kind is _SPS:
             bits.u("profile_idc, constraint_set_flags, level_idc", 24)
         return bits.ue("id", h264.MAX_PPS_ID if kind is _PPS else h264.MAX_SPS_ID)
+    from . import hevc
+    from .hevc_ptl import ProfileTierLevel, walk_profile_tier_level
+    from .syntax import SyntaxReader
+
     bits = BitReader(payload[2:], f"H.265 {kind}")
     if kind is _PPS:
         return bits.ue("pps_pic_parameter_set_id", hevc.MAX_PPS_ID)

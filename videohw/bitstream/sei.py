@@ -7,14 +7,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TypeAlias
-from uuid import UUID
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from ..errors import InvalidBitstream
-from . import h264, hevc
 from .bits import BitReader
 from .convert import as_bytes, unescape
 from .nal_types import check_codec
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from . import h264, hevc
 
 PIC_TIMING = 1
 USER_DATA_T35 = 4
@@ -222,11 +226,11 @@ def decode(
     bits = BitReader(message.payload, f"SEI type {message.payload_type}")
     kind = message.payload_type
     if kind == PIC_TIMING:
-        if isinstance(sps, h264.Sps) and codec == "h264":
-            return _h264_pic_timing(bits, sps)
-        if isinstance(sps, hevc.Sps) and codec == "hevc":
-            return _hevc_pic_timing(bits, sps, vps)
-        return None
+        if not isinstance(sps, _sps_class(codec)):
+            return None
+        if codec == "h264":
+            return _h264_pic_timing(bits, cast("h264.Sps", sps))
+        return _hevc_pic_timing(bits, cast("hevc.Sps", sps), vps)
     if kind == RECOVERY_POINT:
         return _recovery_point(bits, codec)
     if kind == MASTERING_DISPLAY:
@@ -244,6 +248,8 @@ def decode(
         return UserDataT35(country, message.payload[bits.position >> 3 :])
     if kind == USER_DATA_UNREGISTERED:
         uuid = bits.u("uuid_iso_iec_11578", 128)
+        from uuid import UUID  # which loads much, and few streams have such a message
+
         return UserDataUnregistered(UUID(int=uuid), message.payload[16:])
     return None
 
@@ -283,6 +289,18 @@ def _mastering_display(bits: BitReader) -> MasteringDisplay:
         max_luminance=Fraction(bits.u("max_display_mastering_luminance", 32), 10000),
         min_luminance=Fraction(bits.u("min_display_mastering_luminance", 32), 10000),
     )
+
+
+@cache
+def _sps_class(codec: str) -> Any:
+    """Imported when it is asked for: a stream needs the syntax of its own codec alone."""
+    if codec == "h264":
+        from . import h264
+
+        return h264.Sps
+    from . import hevc
+
+    return hevc.Sps
 
 
 def _h264_pic_timing(bits: BitReader, sps: h264.Sps) -> PicTiming:

@@ -7,15 +7,15 @@ Nothing here calls a driver.
 
 from __future__ import annotations
 
-import json
-from functools import cache
-from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Final
 
-from ..errors import UnsupportedConfig
-from .launch import Conversion, Launch, Picture, Plan, plan_to_rgb, plan_to_ycbcr
-from .metal import MetalLaunch, MetalLibrary, MetalPlan, metal_libraries
-from .settings import Surface
+from ..lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from .launch import Conversion, Launch, Picture, Plan, plan_to_rgb, plan_to_ycbcr
+    from .metal import MetalLaunch, MetalLibrary, MetalPlan, metal_libraries
+    from .products import image_for, manifest
+    from .settings import Surface
 
 __all__ = [
     "Conversion",
@@ -33,47 +33,13 @@ __all__ = [
     "plan_to_ycbcr",
 ]
 
+# Pictures that are taken as they are need none of it, and nobody needs both CUDA and Metal.
+_NAMES: Final[dict[str, tuple[str, ...]]] = {
+    "launch": ("Conversion", "Launch", "Picture", "Plan", "plan_to_rgb", "plan_to_ycbcr"),
+    "metal": ("MetalLaunch", "MetalLibrary", "MetalPlan", "metal_libraries"),
+    "products": ("image_for", "manifest"),
+    "settings": ("Surface",),
+}
 
-@cache
-def manifest() -> dict[str, Any]:
-    """What ``kernels/build.py`` wrote of its products.
-
-    ``source`` and ``products`` name files with their SHA-256; ``kernels`` the entry points;
-    ``tools`` the versions that made them.
-    """
-    text = resources.files(__package__).joinpath("manifest.json").read_text(encoding="utf-8")
-    found: dict[str, Any] = json.loads(text)
-    return found
-
-
-def image_for(compute_capability: tuple[int, int]) -> list[bytes]:
-    """Images of the kernels for ``cuModuleLoadData``, the first to be tried first.
-
-    The machine code of the newest chip that runs on ``compute_capability`` (major, minor), if
-    there is one, and then the PTX, which the driver compiles and which ends with a zero byte.
-    :class:`UnsupportedConfig` for a device older than the PTX is for.
-    """
-    major, minor = compute_capability
-    products = manifest()["products"]
-    oldest = min(tuple(each["compute_capability"]) for each in products.values())
-    if (major, minor) < oldest:
-        raise UnsupportedConfig(
-            f"the kernels are for compute capability {oldest[0]}.{oldest[1]} and later, "
-            f"not for {major}.{minor}",
-            hint='take output="native" and convert on the host',
-        )
-    # Machine code runs on later chips of the same generation.
-    fitting = [
-        (each["compute_capability"][1], name)
-        for name, each in products.items()
-        if each["kind"] == "cubin"
-        and each["compute_capability"][0] == major
-        and each["compute_capability"][1] <= minor
-    ]
-    cubins = [_read(name) for _, name in sorted(fitting)[-1:]]
-    texts = [_read(name) + b"\0" for name, each in products.items() if each["kind"] == "ptx"]
-    return cubins + texts
-
-
-def _read(name: str) -> bytes:
-    return resources.files(__package__).joinpath(name).read_bytes()
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = lazy_names(__name__, _NAMES)

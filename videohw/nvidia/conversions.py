@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from .. import kernels
 from ..errors import UnsupportedConfig
 from ..frame import Conversion, Frame
 from ..frame_pixels import Task, color_in
-from ..kernels import Surface
 from ..pixel_format import FORMATS
 from .layouts import BlockPlan, kernel_source, plan_rgb, plan_ycbcr
 
@@ -58,7 +58,7 @@ class DeviceConverter:
         planes = self._device.convert(conversion, sources, made.bytes, made.offsets, made.layout)
         return task.result(planes)
 
-    def _plan(self, task: Task, request: Conversion, source: Surface) -> BlockPlan:
+    def _plan(self, task: Task, request: Conversion, source: kernels.Surface) -> BlockPlan:
         frame = task.frame
         try:
             if FORMATS[task.target].rgb:
@@ -75,7 +75,7 @@ class DeviceConverter:
             hint="frame.to_host().convert(...), or ask the decoder for that output",
         )
 
-    def _surface(self, frame: Frame) -> Surface:
+    def _surface(self, frame: Frame) -> kernels.Surface:
         """The frame as the kernels see it."""
         name, depth = kernel_source(frame.format)
         planes = frame.planes
@@ -83,7 +83,7 @@ class DeviceConverter:
         pitches = tuple(plane.strides[rows] for plane in planes[:2])
         if frame.format.startswith("gray"):
             pitches += (self._neutral_chroma(frame).strides[0],)
-        return Surface(name, frame.width, frame.height, pitches, depth)
+        return kernels.Surface(name, frame.width, frame.height, pitches, depth)
 
     def _sources(self, frame: Frame) -> tuple[Any, ...]:
         """The planes that the kernels read."""

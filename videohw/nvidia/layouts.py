@@ -10,9 +10,9 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
+from .. import kernels
 from ..color import ColorSpec
 from ..frame import Conversion, Crop, Size
-from ..kernels import Plan, Surface, plan_to_rgb, plan_to_ycbcr
 from ..pixel_format import FORMATS, PixelFormat
 
 # (offset in bytes, shape, strides in bytes, typestr) of a plane.
@@ -35,7 +35,7 @@ class BlockPlan:
     """A kernel's conversion into a block: its ``plan``, the ``bytes`` of the block, ``offsets`` of
     the planes that the kernel writes, and the ``layout`` of those that are given out."""
 
-    plan: Plan
+    plan: kernels.Plan
     layout: Layout
     bytes: int
     offsets: tuple[int, ...]
@@ -75,7 +75,7 @@ def block_layout(layout: PixelFormat, width: int, height: int) -> tuple[Layout, 
 
 
 def plan_rgb(
-    source: Surface, request: Conversion, color: ColorSpec, crop: Crop, size: Size
+    source: kernels.Surface, request: Conversion, color: ColorSpec, crop: Crop, size: Size
 ) -> BlockPlan:
     """A kernel that makes the RGB output of ``request`` from ``crop`` of ``source``, in ``size``.
 
@@ -85,8 +85,8 @@ def plan_rgb(
     layout, total = block_layout(output, *size)
     offset, _, strides, _ = layout[0]
     pitch = strides[1] if output.channels_first else strides[0]
-    plan = plan_to_rgb(
-        source, Surface(request.output, *size, (pitch,)), color, chroma=request.chroma,
+    plan = kernels.plan_to_rgb(
+        source, kernels.Surface(request.output, *size, (pitch,)), color, chroma=request.chroma,
         resize=request.resize, crop=crop, mean=request.mean or (0.0, 0.0, 0.0),
         std=request.std or (1.0, 1.0, 1.0),
     )  # fmt: skip
@@ -95,13 +95,13 @@ def plan_rgb(
     return BlockPlan(plan, layout, total, offsets)
 
 
-def plan_ycbcr(source: Surface, output: str, color: ColorSpec) -> BlockPlan:
+def plan_ycbcr(source: kernels.Surface, output: str, color: ColorSpec) -> BlockPlan:
     """A kernel that makes 4:2:0 pictures in the format ``output`` of all of ``source``, 8-bit RGB.
 
     :class:`UnsupportedConfig` for what no kernel makes.
     """
     layout, total = block_layout(FORMATS[output], source.width, source.height)
     pitches = tuple(strides[0] for _, _, strides, _ in layout[:2])
-    target = Surface(output, source.width, source.height, pitches)
+    target = kernels.Surface(output, source.width, source.height, pitches)
     offsets = tuple(offset for offset, *_ in layout)
-    return BlockPlan(plan_to_ycbcr(source, target, color), layout, total, offsets)
+    return BlockPlan(kernels.plan_to_ycbcr(source, target, color), layout, total, offsets)

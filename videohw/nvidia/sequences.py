@@ -12,11 +12,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from .. import kernels
 from ..color import ColorSpec
 from ..errors import UnsupportedConfig
 from ..frame import Conversion, Crop, Frame
 from ..frame_pixels import check_begins_on_chroma, color_in, resolved
-from ..kernels import Surface
 from ..pixel_format import FORMATS
 from ..pixels.checks import checked_crop
 from ..types import DecoderConfig
@@ -130,7 +130,7 @@ def _converted(
     color = resolved(picture, None)
     width, height = request.size or crop[2:]
     columns, lines = sequence["target_size"]
-    source = Surface(source_name, columns, lines, (_ANY_PITCH,), depth)
+    source = kernels.Surface(source_name, columns, lines, (_ANY_PITCH,), depth)
     on_surface = (crop[0] + sequence["left"], crop[1] + sequence["top"], crop[2], crop[3])
     try:
         made = plan_rgb(source, request, color, on_surface, (width, height))

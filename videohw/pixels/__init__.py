@@ -6,6 +6,19 @@ the compiled ``kernels`` do it, without the GIL and with the vectors of the proc
 
 from __future__ import annotations
 
-from .conversion import convert
+from typing import TYPE_CHECKING, Final
+
+from ..lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from .conversion import convert
 
 __all__ = ["convert"]
+
+# Pictures that are taken as they are need none of it.
+_NAMES: Final[dict[str, tuple[str, ...]]] = {
+    "conversion": ("convert",),
+}
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = lazy_names(__name__, _NAMES)

@@ -1,0 +1,55 @@
+"""The files that ``kernels/build.py`` made for CUDA, as they are shipped."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from ..errors import UnsupportedConfig
+
+
+@cache
+def manifest() -> dict[str, Any]:
+    """What ``kernels/build.py`` wrote of its products.
+
+    ``source`` and ``products`` name files with their SHA-256; ``kernels`` the entry points;
+    ``tools`` the versions that made them.
+    """
+    text = resources.files(__package__).joinpath("manifest.json").read_text(encoding="utf-8")
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def image_for(compute_capability: tuple[int, int]) -> list[bytes]:
+    """Images of the kernels for ``cuModuleLoadData``, the first to be tried first.
+
+    The machine code of the newest chip that runs on ``compute_capability`` (major, minor), if
+    there is one, and then the PTX, which the driver compiles and which ends with a zero byte.
+    :class:`UnsupportedConfig` for a device older than the PTX is for.
+    """
+    major, minor = compute_capability
+    products = manifest()["products"]
+    oldest = min(tuple(each["compute_capability"]) for each in products.values())
+    if (major, minor) < oldest:
+        raise UnsupportedConfig(
+            f"the kernels are for compute capability {oldest[0]}.{oldest[1]} and later, "
+            f"not for {major}.{minor}",
+            hint='take output="native" and convert on the host',
+        )
+    # Machine code runs on later chips of the same generation.
+    fitting = [
+        (each["compute_capability"][1], name)
+        for name, each in products.items()
+        if each["kind"] == "cubin"
+        and each["compute_capability"][0] == major
+        and each["compute_capability"][1] <= minor
+    ]
+    cubins = [_read(name) for _, name in sorted(fitting)[-1:]]
+    texts = [_read(name) + b"\0" for name, each in products.items() if each["kind"] == "ptx"]
+    return cubins + texts
+
+
+def _read(name: str) -> bytes:
+    return resources.files(__package__).joinpath(name).read_bytes()
