@@ -121,7 +121,7 @@ def _answer(
         return asked(codec, opened.ordinal, opened.context)
     except VideoHwError as error:
         failed = isinstance(error, BackendError)
-        return replace(_refusal(codec, direction, str(error.args[0])), failed=failed)
+        return replace(_refusal(codec, direction, str(error)), failed=failed)
 
 
 def forget() -> None:
