@@ -127,7 +127,7 @@ cdef extern from "_native/vt_encoder.hpp" nogil:
         int64_t time, duration
         int32_t timescale
         cbool force_keyframe
-        vector[VtProperty] properties, undo
+        vector[VtProperty] properties
         shared_ptr[VtCompression] next
 
     cppclass VtEvent "videohw::VtEncoderEvent":
@@ -471,12 +471,13 @@ cdef class Core:
         buffer.buffer = NULL  # the reference goes along
         self.encoder.push(move(item))
 
-    def push_change(self, long long number, properties, undo):
-        """Queue new values of properties; ``undo`` has those before, for when one is refused."""
+    def push_change(self, long long number, properties):
+        """Queue values of properties, of which those are set that differ then; all of them or
+        none."""
         cdef VtInput item
         item.kind = a_change
         item.serial = number
-        item.properties, item.undo = _properties(properties), _properties(undo)
+        item.properties = _properties(properties)
         self.encoder.push(move(item))
 
     def push_swap(self, long long number, Compression next not None):

@@ -233,6 +233,40 @@ def test_a_live_change_that_is_refused_is_undone(frameworks: AppleEmulator) -> N
     shown("h264", packets, 6)
 
 
+@pytest.mark.parametrize("both", [False, True], ids=["one fails", "both fail"])
+def test_a_live_change_behind_one_that_fails_brings_both(
+    frameworks: AppleEmulator, both: bool
+) -> None:
+    """It was asked for on top of the other, before anybody knew that that one fails."""
+    noise = np.random.default_rng(7).integers(0, 256, (30, HEIGHT * 3 // 2, WIDTH), np.uint8)
+    with opened(gop=0, rate_control=VariableBitrate(2_000_000)) as encoder:
+        frameworks.fault("VTCompressionSessionEncodeFrame", "stall", 400)
+        # The first value of the one; the two that put it right; of the other, all but the last.
+        frameworks.fault("VTSessionSetProperty", "fail", -12902)
+        if both:
+            frameworks.fault("VTSessionSetProperty", "fail", -12902, first=4)
+        for index, picture in enumerate(noise):
+            if index == 8:
+                change = SwitchRequest({"rate_control": VariableBitrate(60_000)})
+                assert encoder.request_session_switch(change) == 1
+            if index == 9:
+                assert encoder.request_session_switch(SwitchRequest({"fps": 15})) == 2
+            encoder.submit(picture, timeout=PATIENCE_SECONDS)
+        found = everything(encoder)
+        summary = encoder.summary()
+        state, rate = summary["switch"]["state"], encoder.summary()["rate_control"]
+    packets = [each for each in found if isinstance(each, Packet)]
+    errors = [each for each in found if not isinstance(each, Packet)]
+    assert [each.name for each in errors] == ["kVTParameterErr"] * (1 + both)
+    assert [packet.pts for packet in packets if packet.keyframe] == [0]
+    assert summary["sessions_created"] == 1
+    # Those of the one that failed are of the settings before, whatever they were.
+    assert [each.generation for each in packets] == [0] * 9 + [0 if both else 2] * 21
+    assert (state, rate.bps) == (("failed", 2_000_000) if both else ("active", 60_000))
+    before, after = (sum(len(each.data) for each in part) for part in (packets[1:8], packets[-7:]))
+    assert (after * 2 < before) is not both
+
+
 def test_hardware_is_required_when_asked(frameworks: AppleEmulator) -> None:
     options = AppleEncoderOptions(require_hardware=True)
     with opened(options=options) as encoder:

@@ -28,6 +28,13 @@ struct VtValue {
     std::string text;
     std::vector<std::uint8_t> bytes;
     std::vector<double> list; // of a ratio: width and height
+
+    bool operator==(const VtValue &other) const
+    {
+        return kind == other.kind && integer_value == other.integer_value &&
+               real_value == other.real_value && text == other.text && bytes == other.bytes &&
+               list == other.list;
+    }
 };
 
 struct VtProperty {

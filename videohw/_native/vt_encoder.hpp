@@ -28,8 +28,8 @@ struct VtEncoderInput {
     std::int64_t time = 0, duration = 0; // in units of 1 / timescale seconds
     std::int32_t timescale = 1;
     bool force_keyframe = false;
-    std::vector<VtProperty> properties, undo; // of a change
-    std::shared_ptr<VtCompression> next;      // of a swap
+    std::vector<VtProperty> properties;  // of a change: all that it may change
+    std::shared_ptr<VtCompression> next; // of a swap
 };
 
 struct VtEncoderEvent {
@@ -272,6 +272,7 @@ private:
 
     // The worker's
     bool ended_ = false; // `lost` was told
+    std::vector<VtProperty> in_force_;
 };
 
 } // namespace videohw

@@ -7,7 +7,7 @@
 namespace videohw {
 
 inline VtEncoder::VtEncoder(std::shared_ptr<VtCompression> first, std::size_t max_ready)
-    : max_ready_(max_ready), active_(std::move(first))
+    : max_ready_(max_ready), active_(std::move(first)), in_force_(active_->settings.properties)
 {
     active_->gate->owner = this;
     counters_.sessions = 1;
@@ -290,8 +290,9 @@ inline VtEncoderFailure VtEncoder::feed(const VtEncoderInput &input, bool force)
     return {"VTCompressionSessionEncodeFrame", code, {}};
 }
 
-// All of the properties, or none. What is under way is coded as it was meant: nothing says to which
-// of the frames that a session has queued a property applies.
+// All of the properties, or none: those that differ from what is in force, whatever became of the
+// changes before. What is under way is coded as it was meant: nothing says to which of the frames
+// that a session has queued a property applies.
 inline void VtEncoder::change(const VtEncoderInput &input)
 {
     complete();
@@ -300,11 +301,19 @@ inline void VtEncoder::change(const VtEncoderInput &input)
     event.serial = input.serial;
     {
         InCall call(*this);
-        std::size_t done = 0;
-        for (; done < input.properties.size() && !event.failure.code; ++done)
-            event.failure = active_->set(input.properties[done]);
-        if (event.failure.code)
-            for (const VtProperty &each : input.undo)
+        std::vector<VtProperty> undo, next = in_force_;
+        for (const VtProperty &each : input.properties) {
+            auto same = [&](const VtProperty &other) { return other.name == each.name; };
+            auto known = std::find_if(next.begin(), next.end(), same);
+            if (event.failure.code || known == next.end() || known->value == each.value)
+                continue;
+            undo.push_back(std::exchange(*known, each));
+            event.failure = active_->set(each);
+        }
+        if (!event.failure.code)
+            in_force_ = std::move(next);
+        else
+            for (const VtProperty &each : undo)
                 active_->set(each);
     }
     emit(std::move(event));
@@ -317,6 +326,7 @@ inline void VtEncoder::swap(VtEncoderInput &input)
     {
         std::lock_guard<std::mutex> held(lock_);
         old = std::exchange(active_, input.next);
+        in_force_ = active_->settings.properties;
         key_is_due_ = true;
         found_held_ = 0;
         ++counters_.sessions;

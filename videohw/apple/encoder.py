@@ -32,7 +32,7 @@ from .encoder_cores import MAX_TIME, Change, Prepared, Staged, opened, scaled
 from .encoder_failures import Failure, of_call, of_loss, stuck, wrong_size
 from .encoder_order import PacketOrder
 from .encoder_pictures import PictureStage
-from .encoder_settings import change, settings_of
+from .encoder_settings import is_live, settings_of
 
 # No call takes so long on one picture; a worker inside one is not waited for.
 STUCK_SECONDS = 30.0
@@ -95,7 +95,7 @@ class AppleEncoderSession(QueueOfPictures):
         if self.account.submitted:
             distance = old.settings.config.fps, old.settings.config.time_base
             self._order.clock.check_distance(settings.reorder_delay, *distance)
-        if not rebuild and change(old.settings, settings) is not None:
+        if not rebuild and is_live(old.settings, settings):
             stage = PictureStage(settings, old.compression)
             return Prepared(settings, old.compression, stage, reconfigures=True)
         prepared = opened(settings)
@@ -216,19 +216,12 @@ class AppleEncoderSession(QueueOfPictures):
             self._refuse(switch, self._next_serial, error)
             self._give_back(prepared)
             return
-        # What was in force when it was prepared may have failed since.
-        same = prepared.compression is old.compression
-        live = change(old.settings, prepared.settings) if same else None
-        if live is not None:
-            self._switches.append(Change(switch, self._next_serial, old))
-            self._core.push_change(switch.generation, *live)
+        if prepared.reconfigures:
+            # Of what was in force when it was prepared, only such changes may have failed since.
+            assert prepared.compression is old.compression
+            self._switches.append(Change(switch, self._next_serial, old, self._order.generation))
+            self._core.push_change(switch.generation, prepared.settings.live)
         else:
-            if prepared.reconfigures:
-                try:
-                    prepared = switch.prepared = opened(prepared.settings)
-                except VideoHwError as error:
-                    self._refuse(switch, self._next_serial, error)
-                    return
             self._swap(prepared, switch)
         self._order.clock.widen(delay, switch.first_pts)
         self._active = prepared
@@ -329,14 +322,17 @@ class AppleEncoderSession(QueueOfPictures):
         self._order.fail(serial, error)
 
     def _changed_settings(self, failure: Failure | None) -> None:
-        switch, before, old = self._switches.popleft()
+        switch, before, old, generation = self._switches.popleft()
         if failure is None:
             switch.state = "active"
             return
         self._refuse(switch, before, of_call(failure))
         if self._active is switch.prepared:
             self._active = old
-        self._order.undone(switch.generation)
+        if self._switches and self._switches[0].old is switch.prepared:
+            behind = self._switches.popleft()
+            self._switches.appendleft(behind._replace(old=old, old_generation=generation))
+        self._order.undone(switch.generation, generation)
 
     def _drained(self, nanoseconds: int) -> None:
         number, before = self._drains.popleft()

@@ -72,6 +72,11 @@ class EncoderSettings:
         """The properties by name."""
         return MappingProxyType({each[0]: each for each in self.properties})
 
+    @property
+    def live(self) -> tuple[Property, ...]:
+        """The properties that may change while it encodes."""
+        return tuple(each for each in self.properties if each[0] in LIVE)
+
 
 def settings_of(config: EncoderConfig) -> EncoderSettings:
     """The settings for ``config`` on this system.
@@ -102,22 +107,16 @@ def settings_of(config: EncoderConfig) -> EncoderSettings:
     )  # fmt: skip
 
 
-def change(
-    old: EncoderSettings, new: EncoderSettings
-) -> tuple[tuple[Property, ...], tuple[Property, ...]] | None:
-    """(properties to set, those to go back to) that make a running session of ``old`` one of
-    ``new``; None where that takes a new session."""
+def is_live(old: EncoderSettings, new: EncoderSettings) -> bool:
+    """Whether a running session of ``old`` becomes one of ``new`` by setting ``new.live``."""
     before, after = old.values, new.values
     same_pictures = (
         (old.config.width, old.config.height, old.pixel_format, old.color, old.options)
         == (new.config.width, new.config.height, new.pixel_format, new.color, new.options)
     )  # fmt: skip
     if not same_pictures or before.keys() != after.keys():
-        return None
-    names = [name for name in after if after[name] != before[name]]
-    if not names or not LIVE.issuperset(names):
-        return None if names else ((), ())
-    return tuple(after[name] for name in names), tuple(before[name] for name in names)
+        return False
+    return LIVE.issuperset(name for name in after if after[name] != before[name])
 
 
 def _check_time(config: EncoderConfig) -> None:
