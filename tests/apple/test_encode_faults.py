@@ -16,13 +16,14 @@ import pytest
 from tests.backends.encode_runs import PATIENCE_SECONDS, Outcome, run_encoder
 from tests.backends.encoding import check_times, nv12_pictures, witness
 from tests.backends.fault_places import places
-from tests.backends.waiting import wait_for
+from tests.backends.waiting import Call, wait_for
 from tests.emulators.control import AppleEmulator
 from videohw.apple.encoder_options import AppleEncoderOptions
 from videohw.encoder import Encoder
 from videohw.errors import (
     BackendError,
     DeviceLost,
+    SessionClosed,
     UnsupportedCodec,
     UnsupportedConfig,
     VideoHwError,
@@ -305,4 +306,30 @@ def test_a_switch_whose_encoder_does_not_come_back_changes_nothing(
         encoder.submit(Sweep.pictures[1])
         packets = encoder.flush(PATIENCE_SECONDS)
     assert [each.generation for each in packets] == [0, 0]
+    wait_for(lambda: frameworks.open() == {})
+
+
+@pytest.mark.parametrize("closes", [False, True], ids=["goes on", "is closed"])
+def test_nobody_waits_while_a_switch_opens_its_encoder(
+    frameworks: AppleEmulator, closes: bool
+) -> None:
+    with SCENARIOS[0].encoder() as encoder:
+        frameworks.fault("VTCompressionSessionCreate", "stall", 0)
+        change = SwitchRequest({"preset": "fastest"})
+        switching = Call(lambda: encoder.request_session_switch(change))
+        wait_for(frameworks.stalled)
+        encoder.submit(Sweep.pictures[0])
+        assert len(encoder.flush(PATIENCE_SECONDS)) == 1
+        assert encoder.try_reap() is None
+        assert encoder.summary()["delivered"] == 1
+        assert encoder.metrics() is not None
+        if closes:
+            encoder.close()
+        assert not switching.ended
+        frameworks.clear_faults()
+        if closes:
+            with pytest.raises(SessionClosed):
+                switching.join()
+        else:
+            assert switching.join() == 1
     wait_for(lambda: frameworks.open() == {})

@@ -318,6 +318,8 @@ def test_what_the_codec_held_waits_for_room_at_the_end(backend: BackendCase) -> 
 @pytest.mark.parametrize("limit", [1, 6])
 def test_lookahead_does_not_fill_the_limit(backend: BackendCase, limit: int) -> None:
     """The codec holds so many pictures before the first packet; submitting alone gets that far."""
+    if backend.lookahead is None:
+        pytest.skip(f"nothing makes {backend.name} hold so many pictures")
     with backend.encoder(
         "h264", 64, 64, max_in_flight=limit, b_frames=3, **backend.lookahead(HELD + 2)
     ) as encoder:

@@ -134,9 +134,6 @@ enum {
     kCMVideoCodecType_HEVC = 0x68766331,         /* hvc1 */
     kCMVideoCodecType_VP9 = 0x76703039,          /* vp09 */
     kCMVideoCodecType_AV1 = 0x61763031,          /* av01 */
-    kCMVideoCodecType_JPEG = 0x6a706567,         /* jpeg */
-    kCMVideoCodecType_AppleProRes422 = 0x6170636e,   /* apcn */
-    kCMVideoCodecType_AppleProRes422HQ = 0x61706368, /* apch */
     kCMFormatDescriptionError_InvalidParameter = -12710,
     kCMFormatDescriptionError_ValueNotAvailable = -12718,
     kCMBlockBufferBadOffsetParameterErr = -12703,
