@@ -229,4 +229,5 @@ cdef DeviceArray device_array(
 )
 
 # The error for a code: of `call`, or of the last call that failed on this thread where it is None.
+cdef object numpy()
 cdef object failure(CUresult code, str call=*, str domain=*)

@@ -35,11 +35,8 @@ from ._native.nvidia cimport (
 
 import os
 import threading
-import uuid
 import weakref
 from typing import NamedTuple
-
-import numpy as np
 
 from .errors import BackendError, DeviceLost, InvalidInput, UnsupportedConfig
 from . import kernels
@@ -56,6 +53,16 @@ _NOT_FOR_THIS_DRIVER = (209, 218, 222)
 _OURS = object()  # whoever has it may make the objects below
 
 cdef Driver _driver
+cdef object _numpy = None
+
+
+cdef object numpy():
+    """NumPy, imported when it is needed: the driver of a new process starts meanwhile."""
+    global _numpy
+    if _numpy is None:
+        import numpy as module
+        _numpy = module
+    return _numpy
 
 
 cdef Driver *driver() noexcept nogil:
@@ -212,7 +219,14 @@ cdef object information(CUdevice device):
     )
     return DeviceInformation(
         device, (<bytes>name).decode(errors="replace"),
-        f"GPU-{uuid.UUID(bytes=identity.bytes[:16])}", (major, minor), memory,
+        _uuid(identity.bytes[:16]), (major, minor), memory,
+    )
+
+
+def _uuid(bytes identity):
+    digits = identity.hex()
+    return "GPU-" + "-".join(
+        (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
     )
 
 
@@ -407,11 +421,11 @@ cdef class Device:
         cdef CUresult code = 0
         cdef Py_buffer view
         cdef Block *block
-        packed = np.ascontiguousarray(array)
+        packed = numpy().ascontiguousarray(array)
         shape, steps, typestr = packed.shape, packed.strides, packed.dtype.str
         if not packed.size or typestr not in _DTYPES:
             raise InvalidInput(f"array is {shape} of {packed.dtype}", argument="array")
-        PyObject_GetBuffer(packed.reshape(-1).view(np.uint8), &view, PyBUF_SIMPLE)
+        PyObject_GetBuffer(packed.reshape(-1).view("u1"), &view, PyBUF_SIMPLE)
         try:
             with nogil:
                 block = uploaded(self.native[0], view.buf, view.len, &code)
@@ -621,7 +635,7 @@ cdef class DeviceArray:
 
     @property
     def dtype(self):
-        return np.dtype(self.typestr)
+        return numpy().dtype(self.typestr)
 
     @property
     def nbytes(self):
@@ -658,7 +672,7 @@ cdef class DeviceArray:
         """The values as a NumPy array, read-only, in pinned memory that is used again later."""
         cdef Block *block = self._copied(True)
         try:
-            return np.ndarray(self.shape, self.typestr, host_buffer(block))
+            return numpy().ndarray(self.shape, self.typestr, host_buffer(block))
         finally:
             block.release()
 
@@ -778,7 +792,7 @@ cdef class DeviceArray:
             if copy is False:
                 raise BufferError("device memory cannot be seen from the host without a copy")
             # Nobody else has that memory, so its consumer may write to it.
-            return np.array(self.to_host()).__dlpack__()
+            return numpy().array(self.to_host()).__dlpack__()
         if dl_device is not None and tuple(dl_device) != self.__dlpack_device__():
             raise BufferError(f"the array is on device {self.__dlpack_device__()}, not {dl_device}")
         versioned = max_version is not None and tuple(max_version) >= (1, 0)

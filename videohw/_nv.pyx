@@ -29,6 +29,7 @@ from ._cuda cimport (
     driver,
     failure,
     host_buffer,
+    numpy,
 )
 from ._native.nvidia cimport CUresult, CUstream, nvidia_cuvid
 
@@ -300,14 +301,11 @@ cdef class Pixels:
                 device_array(self.device, self.block, offset, shape, strides, typestr, True)
                 for offset, shape, strides, typestr in layout
             ])
-        buffer = host_buffer(self.block)
+        buffer, ndarray = host_buffer(self.block), numpy().ndarray
         return tuple([
-            _ndarray(shape, typestr, buffer, offset, strides)
+            ndarray(shape, typestr, buffer, offset, strides)
             for offset, shape, strides, typestr in layout
         ])
-
-
-from numpy import ndarray as _ndarray  # noqa: E402
 
 
 @cython.final

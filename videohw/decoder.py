@@ -5,6 +5,7 @@ Owns: the arguments, the order of calls, the account. Must not know: any backend
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -14,12 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from . import arguments
 from .backend import AUTO, CodedPicture, DecoderSession
-from .coded_input import CodedInput, Item
-from .color import ColorSpec
 from .deadline import deadline_after, remaining
 from .errors import Backpressure, InvalidInput, SessionClosed
-from .frame import Crop, Frame, Size, checked_conversion
-from .selection import canonical_codec, select
+from .selection import EarlyProbe, canonical_codec, select
 from .session_owner import SessionOwner, with_time
 from .types import (
     DEFAULT_MAX_IN_FLIGHT_FRAMES,
@@ -29,6 +27,9 @@ from .types import (
 )
 
 if TYPE_CHECKING:
+    from .coded_input import Item
+    from .color import ColorSpec
+    from .frame import Crop, Frame, Size
     from .metrics import Meter
 
 
@@ -93,6 +94,10 @@ class Decoder(SessionOwner):
         metrics: bool | None = None,
         options: object | None = None,
     ) -> None:
+        early = _first_imports(backend)
+        from .coded_input import CodedInput
+        from .frame import checked_conversion
+
         check = arguments
         wish = checked_conversion(
             output, size=size, crop=crop, color=color, chroma=chroma, resize=resize, mean=mean,
@@ -127,7 +132,7 @@ class Decoder(SessionOwner):
         measured = None if metrics is None else check.boolean("metrics", metrics)
         self._requested_backend = backend
         self._selection = select(
-            config.codec, "decode", backend, config.require_hardware, config.device
+            config.codec, "decode", backend, config.require_hardware, config.device, early
         )
         self._input = CodedInput(config.codec, extradata)
         self._feeding = threading.Lock()
@@ -365,3 +370,14 @@ class Decoder(SessionOwner):
             "queued_bytes": queued_bytes,
             "max_in_flight": config.max_in_flight,
         }
+
+
+def _first_imports(backend: str) -> EarlyProbe | None:
+    """Import what a decoder needs while the driver starts; None when that was done before."""
+    if "videohw.coded_input" in sys.modules or not isinstance(backend, str):
+        return None
+    with EarlyProbe(backend) as early:
+        from . import coded_input, frame  # noqa: F401
+
+        early.load_decoders()
+    return early

@@ -5,13 +5,16 @@ Must not know: any backend by name.
 
 from __future__ import annotations
 
+import threading
+from contextlib import suppress
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Final, Literal, NamedTuple
 
-from .backend import AUTO, BACKENDS, Backend, load
+from .backend import AUTO, BACKENDS, Backend, load, load_decoders
 from .environment import automatic_backends
 from .errors import InvalidInput, UnsupportedCodec, UnsupportedConfig
-from .types import CODEC_ALIASES, DECODER_CODECS, ENCODER_CODECS, Capability
+from .types import CODEC_ALIASES, DECODER_CODECS, ENCODER_CODECS, BackendStatus, Capability
 
 _CODECS: Final = {"decode": DECODER_CODECS, "encode": ENCODER_CODECS}
 
@@ -50,25 +53,69 @@ def canonical_codec(codec: object, direction: Literal["decode", "encode"]) -> st
     return name
 
 
+class EarlyProbe:
+    """The first backend to be asked is probed on a thread of its own, which the block waits for.
+
+    A driver takes long to start and needs no interpreter for it: in a process's first ``with``
+    block modules are imported meanwhile. Only of hardware; ``status`` is None for others.
+    """
+
+    def __init__(self, backend: str) -> None:
+        self.name = next(iter(_names(backend)), None)
+        self.status: BackendStatus | None = None
+        self._thread = threading.Thread(target=self._probe, name="videohw-probe", daemon=True)
+
+    def __enter__(self) -> EarlyProbe:
+        if self.name in BACKENDS and load(self.name).HARDWARE:
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def load_decoders(self) -> None:
+        """Import what the backend decodes with, if its driver is still starting, so is there."""
+        if self.name is not None and self._thread.is_alive():
+            with suppress(ImportError):  # a build without that backend, as the probe will say
+                load_decoders(self.name)
+
+    def _probe(self) -> None:
+        if self.name is not None:
+            self.status = load(self.name).probe()
+
+
+def _names(backend: str) -> tuple[str, ...]:
+    """The backends that are asked, in this order."""
+    return tuple(automatic_backends(BACKENDS)) if backend == AUTO else (backend,)
+
+
 def select(
     codec: str,
     direction: Literal["decode", "encode"],
     backend: str = AUTO,
     require_hardware: bool = False,
     device: int | str = 0,
+    early: EarlyProbe | None = None,
 ) -> Selection:
     """The first backend of the table that is available, allowed and does ``codec``.
 
     ``codec`` is a canonical name. ``backend`` names one, or "auto" takes the first that can, of
     those that VIDEO_HW_BACKENDS allows (:func:`~videohw.environment.automatic_backends`).
     :class:`UnsupportedCodec` when every backend asked works but none does this codec, else
-    :class:`UnsupportedConfig`; both name each backend with what was missing.
+    :class:`UnsupportedConfig`; both name each backend with what was missing. ``early`` is asked
+    for the status of its backend instead of the backend.
     """
     if not isinstance(backend, str):
         raise InvalidInput(
             f"backend is {type(backend).__name__}, not text", argument="backend", hint='or "auto"'
         )
-    names = automatic_backends(BACKENDS) if backend == AUTO else (backend,)
+    names = _names(backend)
     left_out = [name for name in BACKENDS if backend == AUTO and name not in names]
     # That they were left out says nothing of the codec.
     refused = [
@@ -76,7 +123,7 @@ def select(
     ]
     for position, name in enumerate(names):
         module = load(name)
-        answer = _ask(name, module, codec, direction, require_hardware, device)
+        answer = _ask(name, module, codec, direction, require_hardware, device, early)
         if isinstance(answer, Capability):
             reasons = [(other.name, other.reason) for other in refused]
             reasons += [(later, f"{name} comes first") for later in names[position + 1 :]]
@@ -117,11 +164,13 @@ def _ask(
     direction: Literal["decode", "encode"],
     require_hardware: bool,
     device: int | str,
+    early: EarlyProbe | None,
 ) -> Capability | _Refused:
     if require_hardware and not module.HARDWARE:
         reason = "it is software and require_hardware=True"
         return _Refused(name, reason, argument="require_hardware")
-    status = module.probe()
+    status = early.status if early is not None and early.name == name else None
+    status = status or module.probe()
     if not status.available:
         return _Refused(name, status.reason or "it is not available", status.hint)
     answer = module.supports(codec, direction, device)

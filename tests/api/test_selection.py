@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from videohw import selection
 from videohw.errors import InvalidInput, UnsupportedCodec, UnsupportedConfig
-from videohw.selection import canonical_codec, select
+from videohw.selection import EarlyProbe, canonical_codec, select
 from videohw.types import BackendStatus, Capability
 
 
@@ -114,6 +115,55 @@ def test_a_question_that_failed_says_nothing_of_the_codec(monkeypatch: pytest.Mo
     module.supports = failed
     with pytest.raises(UnsupportedConfig, match="cuvidGetDecoderCaps failed"):
         select("h264", "decode")
+
+
+def test_an_early_probe_stands_for_that_of_its_backend(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(
+        monkeypatch,
+        nvidia=(True, "there is no libcuda", ("h264",)),
+        software=(False, None, ("h264",)),
+    )
+    asked: list[tuple[str, bool]] = []
+    for name in ("nvidia", "software"):
+        module: Any = selection.load(name)
+
+        def probe(name: str = name, told: Any = module.probe) -> BackendStatus:
+            asked.append((name, threading.current_thread() is threading.main_thread()))
+            status: BackendStatus = told()
+            return status
+
+        module.probe = probe
+    with EarlyProbe("auto") as early:
+        pass
+    assert select("h264", "decode", early=early).refused == (("nvidia", "there is no libcuda"),)
+    assert asked == [("nvidia", False), ("software", True)]
+    for name in ("software", "nothing"):  # neither starts a driver, and the one is told later
+        with EarlyProbe(name) as early:
+            pass
+        assert early.status is None
+    assert len(asked) == 2
+
+
+def test_a_build_without_the_backend_is_told_by_the_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, nvidia=(True, "this build has no NVIDIA support", ()))
+    module: Any = selection.load("nvidia")
+    told, tried = module.probe, threading.Event()
+
+    def probe() -> BackendStatus:
+        assert tried.wait(30)
+        status: BackendStatus = told()
+        return status
+
+    def load_decoders(name: str) -> None:
+        tried.set()
+        raise ImportError(name)
+
+    module.probe = probe
+    monkeypatch.setattr(selection, "load_decoders", load_decoders)
+    with EarlyProbe("nvidia") as early:
+        early.load_decoders()
+    assert early.status is not None
+    assert early.status.reason == "this build has no NVIDIA support"
 
 
 def test_no_backend_has_the_codec(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,7 +87,8 @@ def test_only_what_is_used_is_loaded() -> None:
     )
     assert run(program.format("InvalidInput")) == ""
     assert run(program.format("Packet")) == ""
-    assert run(program.format("Decoder")) == "numpy"
+    assert run(program.format("Decoder")) == ""
+    assert run(program.format("Frame")) == "numpy"
 
 
 def run(program: str) -> str:
