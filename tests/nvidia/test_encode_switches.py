@@ -152,6 +152,22 @@ def test_a_refused_change_keeps_what_was(encoding: Emulator) -> None:
         assert {each.generation for each in more} == {2}
 
 
+def test_two_refused_changes_keep_what_was(encoding: Emulator) -> None:
+    """The second was asked for before anybody knew that the first fails."""
+    with opened(max_in_flight=20) as encoder:
+        encoding.fault("nvEncEncodePicture", "stall", 400)
+        encoding.fault("nvEncReconfigureEncoder", "fail", REFUSES, 1, 2)
+        requests = {
+            number: SwitchRequest({"rate_control": ConstantBitrate(100_000 * number)})
+            for number in (2, 3)
+        }
+        packets, errors = encoded(encoder, 8, requests)
+        assert [type(each) for each in errors] == [BackendError] * 2
+        check(packets, 8)
+        assert [each.generation for each in packets] == [0] * 8
+        assert encoder.summary()["generation"] == 0
+
+
 def encoded_after(
     encoder: Encoder, first: int, count: int, request: SwitchRequest
 ) -> tuple[list[Packet], list[VideoHwError]]:

@@ -230,7 +230,8 @@ class NvidiaEncoderSession(QueueOfPictures):
         old = self._active
         if prepared.change is not None and prepared.core is old.core:
             made = prepared.change
-            old.core.switches.append(Change(switch, self._next_serial, old))
+            back_to = self._order.generation
+            old.core.switches.append(Change(switch, self._next_serial, old, back_to))
             old.core.core.push_change(
                 switch.generation, prepared.settings.guids, made.fields, reset=made.reset,
                 force_idr=made.force_idr,
@@ -338,7 +339,7 @@ class NvidiaEncoderSession(QueueOfPictures):
     def _changed_settings(
         self, core: EncoderCore, call: str | None, code: int, of_cuda: bool
     ) -> None:
-        switch, before, old = core.switches.popleft()
+        switch, before, old, generation = core.switches.popleft()
         if call is None:
             switch.state = "active"
             self._order.begins_with(core.core.parameter_sets())
@@ -347,7 +348,10 @@ class NvidiaEncoderSession(QueueOfPictures):
         self._refuse(switch, before, of_call(call, code, of_cuda, detail or None))
         if self._active is switch.prepared:
             self._active = old
-        self._order.undone(switch.generation)
+        if core.switches and core.switches[0].old is switch.prepared:
+            behind = core.switches.popleft()
+            core.switches.appendleft(behind._replace(old=old, old_generation=generation))
+        self._order.undone(switch.generation, generation)
 
     def _drained(self, core: EncoderCore, nanoseconds: int) -> None:
         drain = core.drains.popleft()

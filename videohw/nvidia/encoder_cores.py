@@ -137,11 +137,13 @@ class Prepared:
 
 
 class Change(NamedTuple):
-    """A change of the running encoder on its way: from which picture on, and from what."""
+    """A change of the running encoder on its way: from which picture on, and to which settings and
+    generation it goes back should it fail."""
 
     switch: SessionSwitch
     before: int
     old: Prepared
+    old_generation: int
 
 
 @dataclass(slots=True, eq=False)

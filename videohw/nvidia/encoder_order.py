@@ -128,13 +128,13 @@ class PacketOrder:
         while self._held and next(iter(self.owed), self._held[0][0]) >= self._held[0][0]:
             yield self._held.popleft()[1]
 
-    def undone(self, generation: int) -> None:
-        """The switch that began ``generation`` failed: its pictures are of the one before."""
+    def undone(self, generation: int, before: int) -> None:
+        """The switch that began ``generation`` failed: its pictures are of the one ``before``."""
         if self.generation == generation:
-            self.generation = generation - 1
+            self.generation = before
         for owed in self.owed.values():
             if owed.generation == generation:
-                owed.generation = generation - 1
+                owed.generation = before
 
     def forget(self) -> None:
         """Nobody is owed anything any more."""
