@@ -132,3 +132,23 @@ def test_a_start_that_fails_is_told_and_asked_for_again(folder: Path, tmp_path: 
     assert "cuInit failed with CUDA_ERROR_NO_DEVICE" in said[0]
     assert said[1:] == ["output", "backend", "backend"]
     assert json.loads(report.read_text())["calls"]["cuInit"] == 2
+
+
+def test_the_benchmark_of_first_pictures_runs(folder: Path) -> None:
+    if not (ROOT / "benchmarks").is_dir():
+        pytest.skip("the benchmarks are not here")
+    ran = subprocess.run(
+        [sys.executable, "-m", "benchmarks.first_frame", str(STREAM), "--times", "1", "--only",
+         "videohw native"],
+        cwd=ROOT, env=environment(folder), capture_output=True, text=True, timeout=120,
+        check=False,
+    )  # fmt: skip
+    assert (ran.returncode, ran.stderr) == (0, "")
+    (row,) = ran.stdout.splitlines()[2:]
+    name, runs, *times = row.strip("| ").split(" | ")
+    assert (name, runs) == ("videohw native device", "1")
+    imported, opened, first, open_and_first, from_start = (
+        int(each.removesuffix(" ms")) for each in times
+    )
+    assert abs(opened + first - open_and_first) <= 1  # rounded each
+    assert imported + open_and_first <= from_start + 2

@@ -1,0 +1,150 @@
+"""How long a new process takes to its first picture, with this library and with others on NVDEC.
+
+Every run is a process of its own that imports the library, opens a decoder for the stream and takes
+one picture; the libraries take turns. The table has medians: the import, the opening, from the
+opened decoder to the picture, the two together, and all from the start of the process. Of this
+library a picture counts when its pixels are written. What a first run brings into the system's
+caches (the driver's libraries, compiled Python) is left out: one round before is not counted.
+
+Needs an NVIDIA device. What is not installed is left out and named on stderr.
+
+usage: python -m benchmarks.first_frame STREAM.h264|STREAM.h265 [--times N] [--only NAME,...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+CODECS = {".h264": "h264", ".264": "h264", ".h265": "hevc", ".265": "hevc", ".hevc": "hevc"}
+RUN_SECONDS = 120
+# Each says when (time.monotonic) it began, had imported, had opened and had a picture. Its
+# arguments: the stream, its codec.
+BEGIN = """
+import json, os, sys, time
+marks = [time.monotonic()]
+mark = lambda: marks.append(time.monotonic())
+path, codec = sys.argv[1:]
+"""
+END = """
+mark()
+print(json.dumps(marks), flush=True)
+os._exit(0)
+"""
+OURS = """
+import videohw
+mark()
+decoder = videohw.Decoder(codec, backend="nvidia", output={output!r}, memory="device")
+mark()
+with open(path, "rb") as file:
+    frame = next(decoder.decode(iter(lambda: file.read(1 << 16), b"")))
+while not frame.planes[0].ready:
+    pass
+"""
+PYNVVIDEOCODEC = """
+import PyNvVideoCodec as Nv
+mark()
+demuxer = Nv.CreateDemuxer(filename=path)
+decoder = Nv.CreateDecoder(
+    gpuid=0, codec=demuxer.GetNvCodecId(), usedevicememory=1,
+    outputColorType=Nv.OutputColorType.{output},
+)
+mark()
+next(frame for packet in demuxer for frame in decoder.Decode(packet))
+"""
+PYAV = """
+import av
+from av.codec.hwaccel import HWAccel
+mark()
+container = av.open(
+    path, format=codec, hwaccel=HWAccel("cuda", allow_software_fallback=False)
+)
+mark()
+next(container.decode(video=0))
+"""
+LIBRARIES = {
+    "videohw native device": OURS.format(output="native"),
+    "PyNvVideoCodec native device": PYNVVIDEOCODEC.format(output="NATIVE"),
+    "videohw rgb device": OURS.format(output="rgb_planar"),
+    "PyNvVideoCodec rgb device": PYNVVIDEOCODEC.format(output="RGBP"),
+    "PyAV hwaccel": PYAV,
+}
+
+
+class Run(NamedTuple):
+    """Seconds of one process."""
+
+    imported: float
+    opened: float
+    first: float
+    from_start: float
+
+
+def measured(program: str, stream: Path) -> Run:
+    """One process; ``RuntimeError`` with its last line when it does not come to a picture."""
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", BEGIN + program + END, str(stream), CODECS[stream.suffix]],
+        capture_output=True, text=True, timeout=RUN_SECONDS, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise RuntimeError((done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1])
+    begin, imported, opened, first = json.loads(done.stdout.splitlines()[-1])
+    return Run(imported - begin, opened - imported, first - opened, first - began)
+
+
+def rounds(stream: Path, times: int, only: set[str]) -> dict[str, list[Run]]:
+    """The runs of each library, which take turns; the first round is not among them."""
+    found: dict[str, list[Run]] = {
+        name: [] for name in LIBRARIES if not only or any(name.startswith(each) for each in only)
+    }
+    for number in range(times + 1):
+        for name in list(found):
+            try:
+                run = measured(LIBRARIES[name], stream)
+            except (RuntimeError, subprocess.TimeoutExpired) as error:
+                print(f"{name}: {error}", file=sys.stderr)
+                del found[name]
+                continue
+            if number:
+                found[name].append(run)
+    return found
+
+
+def table(found: dict[str, list[Run]]) -> str:
+    """Markdown, medians in milliseconds."""
+    lines = [
+        "| what | runs | import | open | first picture | open and first | from process start |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name, runs in found.items():
+        columns = (
+            *zip(*(run[:3] for run in runs), strict=True),
+            [run.opened + run.first for run in runs],
+            [run.from_start for run in runs],
+        )
+        cells = " | ".join(f"{statistics.median(column) * 1e3:.0f} ms" for column in columns)
+        lines.append(f"| {name} | {len(runs)} | {cells} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, usage=__doc__)
+    parser.add_argument("stream", type=Path)
+    parser.add_argument("--times", type=int, default=7)
+    parser.add_argument("--only", default="")
+    given = parser.parse_args()
+    if given.stream.suffix not in CODECS or given.times < 1:
+        parser.error(f"a stream that ends with one of {', '.join(CODECS)}, at least once")
+    print(table(rounds(given.stream, given.times, set(filter(None, given.only.split(","))))))
+
+
+if __name__ == "__main__":
+    main()
