@@ -5,7 +5,8 @@ from when every session has given 30 pictures to when the first one is at its en
 time is that of the whole process, for a picture, over the whole run. Every run decodes the same
 coded pictures, one stream a session, each session on a thread of its own; every library gets the
 same work: "native" is NV12 in device memory of its own, "rgb" planar RGB there, "host" NV12 or
-RGB in host memory. A picture that is missing at the end is an error.
+RGB in host memory. A picture that is missing at the end is an error. Of the ffmpeg program only
+the whole run is known, with the start of its processes.
 
 Needs an NVIDIA device; ``--compiler g++`` for the plain loop. What is not installed is left out.
 
@@ -21,7 +22,9 @@ from __future__ import annotations
 
 import argparse
 import io
+import math
 import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -214,6 +217,35 @@ def pyav(stream: Stream, data: bytes) -> Iterator[object]:
         yield from container.decode(video=0)
 
 
+def ffmpeg(stream: Stream, sessions: int) -> Run:
+    """The ffmpeg program, a process for each session; only the end of each is seen."""
+    program = shutil.which("ffmpeg")
+    if program is None:
+        raise FileNotFoundError("no ffmpeg")
+    expected = len(stream.units)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "stream"
+        path.write_bytes(stream.data)
+        before, began = os.times(), time.perf_counter()
+        running = [
+            subprocess.Popen(
+                [program, "-nostdin", "-loglevel", "error", "-progress", "-", "-hwaccel", "cuda",
+                 "-hwaccel_output_format", "cuda", "-f", stream.codec, "-i", str(path),
+                 "-map", "0:v", "-fps_mode", "passthrough", "-f", "null", "-"],
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            )
+            for _ in range(sessions)
+        ]  # fmt: skip
+        done = [each.communicate() for each in running]
+        took, after = time.perf_counter() - began, os.times()
+    for told, complaints in done:
+        counts = re.findall(r"^frame=\s*(\d+)$", told, re.MULTILINE)
+        if not counts or int(counts[-1]) != expected:
+            raise AssertionError(f"{counts[-1:]} of {expected} pictures: {complaints.strip()}")
+    cpu = sum(after[2:4]) - sum(before[2:4])
+    return Run("ffmpeg", sessions, ((took,) * expected,) * sessions, cpu, float("nan"))
+
+
 def libraries(
     stream: Stream, sessions: int, container: Path | None
 ) -> Iterator[tuple[str, Callable[[], Run]]]:
@@ -245,6 +277,7 @@ def libraries(
         )
     work = partial(pyav, stream, stream.data)
     yield "PyAV, hwaccel", partial(on_threads, "PyAV, hwaccel", sessions, work, expected)
+    yield "ffmpeg", partial(ffmpeg, stream, sessions)
 
 
 def runs(stream: Stream, sessions: int, only: set[str], container: Path | None) -> Iterator[Run]:
@@ -288,9 +321,13 @@ def table(found: list[Run]) -> str:
         cpu = "" if run.cpu_seconds is None else f"{run.cpu_seconds / run.pictures * 1e6:.0f} us"
         lines.append(
             f"| {run.sessions} | {run.label} | {run.pictures} | {run.whole:.0f} /s | "
-            f"{run.steady:.0f} /s | {run.first_seconds * 1e3:.0f} ms | {cpu} |"
+            f"{_known(run.steady, '/s')} | {_known(run.first_seconds * 1e3, 'ms')} | {cpu} |"
         )
     return "\n".join(lines)
+
+
+def _known(value: float, unit: str) -> str:
+    return "" if math.isnan(value) else f"{value:.0f} {unit}"
 
 
 def main() -> None:
