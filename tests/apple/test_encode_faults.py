@@ -5,6 +5,7 @@ accounted for, what was coded comes out, nothing stays open, and a new session w
 from __future__ import annotations
 
 import gc
+import threading
 from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
@@ -333,3 +334,27 @@ def test_nobody_waits_while_a_switch_opens_its_encoder(
         else:
             assert switching.join() == 1
     wait_for(lambda: frameworks.open() == {})
+
+
+@pytest.mark.parametrize(
+    "call", ["VTCompressionSessionEncodeFrame", "VTCompressionSessionCompleteFrames"]
+)
+def test_a_worker_that_does_not_come_back_is_left(
+    frameworks: AppleEmulator, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """It is told once, nobody waits for it, and it gives everything back when it comes back."""
+    monkeypatch.setattr("videohw.apple.encoder.STUCK_SECONDS", 0.2)
+    before = set(threading.enumerate())
+    frameworks.fault(call, "stall", 0)
+    with SCENARIOS[0].encoder() as encoder:
+        encoder.submit(Sweep.pictures[0])
+        with pytest.raises(DeviceLost, match="did not come back") as lost:
+            encoder.flush(PATIENCE_SECONDS)
+        assert lost.value.fatal
+        with pytest.raises(SessionClosed):
+            encoder.submit(Sweep.pictures[1])
+        assert frameworks.stalled() == 1
+    assert frameworks.stalled() == 1
+    frameworks.clear_faults()
+    wait_for(lambda: set(threading.enumerate()) <= before and frameworks.open() == {})
+    assert len(Sweep(frameworks, SCENARIOS[0]).good.packets) == PICTURES

@@ -267,6 +267,29 @@ def test_a_live_change_behind_one_that_fails_brings_both(
     assert (after * 2 < before) is not both
 
 
+def test_times_are_whole_numbers_of_a_timescale(frameworks: AppleEmulator) -> None:
+    """A CMTime of pts * numerator and the denominator, which has 31 bits; never of seconds."""
+    from videohw.apple.encoder_cores import scaled
+
+    with pytest.raises(InvalidInput, match="2147483648") as refused:
+        opened(time_base=Fraction(1, 1 << 31))
+    assert refused.value.argument == "time_base"
+    rate = Fraction(30000, 1001)
+    assert scaled((1 << 53) + 1, rate.denominator) == 1001 * ((1 << 53) + 1)
+    pictures = nv12_pictures(3, WIDTH, HEIGHT)
+    with opened(fps=rate, time_base=1 / rate, low_latency=True) as encoder:
+        for pts, picture in zip((0, 1 << 53, 1 << 62), pictures, strict=True):
+            encoder.submit(picture, pts)
+        packets = [encoder.reap_timeout(PATIENCE_SECONDS) for _ in range(2)]
+        with pytest.raises(InvalidInput, match="too large for VideoToolbox"):
+            encoder.reap_timeout(PATIENCE_SECONDS)
+        assert encoder.flush(PATIENCE_SECONDS) == []
+        assert encoder.summary()["reasons"] == {"error": 1}
+    assert [packet.pts for packet in packets if packet] == [0, 1 << 53]
+    with opened(time_base=Fraction(1, (1 << 31) - 1)) as encoder:
+        assert len(encode(encoder, pictures)) == 3
+
+
 def test_hardware_is_required_when_asked(frameworks: AppleEmulator) -> None:
     options = AppleEncoderOptions(require_hardware=True)
     with opened(options=options) as encoder:

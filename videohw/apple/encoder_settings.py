@@ -12,7 +12,6 @@ from types import MappingProxyType
 from typing import Final
 
 from ..color import MATRICES, PRIMARIES, TRANSFERS, ColorSpec
-from ..errors import InvalidInput
 from ..hdr_payloads import content_light, mastering_display
 from ..pixel_format import FORMATS
 from ..types import EncoderConfig
@@ -38,7 +37,6 @@ _PIXEL_FORMATS: Final = {
 # What pictures are coded as, of profiles that are not of 8 bits and 4:2:0.
 _FORM_OF: Final = {"main10": "p010", "main422-10": "p210"}
 _WITH_LEVELS: Final = ("baseline", "main", "high")
-_MAX_TIMESCALE: Final = (1 << 31) - 1
 # Pictures that decoding runs behind presentation, where the stream does not say it; B-pictures of
 # HEVC refer to each other.
 _REORDER_DELAY: Final = {"h264": 1, "hevc": 2}
@@ -85,7 +83,6 @@ def settings_of(config: EncoderConfig) -> EncoderSettings:
     system lacks, with the argument.
     """
     options = options_of(config.options)
-    _check_time(config)
     coded, profile = _profile(config, options)
     _check_size(config, coded)
     told = answers(
@@ -117,15 +114,6 @@ def is_live(old: EncoderSettings, new: EncoderSettings) -> bool:
     if not same_pictures or before.keys() != after.keys():
         return False
     return LIVE.issuperset(name for name in after if after[name] != before[name])
-
-
-def _check_time(config: EncoderConfig) -> None:
-    if config.time_base.denominator > _MAX_TIMESCALE:
-        raise InvalidInput(
-            f"time_base is {config.time_base}; times of VideoToolbox have a denominator of "
-            f"{_MAX_TIMESCALE} at most",
-            argument="time_base",
-        )
 
 
 def _check_size(config: EncoderConfig, coded: str) -> None:
