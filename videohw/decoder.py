@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from . import arguments
 from .backend import AUTO, CodedPicture, DecoderSession
 from .deadline import deadline_after, remaining
-from .errors import Backpressure, InvalidInput, SessionClosed
+from .errors import Backpressure, InvalidInput, SessionClosed, VideoHwError
 from .selection import EarlyProbe, canonical_codec, select
 from .session_owner import SessionOwner, with_time
 from .types import (
@@ -94,7 +94,7 @@ class Decoder(SessionOwner):
         metrics: bool | None = None,
         options: object | None = None,
     ) -> None:
-        early = _first_imports(backend)
+        early = _first_imports(backend, codec, device)
         from .coded_input import CodedInput
         from .frame import checked_conversion
 
@@ -372,11 +372,15 @@ class Decoder(SessionOwner):
         }
 
 
-def _first_imports(backend: str) -> EarlyProbe | None:
+def _first_imports(backend: str, codec: str, device: int | str) -> EarlyProbe | None:
     """Import what a decoder needs while the driver starts; None when that was done before."""
     if "videohw.coded_input" in sys.modules or not isinstance(backend, str):
         return None
-    with EarlyProbe(backend) as early:
+    try:
+        job = canonical_codec(codec, "decode"), arguments.device(device)
+    except VideoHwError:
+        return None  # told when its turn comes
+    with EarlyProbe(backend, job[0], "decode", job[1]) as early:
         from . import coded_input, frame  # noqa: F401
 
         early.load_decoders()

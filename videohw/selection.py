@@ -54,15 +54,20 @@ def canonical_codec(codec: object, direction: Literal["decode", "encode"]) -> st
 
 
 class EarlyProbe:
-    """The first backend to be asked is probed on a thread of its own, which the block waits for.
+    """The first backend to be asked is asked on a thread of its own, which the block waits for.
 
     A driver takes long to start and needs no interpreter for it: in a process's first ``with``
-    block modules are imported meanwhile. Only of hardware; ``status`` is None for others.
+    block modules are imported meanwhile. The arguments are those of :func:`select`. Only of
+    hardware: ``status`` is None for others, and ``answer`` where it is not available.
     """
 
-    def __init__(self, backend: str) -> None:
+    def __init__(
+        self, backend: str, codec: str, direction: Literal["decode", "encode"], device: int | str
+    ) -> None:
         self.name = next(iter(_names(backend)), None)
         self.status: BackendStatus | None = None
+        self.answer: Capability | None = None
+        self._job = codec, direction, device
         self._thread = threading.Thread(target=self._probe, name="videohw-probe", daemon=True)
 
     def __enter__(self) -> EarlyProbe:
@@ -86,8 +91,12 @@ class EarlyProbe:
                 load_decoders(self.name)
 
     def _probe(self) -> None:
-        if self.name is not None:
-            self.status = load(self.name).probe()
+        if self.name is None:
+            return
+        module = load(self.name)
+        self.status = module.probe()
+        if self.status.available:
+            self.answer = module.supports(*self._job)
 
 
 def _names(backend: str) -> tuple[str, ...]:
@@ -108,8 +117,8 @@ def select(
     ``codec`` is a canonical name. ``backend`` names one, or "auto" takes the first that can, of
     those that VIDEO_HW_BACKENDS allows (:func:`~videohw.environment.automatic_backends`).
     :class:`UnsupportedCodec` when every backend asked works but none does this codec, else
-    :class:`UnsupportedConfig`; both name each backend with what was missing. ``early`` is asked
-    for the status of its backend instead of the backend.
+    :class:`UnsupportedConfig`; both name each backend with what was missing. ``early``, of
+    the same arguments, has the answers of its backend.
     """
     if not isinstance(backend, str):
         raise InvalidInput(
@@ -169,11 +178,11 @@ def _ask(
     if require_hardware and not module.HARDWARE:
         reason = "it is software and require_hardware=True"
         return _Refused(name, reason, argument="require_hardware")
-    status = early.status if early is not None and early.name == name else None
-    status = status or module.probe()
+    asked = early if early is not None and early.name == name else None
+    status = (asked and asked.status) or module.probe()
     if not status.available:
         return _Refused(name, status.reason or "it is not available", status.hint)
-    answer = module.supports(codec, direction, device)
+    answer = (asked and asked.answer) or module.supports(codec, direction, device)
     if answer.supported and (answer.hardware or not require_hardware):
         return answer
     if answer.failed:

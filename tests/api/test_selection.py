@@ -133,15 +133,24 @@ def test_an_early_probe_stands_for_that_of_its_backend(monkeypatch: pytest.Monke
             return status
 
         module.probe = probe
-    with EarlyProbe("auto") as early:
+    with EarlyProbe("auto", "h264", "decode", 0) as early:
         pass
     assert select("h264", "decode", early=early).refused == (("nvidia", "there is no libcuda"),)
     assert asked == [("nvidia", False), ("software", True)]
     for name in ("software", "nothing"):  # neither starts a driver, and the one is told later
-        with EarlyProbe(name) as early:
+        with EarlyProbe(name, "h264", "decode", 0) as early:
             pass
         assert early.status is None
     assert len(asked) == 2
+
+
+def test_an_early_answer_is_not_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, nvidia=(True, None, ("h264",)))
+    module: Any = selection.load("nvidia")
+    with EarlyProbe("auto", "h264", "decode", 0) as early:
+        pass
+    module.probe = module.supports = None
+    assert select("h264", "decode", early=early).capability is early.answer
 
 
 def test_a_build_without_the_backend_is_told_by_the_probe(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,7 +169,7 @@ def test_a_build_without_the_backend_is_told_by_the_probe(monkeypatch: pytest.Mo
 
     module.probe = probe
     monkeypatch.setattr(selection, "load_decoders", load_decoders)
-    with EarlyProbe("nvidia") as early:
+    with EarlyProbe("nvidia", "h264", "decode", 0) as early:
         early.load_decoders()
     assert early.status is not None
     assert early.status.reason == "this build has no NVIDIA support"
