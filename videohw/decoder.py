@@ -384,4 +384,9 @@ def _first_imports(backend: str, codec: str, device: int | str) -> EarlyProbe | 
         from . import coded_input, frame  # noqa: F401
 
         early.load_decoders()
+        # The first parameter sets would import these.
+        if early.running and job[0] == "h264":
+            from .bitstream import h264  # noqa: F401
+        elif early.running and job[0] == "hevc":
+            from .bitstream import hevc  # noqa: F401
     return early

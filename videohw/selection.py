@@ -84,9 +84,14 @@ class EarlyProbe:
         if self._thread.ident is not None:
             self._thread.join()
 
+    @property
+    def running(self) -> bool:
+        """Whether the driver is still starting, so is there."""
+        return self._thread.is_alive()
+
     def load_decoders(self) -> None:
-        """Import what the backend decodes with, if its driver is still starting, so is there."""
-        if self.name is not None and self._thread.is_alive():
+        """Import what the backend decodes with, if it is still :attr:`running`."""
+        if self.name is not None and self.running:
             with suppress(ImportError):  # a build without that backend, as the probe will say
                 load_decoders(self.name)
 
