@@ -49,7 +49,7 @@ from ._native.apple cimport (
 from numpy import ndarray as _ndarray
 
 from .errors import BackendError
-from .status import VIDEOTOOLBOX, backend_error
+from .status import VIDEOTOOLBOX as _VIDEOTOOLBOX, backend_error
 
 
 cdef extern from "_native/vt_session.hpp" nogil:
@@ -204,7 +204,7 @@ cdef object _OURS = object()
 cdef object _failed(str call, OSStatus code):
     """The error for an image whose pixels cannot be looked at; 0: there was no answer."""
     if code:
-        error = backend_error(VIDEOTOOLBOX, call, code)
+        error = backend_error(_VIDEOTOOLBOX, call, code)
     else:
         error = BackendError(f"{call} gave no memory", domain="videohw", call=call)
     error.hint = error.hint or "drop the frames that are no longer needed, or use fewer sessions"
