@@ -222,6 +222,7 @@ class DecoderSession(Protocol):
 
     account: Account
     taken: int
+    abandoned: bool
     meter: Meter | None
 
     def admit(self, timeout: float | None = 0) -> None: ...
@@ -257,6 +258,7 @@ class EncoderSession(Protocol):
 
     account: Account
     taken: int
+    abandoned: bool
     meter: Meter | None
 
     def admit(self, timeout: float | None = 0) -> None: ...

@@ -340,6 +340,7 @@ class Decoder(SessionOwner):
         out, ``bitstream_errors`` what the parser refused, ``garbage_bytes`` bytes outside of
         any unit, ``layer_nals`` NAL units of enhancement layers that were left out.
         ``width``, ``height`` and ``format`` are those of the last frame handed out.
+        ``abandoned``: a call of the driver did not come back, and what it holds is left to it.
         """
         config, account = self._config, self._session.account
         width, height, pixel_format = self._last_picture or (None, None, None)
@@ -369,6 +370,7 @@ class Decoder(SessionOwner):
             "ready": ready,
             "queued_bytes": queued_bytes,
             "max_in_flight": config.max_in_flight,
+            "abandoned": self._session.abandoned,
         }
 
 

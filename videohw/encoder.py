@@ -368,7 +368,8 @@ class Encoder(SessionOwner):
         packets handed out. ``generation`` is that of the newest picture, ``switch`` the newest
         request: its state ("pending", "active" from its first picture on, "failed"), generation,
         mode, changes, whether it reconfigures the running encoder, and the error of a failed
-        one; None when there was none.
+        one; None when there was none. ``abandoned``: a call of the driver did not come back, and
+        what it holds is left to it.
         """
         config, account = self._next, self._session.account
         ready, queued_bytes = self._session.depth
@@ -395,4 +396,5 @@ class Encoder(SessionOwner):
             "ready": ready,
             "queued_bytes": queued_bytes,
             "max_in_flight": config.max_in_flight,
+            "abandoned": self._session.abandoned,
         }

@@ -27,8 +27,7 @@ ItemT = TypeVar("ItemT", bound=Queued)
 ResultT = TypeVar("ResultT")
 
 _LONGEST_SECONDS = threading.TIMEOUT_MAX
-# A worker that does not come back from the codec within this time at close is left behind; no
-# call of a codec takes this long on one picture.
+# A worker that does not come back from the codec within this time at close is left behind.
 JOIN_TIMEOUT_SECONDS = 10.0
 
 
@@ -62,11 +61,9 @@ class Changed(Protocol):
     ) -> object: ...
     def wait(self, timeout: float | None = None) -> object:
         """Give the lock away until :meth:`notify_all`, or for ``timeout`` seconds."""
-        ...
 
     def notify_all(self) -> None:
         """Wake all who wait."""
-        ...
 
 
 class _ThisThread(threading.local):
@@ -88,7 +85,7 @@ class Session(ABC, Generic[ItemT, ResultT]):
     worker stops feeding the codec while ``max_ready`` outputs wait. Any method may be called
     from any thread. Every wait releases the GIL and ends with :class:`SessionClosed` when
     another thread closes. ``taken`` counts the results handed out. ``meter``, set before the
-    first call, measures; None does not.
+    first call, measures; None does not. ``abandoned``: the worker did not come back.
     """
 
     def __init__(self, changed: Changed, *, max_ready: int, max_queued_bytes: int) -> None:
@@ -107,6 +104,7 @@ class Session(ABC, Generic[ItemT, ResultT]):
         self._reaper: object = None  # the mark of the thread that reaped last
         self._reaped_all = False  # a reap found nothing, and nothing was pushed since
         self.taken = 0
+        self.abandoned = False
         self.meter: Meter | None = None
         open_sessions.add(self)
 
@@ -372,6 +370,11 @@ class Session(ABC, Generic[ItemT, ResultT]):
             self.meter.delivered(output)
         if isinstance(output, VideoHwError) and output.fatal:
             self._failed = True
+
+    def _abandon(self, error: VideoHwError) -> None:
+        """Fail for good: the worker does not come back from the engine, and keeps what it has."""
+        self.abandoned = True
+        self._append(error)
 
     def _hand_out(self, head: ResultT | VideoHwError) -> ResultT:
         if self.meter is not None:

@@ -327,10 +327,12 @@ def test_a_session_that_does_not_come_back_is_left(
     monkeypatch.setattr("videohw.apple.decoder.STUCK_SECONDS", 0.2)
     before = set(threading.enumerate())
     decoder = opened()
+    assert not decoder.summary()["abandoned"]
     frameworks.fault("VTDecompressionSessionDecodeFrame", "stall", 0)
     decoder.submit(idr_units(1)[0], layout="access_unit")
     with pytest.raises(DeviceLost, match="did not come back"):
         decoder.reap_timeout(PATIENCE_SECONDS)
+    assert decoder.summary()["abandoned"]
     decoder.close()
     frameworks.clear_faults()
     wait_for(lambda: set(threading.enumerate()) <= before)

@@ -354,6 +354,7 @@ def test_a_worker_that_does_not_come_back_is_left(
         with pytest.raises(SessionClosed):
             encoder.submit(Sweep.pictures[1])
         assert frameworks.stalled() == 1
+        assert encoder.summary()["abandoned"]
     assert frameworks.stalled() == 1
     frameworks.clear_faults()
     wait_for(lambda: set(threading.enumerate()) <= before and frameworks.open() == {})

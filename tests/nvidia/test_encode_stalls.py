@@ -81,6 +81,7 @@ def encode_with_a_stall(emulator: Emulator, scenario: Scenario, place: str) -> N
         (error,) = outputs
         assert isinstance(error, DeviceLost)
         assert "did not come back" in str(error)
+        assert encoder.summary()["abandoned"]
     wait_for(lambda: bool(emulator.stalled()))
     began = time.monotonic()
     encoder.close()

@@ -237,7 +237,7 @@ class AppleDecoderSession(Session[_Item, Frame]):
         self._resets_done = self._core.resets_done()
         self._core.set_ready(self._ready.count)
         if not self._failed and self._core.busy_seconds() > STUCK_SECONDS:
-            self._append(stuck(STUCK_SECONDS))
+            self._abandon(stuck(STUCK_SECONDS))
 
     def _handle(
         self, kind: int, serial: int, call: str | None, code: int, flags: int, image: Any,

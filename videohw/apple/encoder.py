@@ -273,7 +273,7 @@ class AppleEncoderSession(QueueOfPictures):
         self._note_begun()
         self._core.set_ready(self._ready.count)
         if not self._failed and self._core.busy_seconds() > STUCK_SECONDS:
-            self._append(stuck(STUCK_SECONDS))
+            self._abandon(stuck(STUCK_SECONDS))
 
     def _note_begun(self) -> None:
         queued = self._core.queued() if self._sent else 0

@@ -253,7 +253,7 @@ class NvidiaDecoderSession(Session[_Item, Frame]):
         if events or self._ready.count != self._told_ready:
             self._released(0)
         if busy_seconds > STUCK_SECONDS and not self._failed:
-            self._append(stuck(STUCK_SECONDS))
+            self._abandon(stuck(STUCK_SECONDS))
 
     def _handle(
         self, kind: int, serial: int, call: str | None, code: int, sequence: int, status: int,
