@@ -16,6 +16,7 @@ from tests.nvidia.encoding import (
     WIDTH,
     check_pictures,
     check_times,
+    decoded,
     emulated_encoders,
     nothing_left,
     picture,
@@ -176,6 +177,22 @@ def encoded_after(
     return list(encoder.encode((picture(number), number) for number in numbers)), []
 
 
+def encoded_from(
+    encoder: Encoder, first: int, count: int, request: SwitchRequest
+) -> tuple[list[Packet], list[VideoHwError]]:
+    """All packets and errors, of ``count`` more pictures behind ``request`` and of those before."""
+    encoder.request_session_switch(request)
+    packets: list[Packet] = []
+    errors: list[VideoHwError] = []
+    for number in range(first, first + count):
+        submit(encoder, number, False, packets, errors)
+    while True:
+        try:
+            return [*packets, *encoder.flush(PATIENCE_SECONDS)], errors
+        except VideoHwError as error:
+            errors.append(error)
+
+
 def test_pictures_of_a_size_that_was_refused_end_in_errors(encoding: Emulator) -> None:
     encoding.fault("nvEncReconfigureEncoder", "fail", REFUSES, 1, 1)
     options = NvidiaEncoderOptions(max_width=WIDTH, max_height=HEIGHT)
@@ -209,6 +226,31 @@ def test_pictures_of_a_size_that_was_refused_end_in_errors(encoding: Emulator) -
     assert isinstance(errors[0], BackendError)
     assert isinstance(errors[1], InvalidInput)
     assert "failed" in str(errors[1])
+
+
+def test_a_rate_behind_a_size_that_was_refused_brings_the_size(encoding: Emulator) -> None:
+    """Nobody knew of the refusal when the second was asked for, of the size that was to come."""
+    encoding.fault("nvEncReconfigureEncoder", "fail", REFUSES, 1, 1)
+    options = NvidiaEncoderOptions(max_width=WIDTH, max_height=HEIGHT)
+    rate = ConstantBitrate(400_000)
+    with Encoder(
+        "h264", 160, 96, fps=30, backend="nvidia", options=options, rate_control=rate
+    ) as encoder:
+        for number in range(3):
+            encoder.submit(picture(number, 160, 96), number)
+        encoder.request_session_switch(SwitchRequest({"width": WIDTH, "height": HEIGHT}))
+        encoder.submit(picture(3), 3)
+        request = SwitchRequest({"rate_control": ConstantBitrate(200_000)})
+        packets, errors = encoded_from(encoder, 4, 4, request)
+        assert encoder.summary()["switch"]["state"] == "active"
+    assert [type(each) for each in errors] == [BackendError, InvalidInput]
+    assert "pts 3" in str(errors[1])
+    assert [each.pts for each in packets] == [0, 1, 2, 4, 5, 6, 7]
+    assert [each.generation for each in packets] == [0] * 3 + [2] * 4
+    assert [each.pts for each in packets if each.keyframe] == [0, 4]
+    check_pictures(packets, "h264", {each.pts: each.pts for each in packets})
+    shapes = [luma.shape for _, luma in decoded(packets, "h264")]
+    assert shapes == [(96, 160)] * 3 + [(HEIGHT, WIDTH)] * 4
 
 
 def test_what_cannot_be_opened_changes_nothing(encoding: Emulator) -> None:

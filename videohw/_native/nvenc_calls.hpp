@@ -67,6 +67,8 @@ public:
     virtual NvencCode parameter_sets(std::vector<unsigned char> *sets) = 0;
     virtual uint32_t width() const = 0;
     virtual uint32_t height() const = 0;
+    // Whether pictures of the form have another size than those that are coded now.
+    virtual bool resizes(const EncoderForm &form) const = 0;
 
     virtual NvencCode create_input(uint32_t width, uint32_t height, uint32_t format,
                                    void **buffer) = 0;
@@ -188,6 +190,14 @@ public:
     }
     uint32_t width() const override { return initialize_.encodeWidth; }
     uint32_t height() const override { return initialize_.encodeHeight; }
+    bool resizes(const EncoderForm &form) const override
+    {
+        for (const FieldValue &each : form.fields)
+            if ((each.name == "encodeWidth" && each.value != width()) ||
+                (each.name == "encodeHeight" && each.value != height()))
+                return true;
+        return false;
+    }
 
     NvencCode create_input(uint32_t width, uint32_t height, uint32_t format,
                            void **buffer) override

@@ -696,12 +696,15 @@ inline void NvencSession::change(NvencItem &item)
     NvencEvent event;
     event.kind = NvencEvent::reconfigured;
     event.serial = item.serial;
+    // Whoever asked did not know whether the changes before this one are made.
+    const bool resizes = encoder_->resizes(item.form);
+    const bool reset = item.reset || resizes;
+    const bool force = item.extras.force_idr || resizes;
     // A reset forgets what the encoder holds.
-    if (item.reset)
+    if (reset)
         event.failure = finish_stream();
     if (!event.failure.call && !lost_) {
-        const bool force = item.extras.force_idr;
-        const NvencCode code = encoder_->reconfigure(item.form, item.reset, force);
+        const NvencCode code = encoder_->reconfigure(item.form, reset, force);
         if (code == nvenc::NV_ENC_SUCCESS) {
             read_parameter_sets();
         } else {
