@@ -44,6 +44,7 @@ cdef extern from "_native/nvdec_session.hpp" nogil:
         int codec
         unsigned char progressive_sequence
         unsigned char bit_depth_luma_minus8
+        unsigned char bit_depth_chroma_minus8
         unsigned char min_num_decode_surfaces
         unsigned int coded_width, coded_height
         CUVIDAREA display_area
@@ -70,6 +71,7 @@ cdef extern from "_native/nvdec_session.hpp" nogil:
         DecoderPool(Context &context, const nvidia_cuvid &api)
         void set_limits(size_t most_idle_bytes, double idle_seconds)
         DecoderPoolCounters counters()
+        void forget_caps()
         void retire()
         void close(double seconds)
 
@@ -255,6 +257,10 @@ cdef class Decoders:
             "abandoned": now.abandoned, "idle": now.idle, "idle_bytes": now.idle_bytes,
         }
 
+    def forget_caps(self):
+        """Ask the device again what it can decode."""
+        self.pool.get().forget_caps()
+
     def close(self, double seconds):
         """Destroy everything that is kept; used at the end of the process."""
         if driver().forked():
@@ -269,6 +275,12 @@ def decoders_of(Device device not None):
     if found is None:
         found = _pools.setdefault(device, Decoders(device))
     return found
+
+
+def forget_caps():
+    """Ask every device again what it can decode."""
+    for pool in list(_pools.values()):
+        pool.forget_caps()
 
 
 def close_pools(double seconds):
@@ -544,6 +556,7 @@ cdef dict _sequence(const NativeSequence &sequence):
         "info": sequence.info,
         "chroma_format": sequence.format.chroma_format,
         "bit_depth": sequence.format.bit_depth_luma_minus8 + 8,
+        "chroma_bit_depth": sequence.format.bit_depth_chroma_minus8 + 8,
         "surface_format": sequence.kind.surface_format,
         "coded_size": (sequence.format.coded_width, sequence.format.coded_height),
         "size": (shown.right - shown.left, shown.bottom - shown.top),

@@ -19,12 +19,16 @@ from tests.corpus import stream
 from tests.emulators.control import Emulator
 from tests.nvidia.decoding import NATIVE, SCENARIOS, SMALL, release
 from videohw.bitstream import open_assembler
+from videohw.bitstream.convert import annexb_to_nals, escape, nals_to_annexb, unescape
+from videohw.bitstream.hevc import parse_sps
 from videohw.decoder import Decoder
-from videohw.errors import Backpressure
+from videohw.errors import Backpressure, InvalidBitstream, UnsupportedConfig
 from videohw.frame import Frame
+from videohw.nvidia.capabilities import forget
 from videohw.nvidia.options import NvidiaDecoderOptions
 
 OUT_OF_MEMORY = 2
+SPS = 33  # SPS_NUT of HEVC
 STATUS_ERROR = 8  # cuvidDecodeStatus_Error
 PLANAR, DOWNLOADED, RESIZED = SCENARIOS[1:]
 
@@ -259,3 +263,42 @@ def test_a_picture_without_its_first_slice_is_decoded(decoding: Emulator) -> Non
         frames = decoder.flush(PATIENCE_SECONDS)
     assert [frame.pts for frame in frames] == list(range(len(damaged)))
     assert frames[lost].corrupt
+
+
+def with_chroma_of_8_bits(data: bytes) -> bytes:
+    """A stream of HEVC in 10 bits whose SPS states 8 for chroma."""
+    nals = annexb_to_nals(data)
+    place = next(index for index, nal in enumerate(nals) if nal[0] >> 1 & 63 == SPS)
+    width = parse_sps(nals[place]).width
+    text = "".join(f"{byte:08b}" for byte in unescape(nals[place]))
+    at = -1
+    while (at := text.index("011011", at + 1)) >= 0:  # bit_depth_luma_minus8, the same of chroma: 2
+        changed = text[: at + 3] + "1" + text[at + 6 :]
+        changed += "0" * (-len(changed) % 8)
+        made = bytes(int(changed[k : k + 8], 2) for k in range(0, len(changed), 8))
+        with suppress(InvalidBitstream):
+            new = parse_sps(escape(made))
+            if (new.bit_depth_luma, new.bit_depth_chroma, new.width) == (10, 8, width):
+                nals[place] = escape(made)
+                return nals_to_annexb(nals)
+    raise AssertionError("no depths in the SPS")
+
+
+def test_another_depth_for_chroma_is_refused() -> None:
+    data = with_chroma_of_8_bits(stream("generated/main10_320x240.h265").read())
+    with opened("hevc") as decoder:
+        decoder.submit(data)
+        with pytest.raises(UnsupportedConfig, match="10 bits for luma and 8 for chroma"):
+            decoder.flush(PATIENCE_SECONDS)
+
+
+def test_the_device_is_asked_for_a_format_once(decoding: Emulator) -> None:
+    forget()
+    before = decoding.report()["calls"].get("cuvidGetDecoderCaps", 0)
+    for _ in range(3):
+        with opened(stream(SMALL).codec) as decoder:
+            for _ in range(3):
+                decoder.submit(stream(SMALL).read())
+                assert decoder.flush(PATIENCE_SECONDS)
+    # Whether the device has the codec at all, and what it has for this format.
+    assert decoding.report()["calls"].get("cuvidGetDecoderCaps", 0) - before == 2

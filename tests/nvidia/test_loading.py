@@ -194,6 +194,44 @@ print(device.information == second)
     assert run(program, **environment(folder, DEVICES=2)) == "True"
 
 
+OWN_CONTEXTS = """
+import ctypes, os, pathlib, sys
+import videohw
+from videohw.nvidia.options import NvidiaDecoderOptions
+
+cuda = ctypes.CDLL(os.environ["VIDEOHW_LIBCUDA"])
+assert cuda.cuInit(0) == 0
+contexts = []
+for ordinal in range(2):
+    made = ctypes.c_void_p()
+    assert cuda.cuCtxCreate_v2(ctypes.byref(made), 0, ordinal) == 0
+    contexts.append(made.value)
+data = pathlib.Path("tests/data/generated/small144x144.h264").read_bytes()
+
+
+def decoded(device, context):
+    options = NvidiaDecoderOptions(context=context)
+    with videohw.Decoder(
+        "h264", backend="nvidia", memory="device", device=device, options=options
+    ) as decoder:
+        frame = next(decoder.decode([data]))
+        return frame.planes[0].__dlpack_device__(), decoder.summary()["device"]
+
+
+print([decoded(ordinal, contexts[ordinal]) for ordinal in range(2)])
+try:
+    decoded(0, contexts[1])
+except videohw.InvalidInput as error:
+    print(error.argument, error.hint)
+"""
+
+
+@linux
+def test_a_context_of_the_callers_is_of_the_device_that_is_named(folder: Path) -> None:
+    told = run(OWN_CONTEXTS, **environment(folder, DEVICES=2)).splitlines()
+    assert told == ["[((2, 0), 0), ((2, 1), 1)]", "options.context device=1"]
+
+
 FORK = """
 import os
 import sys

@@ -1,4 +1,4 @@
-// Decoders of cuvid that nobody uses, kept for the next session.
+// Decoders of cuvid that nobody uses, kept for the next session, and what the device can decode.
 //
 // Creating one takes tens of milliseconds and destroying one hundreds, and the driver does only one
 // at a time. So handles that are whole are kept: the next parser's sequence callback adopts one and
@@ -119,6 +119,34 @@ public:
             end(decoder);
     }
 
+    // What the device says of a codec, chroma format and depth; the driver takes milliseconds, and
+    // is asked once. Inside a Scope.
+    CUresult caps(CUVIDDECODECAPS *asked)
+    {
+        {
+            std::lock_guard<std::mutex> held(lock_);
+            for (const CUVIDDECODECAPS &known : caps_)
+                if (known.eCodecType == asked->eCodecType &&
+                    known.eChromaFormat == asked->eChromaFormat &&
+                    known.nBitDepthMinus8 == asked->nBitDepthMinus8) {
+                    *asked = known;
+                    return CUDA_SUCCESS;
+                }
+        }
+        CUresult code = api_.cuvidGetDecoderCaps(asked);
+        if (code == CUDA_SUCCESS) {
+            std::lock_guard<std::mutex> held(lock_);
+            caps_.push_back(*asked);
+        }
+        return code;
+    }
+
+    void forget_caps()
+    {
+        std::lock_guard<std::mutex> held(lock_);
+        caps_.clear();
+    }
+
     void set_limits(std::size_t most_idle_bytes, double idle_seconds)
     {
         {
@@ -236,6 +264,7 @@ private:
     std::condition_variable changed_;
     std::deque<Idle> idle_; // the longest unused first
     std::deque<CUvideodecoder> doomed_;
+    std::deque<CUVIDDECODECAPS> caps_;
     DecoderPoolCounters counters_;
     std::size_t most_idle_bytes_ = std::size_t{1} << 30;
     Clock::duration idle_time_ = std::chrono::seconds(30);

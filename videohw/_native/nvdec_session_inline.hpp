@@ -625,7 +625,7 @@ inline bool NvdecSession::describe(const CUVIDEOFORMAT &format, Sequence *sequen
     caps.eCodecType = format.codec;
     caps.eChromaFormat = format.chroma_format;
     caps.nBitDepthMinus8 = format.bit_depth_luma_minus8;
-    CUresult code = api_.cuvidGetDecoderCaps(&caps);
+    CUresult code = decoders_.caps(&caps);
     if (code != CUDA_SUCCESS) {
         failure_ = failed("cuvidGetDecoderCaps", code);
         return false;
@@ -645,7 +645,10 @@ inline bool NvdecSession::describe(const CUVIDEOFORMAT &format, Sequence *sequen
     if (sequence->surfaces > most_surfaces)
         sequence->surfaces = most_surfaces;
     const unsigned macroblocks = (width + 15) / 16 * ((height + 15) / 16);
-    return caps.bIsSupported && width >= caps.nMinWidth && height >= caps.nMinHeight &&
+    // A decoder has one depth for all planes; the driver would make one of that of luma.
+    const bool one_depth =
+        !format.chroma_format || format.bit_depth_luma_minus8 == format.bit_depth_chroma_minus8;
+    return caps.bIsSupported && one_depth && width >= caps.nMinWidth && height >= caps.nMinHeight &&
            width <= caps.nMaxWidth && height <= caps.nMaxHeight &&
            macroblocks <= caps.nMaxMBCount &&
            caps.nOutputFormatMask >> sequence->kind.surface_format & 1 &&

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
@@ -128,6 +129,10 @@ def forget() -> None:
     """Ask the devices again from here on."""
     from . import encoder_capabilities
 
+    with suppress(ImportError):  # a build without NVIDIA
+        from .. import _nv
+
+        _nv.forget_caps()
     _asked.cache_clear()
     _supported.cache_clear()
     encoder_capabilities.forget()

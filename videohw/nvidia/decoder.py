@@ -22,6 +22,7 @@ from ..open_sessions import when_all_are_closed
 from ..ready_outputs import unexpected
 from ..session import Control, Drain, Session
 from ..types import DecoderConfig
+from . import devices
 from .capabilities import CODECS
 from .failures import lost, never_decoded, no_memory, no_plan, no_tool, refusal, repeated, stuck
 from .frames import FrameMaker, stated_color
@@ -65,10 +66,7 @@ def open_session(config: DecoderConfig) -> NvidiaDecoderSession:
             argument="options",
             hint="videohw.NvidiaDecoderOptions(...), or None",
         )
-    if options.context is None:
-        device = _cuda.device(config.device)
-    else:
-        device = _cuda.adopt(options.context)
+    device = devices.opened(config.device, options.context)
     return NvidiaDecoderSession(config, options, device)
 
 

@@ -27,7 +27,7 @@ from ..ready_outputs import unexpected
 from ..session import Control
 from ..session import Drain as DrainRequest
 from ..types import EncoderConfig
-from . import encoder_cores
+from . import devices, encoder_cores
 from .encoder_capabilities import live_rates
 from .encoder_cores import (
     Change,
@@ -54,8 +54,7 @@ _OUR_OWN: Final = -1
 def open_session(config: EncoderConfig) -> NvidiaEncoderSession:
     """A running encoder for ``config``; UnsupportedCodec or UnsupportedConfig when it cannot."""
     options = options_of(config.options)
-    context = options.context
-    device = _cuda.device(config.device) if context is None else _cuda.adopt(context)
+    device = devices.opened(config.device, options.context)
     settings = checked_settings(config, device)
     changes = _nvenc.Changes()
     return NvidiaEncoderSession(opened(settings, device, changes), device, changes)

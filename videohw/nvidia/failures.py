@@ -59,7 +59,11 @@ def _beyond_caps(sequence: dict[str, Any], item: CodedPicture) -> UnsupportedCon
         f"{width}x{height} pixels of chroma format {sequence['chroma_format']} with "
         f"{sequence['bit_depth']} bits"
     )
-    if not caps["supported"]:
+    chroma_bits = sequence["chroma_bit_depth"]
+    if sequence["chroma_format"] and chroma_bits != sequence["bit_depth"]:
+        what += f" for luma and {chroma_bits} for chroma"
+        limits = "NVDEC decodes one depth for all planes"
+    elif not caps["supported"]:
         limits = "this device does not decode that format"
     else:
         limits = (

@@ -11,8 +11,9 @@ from ..errors import InvalidInput
 class NvidiaDecoderOptions:
     """How a decoder of the ``nvidia`` backend uses its device.
 
-    ``context``: the address of a CUcontext to work in, which the caller keeps until every frame is
-    gone; None is the device's primary context, which PyTorch, CuPy and the CUDA runtime use too.
+    ``context``: the address of a CUcontext of the device that ``device=`` names, to work in, which
+    the caller keeps until every frame is gone; None is the device's primary context, which PyTorch,
+    CuPy and the CUDA runtime use too.
     ``stream``: the address of a CUstream of that context to work on; None is one of the session's
     own. ``surfaces``: decoded pictures that may wait, in the decoder, for their turn to be
     converted, 1 to 16; more let decoding run ahead, and take device memory. ``idle_decoder_bytes``
