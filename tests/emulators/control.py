@@ -111,7 +111,8 @@ class Emulator(Controls):
         ``NVENC_DEFERS``: 1 lets success come later than it could, by chance. Left alone (``auto``,
         -1), both go by the seed where streams do, and are ``burst`` and 0 elsewhere.
         ``NVENC_END_IS_IDR``: 0 has the picture after the end of a stream go on with it, unless a
-        keyframe is forced.
+        keyframe is forced. ``NVENC_PICTURES``: a file to which NV_ENC_PIC_PARAMS of each picture
+        is added as it was given, with its map of quantisers behind it; empty for none.
         """
         library = c.CDLL(str(self.folder / "libnvidia-encode.so.1"))
         library.videohw_emulator_encoding.restype = c.c_bool

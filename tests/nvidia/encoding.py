@@ -40,7 +40,7 @@ def emulated_encoders(**settings: object) -> Iterator[Emulator]:
     emulator = Emulator(build.built(ENCODE))
     known = {
         "NVENC": "consumer", "NVENC_VERSION": "13.0", "NVENC_SESSIONS": 64, "NVENC_RAW": 0,
-        "NVENC_LIMIT_CODE": 10,
+        "NVENC_LIMIT_CODE": 10, "NVENC_CAPS": "WIDTH_MIN=16,HEIGHT_MIN=16", "NVENC_PICTURES": "",
         "NVENC_LOOKAHEAD": "burst", "NVENC_DEFERS": 0, "NVENC_END_IS_IDR": 1,
     }  # fmt: skip
     name = {"VIDEOHW_LIBNVIDIA_ENCODE": str(emulator.folder / ENCODE)}

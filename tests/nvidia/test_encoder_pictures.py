@@ -347,3 +347,13 @@ def test_references_and_refresh_of_a_picture() -> None:
         assert caught.value.argument == f"options.{name}"
     with pytest.raises(InvalidInput, match="NvidiaPictureOptions"):
         stage.stage(nv12, SoftwareEncoderOptions())
+
+
+@pytest.mark.parametrize("given", [{"b_frames": 1}, opts(frame_interval_p=2)])
+def test_a_refresh_among_b_pictures_is_refused(given: dict[str, Any]) -> None:
+    stage, nv12 = stage_of(**given), tuple(picture("nv12"))
+    stage.stage(nv12)
+    with pytest.raises(InvalidInput, match="B-pictures") as caught:
+        stage.stage(nv12, NvidiaPictureOptions(intra_refresh=5))
+    assert caught.value.argument == "options.intra_refresh"
+    assert caught.value.hint

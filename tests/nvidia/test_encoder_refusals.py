@@ -104,6 +104,24 @@ BY_KIND: list[tuple[str, tuple[int, int], dict[str, Any], str, str]] = [
     ("h264", API_13_0, {"profile": "main", **opts(tuning="lossless")}, "profile", "lossless"),
     ("h264", API_13_0, {"rate_control": CBR, **opts(tuning="lossless")}, "rate_control",
      "lossless"),
+    ("h264", API_13_0, {"rate_control": ConstantQp(30), **opts(tuning="lossless")},
+     "rate_control", "ConstantQp(0)"),
+    ("h264", API_13_0, {"rate_control": ConstantQp(0, 1), **opts(tuning="lossless")},
+     "rate_control", "ConstantQp(0)"),
+    ("h264", API_13_0, opts(tuning="lossless", max_qp=9), "options.max_qp", "lossless"),
+    *(
+        (codec, API_12_1, {"rate_control": ConstantQp(20), **opts(**{name: given})},
+         f"options.{name}", "ConstantQp")
+        for codec, name, given in (
+            ("h264", "min_qp", 5), ("hevc", "max_qp", 40), ("av1", "initial_qp", (1, 2, 3)),
+            ("h264", "multipass", "full"), ("hevc", "strict_gop", True),
+        )
+    ),
+    *(
+        ("h264", API_13_0, {"rate_control": rate, **opts(keyframe_scale=2)},
+         "options.keyframe_scale", type(rate).__name__)
+        for rate in (VariableBitrate(1_000_000), ConstantQuality(20), ConstantQp(20))
+    ),
     ("h264", API_13_0, {"width": 1281}, "width", "even width"),
     ("h264", API_13_0, {"height": 721, "input": "rgb24"}, "height", "even height"),
     ("h264", API_13_0, {"low_latency": True, **opts(lookahead=4)}, "options.lookahead",
@@ -172,6 +190,13 @@ def test_what_does_not_go_together_is_refused_by_name(
         settings_of(config(codec, **given), answers(codec, api))
     assert caught.value.argument == name
     assert text in f"{caught.value} {caught.value.hint}"
+
+
+def test_options_that_ask_for_nothing_go_with_constant_quantisers() -> None:
+    for rate, tuning in ((ConstantQp(20), None), (ConstantQp(0), "lossless"), (None, "lossless")):
+        options = opts(multipass="off", strict_gop=False, tuning=tuning)
+        fields = settings_of(config(rate_control=rate, **options), answers()).fields
+        assert fields[RC + "multiPass"] == fields[RC + "strictGOPTarget"] == 0
 
 
 def test_what_the_driver_does_not_list_is_refused() -> None:

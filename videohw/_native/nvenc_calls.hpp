@@ -312,7 +312,11 @@ public:
             auto &own = given.codecPicParams.av1PicParams;
             own.obuPayloadArray = list;
             own.obuPayloadArrayCnt = count;
-            own.forceIntraRefreshWithFrameCnt = extras.intra_refresh_frames;
+            // 12.1 has no long-term references of AV1: such an encoder is refused before it opens.
+            if constexpr (Api::number >= 1300)
+                set_references(own, extras);
+            else
+                own.forceIntraRefreshWithFrameCnt = extras.intra_refresh_frames;
         }
         return list_.nvEncEncodePicture(encoder_, &given);
     }

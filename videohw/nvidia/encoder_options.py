@@ -70,9 +70,10 @@ class NvidiaEncoderOptions:
 
     Rates: ``vbv_bits`` and ``vbv_initial_bits``: size and first filling of the rate buffer in
     bits, one second of the highest rate when None. ``min_qp``, ``max_qp``, ``initial_qp``: a
-    quantiser, or one each for I, P and B, 0 to 51 (AV1: 0 to 255). ``keyframe_scale``: bits of a
-    keyframe relative to others, 1 to 255, where latency is low. ``filler_data`` pads a constant
-    bitrate. ``strict_gop`` holds the rate over every GOP.
+    quantiser, or one each for I, P and B, 0 to 51 (AV1: 0 to 255). ``strict_gop`` holds the rate
+    over every GOP. These and ``multipass`` are refused with ``ConstantQp``, which leaves nothing to
+    choose. Of a constant bitrate alone: ``keyframe_scale``, bits of a keyframe relative to others,
+    1 to 255, where the buffer holds one picture; ``filler_data`` pads it.
 
     Pictures: ``b_references``: B-pictures that others refer to, "off", "each" or "middle".
     ``non_reference_p``. ``reference_frames``: 1 to 16. ``long_term_references``: how many

@@ -24,6 +24,7 @@ from ..types import SideData
 from .encoder_messages import Payload, payloads
 from .encoder_options import NvidiaPictureOptions, picture_options_of
 from .encoder_settings import EncoderSettings
+from .encoder_structure import b_frames_of
 
 _ROW_ALIGNMENT: Final = 256
 # A pitch that the driver takes for device memory is a multiple of this.
@@ -247,14 +248,24 @@ class PictureStage:
         if used is not None:
             found["use_references"] = sum(1 << number for number in set(used))
         if given.intra_refresh is not None:
-            if not settings.answers.cap("SUPPORT_INTRA_REFRESH"):
-                raise InvalidInput(
-                    f"options.intra_refresh is {given.intra_refresh}, which this device does not "
-                    f"do for {settings.config.codec}",
-                    argument="options.intra_refresh",
-                )
+            self._check_refresh(given.intra_refresh)
             found["intra_refresh"] = given.intra_refresh
         return found
+
+    def _check_refresh(self, pictures: int) -> None:
+        settings, argument = self._settings, "options.intra_refresh"
+        if not settings.answers.cap("SUPPORT_INTRA_REFRESH"):
+            raise InvalidInput(
+                f"{argument} is {pictures}, which this device does not do for "
+                f"{settings.config.codec}",
+                argument=argument,
+            )
+        if b_frames_of(settings.config, settings.options):
+            raise InvalidInput(
+                f"{argument} is {pictures}, and the encoder was opened with B-pictures",
+                argument=argument,
+                hint="Encoder(b_frames=0), or force_keyframe=True for this picture",
+            )
 
     def _qp_map(self, given: Any) -> bytes:
         settings = self._settings

@@ -21,6 +21,10 @@ _MAX_BPS: Final = (1 << 32) - 1
 _QUALITY_STEPS: Final = 256  # of targetQualityLSB
 _MAX_QP: Final = {"h264": 51, "hevc": 51, "av1": 255}
 _QP_FIELDS: Final = ("qpIntra", "qpInterP", "qpInterB")
+# Options of how quantisers are chosen, and the value that asks for nothing.
+_DECIDES_QUANTISERS: Final = {
+    "multipass": "off", "min_qp": None, "max_qp": None, "initial_qp": None, "strict_gop": False,
+}  # fmt: skip
 # NV_ENC_QP_MAP_MODE.
 _QP_MAP_MODES: Final = {"emphasis": 1, "delta": 2, "absolute": 3}
 
@@ -72,6 +76,7 @@ def quality_fields(
 ) -> dict[str, int]:
     """The fields of adaptive quantisation, lookahead, limits of quantisers and QP maps."""
     found: dict[str, int] = {}
+    _check_rate_options(config.rate_control, options)
     if options.multipass is not None:
         found["multiPass"] = MULTIPASS.index(options.multipass)
     found.update(_adaptive(options, answers))
@@ -106,6 +111,12 @@ def _lossless(rate: RateControl, options: NvidiaEncoderOptions, answers: Answers
         raise refused(
             "rate_control",
             f"options.tuning is 'lossless', which holds no bitrate: {type(rate).__name__}",
+            "ConstantQp(0), or None",
+        )
+    if isinstance(rate, ConstantQp) and any((rate.i, rate.p, rate.b)):
+        raise refused(
+            "rate_control",
+            f"options.tuning is 'lossless', which is quantiser 0, rate_control is {rate}",
             "ConstantQp(0), or None",
         )
     _check_buffer(rate, options, answers)
@@ -174,6 +185,30 @@ def _check_buffer(rate: RateControl, options: NvidiaEncoderOptions, answers: Ans
         raise refused(
             "options.filler_data",
             f"options.filler_data pads a constant bitrate, rate_control is {type(rate).__name__}",
+            "ConstantBitrate",
+        )
+
+
+def _check_rate_options(rate: RateControl, options: NvidiaEncoderOptions) -> None:
+    """:class:`UnsupportedConfig` for options of a rate control that is not this one."""
+    constant_qp = isinstance(rate, ConstantQp)
+    if constant_qp or options.tuning == "lossless":
+        why = "ConstantQp leaves nothing to decide" if constant_qp else "tuning='lossless' does not"
+        for name, idle in _DECIDES_QUANTISERS.items():
+            value = getattr(options, name)
+            if value is not None and value != idle:
+                raise refused(
+                    f"options.{name}",
+                    f"options.{name} is {value!r}, for a rate control that chooses quantisers: "
+                    f"{why}",
+                    "ConstantQuality, VariableBitrate or ConstantBitrate",
+                )
+    scale = options.keyframe_scale
+    if scale is not None and not isinstance(rate, ConstantBitrate):
+        raise refused(
+            "options.keyframe_scale",
+            f"options.keyframe_scale is {scale}, which is of a constant bitrate; rate_control is "
+            f"{type(rate).__name__}",
             "ConstantBitrate",
         )
 

@@ -443,6 +443,10 @@ template <class Parameters> NVENCSTATUS read(const Parameters &from, Picture &pi
 
 inline NVENCSTATUS read(const NV_ENC_PIC_PARAMS_AV1 &from, Picture &picture)
 {
+#if NVENC_VERSION >= 1300
+    if (from.ltrMarkFrame)
+        picture.long_term = static_cast<int>(from.ltrMarkFrameIdx);
+#endif
     if (NVENCSTATUS refused = read_common(from, picture))
         return refused;
     return read_messages(from.obuPayloadArray, from.obuPayloadArrayCnt, picture);
@@ -501,6 +505,7 @@ inline NVENCSTATUS encode_picture(void *encoder, NV_ENC_PIC_PARAMS *given)
     CHECK_VERSION(given, NV_ENC_PIC_PARAMS_VER);
     if (ends)
         return session->end_of_stream();
+    note_picture(given, sizeof *given, given->qpDeltaMap, given->qpDeltaMapSize);
     if (NVENCSTATUS refused = check_reserved(*given))
         return refused;
     if (!given->inputBuffer || !given->outputBitstream)

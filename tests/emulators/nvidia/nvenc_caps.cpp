@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <fstream>
 #include <map>
 #include <sstream>
 
@@ -144,6 +145,8 @@ bool change(Device &target, const std::string &name, const std::string &value)
         target.defers = std::stoi(value);
     else if (name == "NVENC_END_IS_IDR")
         target.end_is_idr = value != "0";
+    else if (name == "NVENC_PICTURES")
+        target.pictures = value;
     else
         return false;
     return true;
@@ -157,7 +160,8 @@ Device &device()
         auto *made = new Device;
         for (const char *name : {"NVENC", "NVENC_VERSION", "NVENC_SESSIONS", "NVENC_LIMIT_CODE",
                                  "NVENC_RAW", "NVENC_PICTURE_US", "NVENC_CAPS",
-                                 "NVENC_LOOKAHEAD", "NVENC_DEFERS", "NVENC_END_IS_IDR"}) {
+                                 "NVENC_LOOKAHEAD", "NVENC_DEFERS", "NVENC_END_IS_IDR",
+                                 "NVENC_PICTURES"}) {
             std::string value = emulator::setting(name, "");
             if (!value.empty() && !change(*made, name, value))
                 fprintf(stderr, "emulated driver: not a setting: %s=%s\n", name, value.c_str());
@@ -172,6 +176,17 @@ bool set_device(const std::string &text)
     std::size_t equals = text.find('=');
     return equals != std::string::npos &&
            change(device(), text.substr(0, equals), text.substr(equals + 1));
+}
+
+void note_picture(const void *parameters, std::size_t bytes, const void *map,
+                  std::size_t map_bytes)
+{
+    if (device().pictures.empty())
+        return;
+    std::ofstream file(device().pictures, std::ios::binary | std::ios::app);
+    file.write(static_cast<const char *>(parameters), static_cast<std::streamsize>(bytes));
+    if (map)
+        file.write(static_cast<const char *>(map), static_cast<std::streamsize>(map_bytes));
 }
 
 bool codec_of(const GUID &guid, Codec &codec)

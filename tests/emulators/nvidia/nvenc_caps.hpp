@@ -3,6 +3,7 @@
 
 #include "nvenc_versions.hpp"
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -31,11 +32,15 @@ struct Device {
     std::string lookahead;
     int defers = -1; // output of a group may come with the next one, by chance; -1: as above
     bool end_is_idr = true; // what comes after the end of a stream begins a sequence by itself
+    std::string pictures;   // a file for the parameters of every picture; "": none
 };
 
 Device &device();
 // "NAME=VALUE" as the settings are called; false where that is none.
 bool set_device(const std::string &text);
+// Add the structure of a picture, and its map of quantisers, to the file for them, if there is one.
+void note_picture(const void *parameters, std::size_t bytes, const void *map,
+                  std::size_t map_bytes);
 
 inline bool same(const GUID &a, const GUID &b)
 {
