@@ -76,6 +76,7 @@ class Core:
         buffers: int,
         host_inputs: int,
         max_in_flight: int,
+        held: int = 0,
         stream: int = 0,
     ) -> Core: ...
     def opening(self) -> tuple[str | None, int, bool, str] | None: ...

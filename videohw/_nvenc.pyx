@@ -192,7 +192,7 @@ cdef extern from "_native/nvenc_session.hpp" nogil:
     cppclass NvencSettings "videohw::NvencSettings":
         EncoderForm form
         uint32_t format, width, height
-        unsigned outputs, host_inputs
+        unsigned outputs, host_inputs, held
         size_t max_ready
 
     cppclass NvencCounters "videohw::NvencCounters":
@@ -545,7 +545,8 @@ cdef class Core:
     ``api``: see :func:`api_version`. ``guids``, ``fields``: see :func:`struct_bytes`; they go over
     the preset's configuration. ``input_format``: vendor's name of what pictures are; ``width``,
     ``height`` of its input buffers, of which there are ``host_inputs``. ``buffers``: most pictures
-    in the encoder; ``max_in_flight``: most packets that wait to be reaped. ``stream``: a
+    in the encoder, ``held``: those that it may keep until more come; ``max_in_flight``: most packets
+    that wait to be reaped. ``stream``: a
     CUstream that the input waits on, 0 for one of its own.
 
     It opens by itself: :meth:`opening` tells.
@@ -561,7 +562,7 @@ cdef class Core:
         self, Changes changes not None, Device device not None, api, *, str codec not None,
         guids, fields,
         str input_format not None, uint32_t width, uint32_t height, unsigned buffers,
-        unsigned host_inputs, size_t max_in_flight, size_t stream=0,
+        unsigned host_inputs, size_t max_in_flight, unsigned held=0, size_t stream=0,
     ):
         cdef NvencSettings settings
         cdef uint32_t code = 0
@@ -572,6 +573,7 @@ cdef class Core:
         settings.format = _format_number(input_format, self.api)
         settings.width, settings.height, settings.outputs = width, height, buffers
         settings.host_inputs, settings.max_ready = host_inputs, max_in_flight
+        settings.held = held
         self.device, self.height, self.codec = device, height, codec
         encoder = make_encoder(_library, self.api, &code)
         if code:

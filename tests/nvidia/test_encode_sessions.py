@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from tests.backends.decoding import PATIENCE_SECONDS
 from tests.emulators.control import Emulator
 from tests.nvidia.encoding import (
     HEIGHT,
@@ -109,6 +110,28 @@ def test_what_the_encoder_holds_back_comes(encoding: Emulator, codec: str, ahead
     with opened(codec, b_frames=2, options=options) as encoder:
         for number in range(5):
             encoder.submit(picture(number), number)
+
+
+def test_a_source_that_pauses_is_waited_for(
+    encoding: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A driver may let a lock wait for pictures that lookahead wants: that is not its end."""
+    encoding.encoding(NVENC_LOOKAHEAD="lag")
+    with opened(b_frames=2, options=NvidiaEncoderOptions(lookahead=8)) as encoder:
+        packets = []
+        for first in (0, 12):
+            for number in range(first, first + 12):
+                encoder.submit(picture(number), number, timeout=PATIENCE_SECONDS)
+                packets += iter(encoder.try_reap, None)
+            if first:
+                break
+            while (packet := encoder.reap_timeout(1.0)) is not None:
+                packets.append(packet)
+            with monkeypatch.context() as patched:
+                patched.setattr("videohw.nvidia.encoder_cores.STUCK_SECONDS", 0.5)
+                assert encoder.reap_timeout(0.3) is None  # the second before counts as well
+        packets += encoder.flush(PATIENCE_SECONDS)
+    assert sorted(each.pts for each in packets) == list(range(24))
 
 
 @pytest.mark.parametrize("b_frames", [0, 2])

@@ -116,6 +116,7 @@ struct NvencSettings {
     uint32_t format = 0;                  // of the input, NV_ENC_BUFFER_FORMAT
     uint32_t width = 0, height = 0;       // of input buffers
     unsigned outputs = 0, host_inputs = 0; // how many buffers
+    unsigned held = 0; // pictures that the encoder may keep until more come
     std::size_t max_ready = 6;
 };
 
@@ -269,17 +270,23 @@ public:
         std::lock_guard<std::mutex> held(lock_);
         return ended_;
     }
-    // How long a thread has been at one thing; 0 when both have nothing to do.
+    // How long a thread has been at one thing; 0 when both have nothing to do, or nothing but to
+    // wait for more input.
     double busy_seconds()
     {
         std::lock_guard<std::mutex> held(lock_);
         const Clock::time_point now = Clock::now();
-        double longest = 0;
-        for (const Busy *each : {&submitting_, &locking_})
-            if (each->is)
-                longest = std::max(longest,
-                                   std::chrono::duration<double>(now - each->since).count());
-        return longest;
+        const auto seconds = [now](Clock::time_point since) {
+            return std::chrono::duration<double>(now - since).count();
+        };
+        if (submitting_.is)
+            return std::max(seconds(submitting_.since),
+                            locking_.is && !settings_.held ? seconds(locking_.since) : 0);
+        if (!locking_.is || waits_for_input())
+            return 0;
+        // Input may have ended a long wait just now.
+        return seconds(settings_.held ? std::max(locking_.since, submitting_.since)
+                                      : locking_.since);
     }
     NvencCounters counters()
     {
@@ -299,6 +306,20 @@ private:
             since = Clock::now();
         }
     };
+    // Whether an output may be locked that is not coded before more pictures come: with B pictures
+    // and lookahead a driver may let the reaper wait for it. With lock_ held.
+    bool waits_for_input() const
+    {
+        if (closing_ || lost_ || !input_.empty())
+            return false;
+        std::size_t waiting = 1;
+        for (const Lockable &each : lockable_) {
+            if (!each.output) // the end of a stream brings them all
+                return false;
+            ++waiting;
+        }
+        return waiting <= settings_.held;
+    }
     struct Registration {
         CUdeviceptr address = 0;
         uint32_t pitch = 0, width = 0, height = 0;

@@ -167,7 +167,7 @@ def opened(settings: EncoderSettings, device: _cuda.Device, changes: _nvenc.Chan
         fields=fields, input_format=settings.input_format, width=fields["maxEncodeWidth"],
         height=fields["maxEncodeHeight"], buffers=settings.buffers,
         host_inputs=settings.buffers + config.max_in_flight + 1,
-        max_in_flight=config.max_in_flight,
+        max_in_flight=config.max_in_flight, held=settings.held,
         stream=settings.options.stream or 0,
     )  # fmt: skip
     made = EncoderCore(core, Inputs(core), WatchedMemory(core.forget_memory))

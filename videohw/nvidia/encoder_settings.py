@@ -47,7 +47,8 @@ class EncoderSettings:
 
     ``guids``: names for "codec", "preset" and "profile". ``fields``: values by dotted name.
     ``form``: how pictures go in. ``color`` has matrix and range. ``buffers``: of input and of
-    output alike. ``reorder_delay``: pictures that decoding runs behind presentation at most.
+    output alike. ``held``: pictures that the encoder may keep until more come.
+    ``reorder_delay``: pictures that decoding runs behind presentation at most.
     """
 
     config: EncoderConfig
@@ -58,6 +59,7 @@ class EncoderSettings:
     form: Form
     color: ColorSpec
     buffers: int
+    held: int
     reorder_delay: int
 
     @property
@@ -117,7 +119,7 @@ def settings_of(config: EncoderConfig, answers: Answers) -> EncoderSettings:
         buffers=max(
             config.max_in_flight, options.max_in_flight_outputs or 1, held + _BUFFERS_BEYOND
         ),
-        reorder_delay=reorder_delay(config, options),
+        held=held, reorder_delay=reorder_delay(config, options),
     )  # fmt: skip
 
 
