@@ -138,10 +138,12 @@ class InputPicture:
 
 class PreparedSwitch(Protocol):
     """What a backend made ready for a switch. ``reconfigures``: the running encoder takes the
-    new settings, so that the switch makes no keyframe."""
+    new settings. ``makes_keyframe``: its first picture is a keyframe, whatever comes before."""
 
     @property
     def reconfigures(self) -> bool: ...
+    @property
+    def makes_keyframe(self) -> bool: ...
 
 
 @dataclass(eq=False)

@@ -174,7 +174,7 @@ class SwitchPlan:
             self._pending = None
             self._begun = (*self._since_last_active(), started)
             made = started.prepared
-            keyframe = keyframe or made is None or not made.reconfigures
+            keyframe = keyframe or made is None or made.makes_keyframe
         self._keyframes.took(stream, keyframe)
 
     def describe(self) -> dict[str, Any] | None:

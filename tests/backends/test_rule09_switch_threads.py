@@ -166,11 +166,16 @@ class Model:
         gop = self.settings["gop"]
         key = force or self.since is None or (gop > 0 and self.since >= gop)
         if self.pending and (key or self.pending[0] is not SwitchMode.ON_NEXT_KEYFRAME):
-            key = key or not self.reconfigures
+            key = key or not self.reconfigures or self.resizes()
             self.generation += 1
             self.settings, self.pending = self.pending[1], None
         self.since = 1 if key or self.since is None else self.since + 1
         return key
+
+    def resizes(self) -> bool:
+        """Whether the switch to come is to another size, which begins with a keyframe always."""
+        old, new = self.settings, self.pending[1] if self.pending else {}
+        return any(old.get(side, SIDE) != new.get(side, SIDE) for side in ("width", "height"))
 
 
 STEPS = st.one_of(
@@ -203,6 +208,16 @@ STEPS = st.one_of(
         ("switch", SwitchMode.DRAIN_THEN_SWAP, {"gop": 3}),
         ("switch", SwitchMode.ON_NEXT_KEYFRAME, {"fps": 25}),
         ("submit", 6, False),
+    ]
+)
+@example(
+    steps=[
+        ("switch", SwitchMode.IMMEDIATE, {"width": 128, "height": 112}),
+        ("submit", 3, False),
+        ("switch", SwitchMode.IMMEDIATE, {"width": SIDE}),
+        ("submit", 3, False),
+        ("switch", SwitchMode.ON_NEXT_KEYFRAME, {"rate_control": ConstantBitrate(600_000)}),
+        ("submit", 4, False),
     ]
 )
 def test_any_order_of_calls(backend: BackendCase, codec: str, steps: list[Any]) -> None:

@@ -33,6 +33,11 @@ class Prepared:
     reconfigures: bool = False
 
     @property
+    def makes_keyframe(self) -> bool:
+        """Whether the first picture is a keyframe: of a new encoder."""
+        return not self.reconfigures
+
+    @property
     def size(self) -> tuple[int, int]:
         """Width and height of its pictures."""
         return self.settings.config.width, self.settings.config.height

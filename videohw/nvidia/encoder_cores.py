@@ -135,6 +135,11 @@ class Prepared:
         """Whether the running encoder takes the settings."""
         return self.change is not None
 
+    @property
+    def makes_keyframe(self) -> bool:
+        """Whether the first picture is a keyframe: of a new encoder, or of another size."""
+        return self.change is None or self.change.force_idr
+
 
 class Change(NamedTuple):
     """A change of the running encoder on its way: from which picture on, and to which settings and

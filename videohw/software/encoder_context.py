@@ -92,6 +92,11 @@ class Prepared:
         """Whether the running encoder takes the settings."""
         return self.live is not None
 
+    @property
+    def makes_keyframe(self) -> bool:
+        """Whether the first picture is a keyframe: of a new encoder."""
+        return not self.reconfigures
+
 
 def rate_mode(config: EncoderConfig) -> str:
     """The mode in which the library spends its bits; SVT-AV1 has one for both kinds of bitrate."""
