@@ -144,6 +144,7 @@ cdef extern from "_native/nvenc_session.hpp" nogil:
         int kind
         long long serial
         NvencFailure failure
+        string detail
         PacketBytes into
         unsigned char *heap
         size_t bytes
@@ -216,7 +217,6 @@ cdef extern from "_native/nvenc_session.hpp" nogil:
         CUstream stream()
         CUresult wait_for_stream(CUstream other)
         void before_free(CUdeviceptr address, size_t bytes)
-        string last_detail() except +
         cbool pop(NvencEvent *event)
         void set_ready(size_t count)
         cbool wants_bytes(size_t *capacity)
@@ -741,7 +741,7 @@ cdef class Core:
         """The next event as a tuple, or None.
 
         (kind, serial, call, code, of CUDA, packet or None, picture type, average QP, nanoseconds
-        in the encoder).
+        in the encoder, the driver's words on a change that it refused or None).
         """
         cdef NvencEvent event
         if not self.session.get().pop(&event):
@@ -750,6 +750,7 @@ cdef class Core:
         return (
             event.kind, event.serial, call, event.failure.code, bool(event.failure.cuda),
             _packet(event), event.picture_type, event.average_qp, event.coded_ns,
+            None if event.detail.empty() else (<bytes>event.detail).decode(errors="replace"),
         )
 
     def set_ready(self, size_t count):
@@ -760,10 +761,6 @@ cdef class Core:
         """What the driver says that the stream begins with; empty before it is open."""
         cdef vector[unsigned char] sets = self.session.get().parameter_sets()
         return (<char *>sets.data())[:sets.size()] if sets.size() else b""
-
-    def last_detail(self):
-        """The driver's words on the last change that it refused."""
-        return (<bytes>self.session.get().last_detail()).decode(errors="replace")
 
     # Life
 

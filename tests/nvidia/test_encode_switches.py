@@ -26,6 +26,7 @@ from videohw.errors import BackendError, Backpressure, InvalidInput, VideoHwErro
 from videohw.types import ConstantBitrate, ConstantQp, Packet
 
 REFUSES = 8  # NV_ENC_ERR_INVALID_PARAM
+NOT_SUPPORTED = 12  # NV_ENC_ERR_UNSUPPORTED_PARAM
 
 
 @pytest.fixture
@@ -251,6 +252,47 @@ def test_a_rate_behind_a_size_that_was_refused_brings_the_size(encoding: Emulato
     check_pictures(packets, "h264", {each.pts: each.pts for each in packets})
     shapes = [luma.shape for _, luma in decoded(packets, "h264")]
     assert shapes == [(96, 160)] * 3 + [(HEIGHT, WIDTH)] * 4
+
+
+def test_each_refusal_says_what_was_refused(encoding: Emulator) -> None:
+    """Two sizes, one behind the other, and both are refused: whose words, which switch, and what
+    size the encoder still has."""
+    encoding.fault("nvEncReconfigureEncoder", "fail", REFUSES, 1, 1)
+    encoding.fault("nvEncReconfigureEncoder", "fail", NOT_SUPPORTED, 2, 1)
+    options = NvidiaEncoderOptions(max_width=WIDTH, max_height=HEIGHT)
+    with Encoder("h264", 160, 96, fps=30, backend="nvidia", options=options) as encoder:
+        for number in range(3):
+            encoder.submit(picture(number, 160, 96), number)
+        encoder.request_session_switch(SwitchRequest({"width": WIDTH, "height": HEIGHT}))
+        encoder.submit(picture(3), 3)
+        request = SwitchRequest({"height": 112})
+        packets, errors = encoded_from(encoder, 4, 1, request)
+        assert (encoder.width, encoder.height) == (160, 96)
+    assert [each.pts for each in packets] == [0, 1, 2]
+    words = [str(each) for each in errors]
+    assert len(words) == 4
+    for index, pts, number, size, code in (
+        (0, 3, 1, f"{WIDTH}x{HEIGHT}", REFUSES),
+        (2, 4, 2, f"{WIDTH}x112", NOT_SUPPORTED),
+    ):
+        assert f"planned to answer {code}" in words[index]
+        assert f"the picture at pts {pts} is {size}" in words[index + 1]
+        assert f"session switch {number}, which failed" in words[index + 1]
+        assert "goes on with 160x96" in words[index + 1]
+
+
+def test_a_keyframe_of_another_size_counts_for_the_next_switch(encoding: Emulator) -> None:
+    """The encoder counts its GOP from there, so that is where the next keyframe is."""
+    rate = SwitchRequest({"rate_control": ConstantBitrate(200_000)}, SwitchMode.ON_NEXT_KEYFRAME)
+    options = NvidiaEncoderOptions(max_width=WIDTH, max_height=HEIGHT)
+    settings = {"gop": 10, "rate_control": ConstantBitrate(400_000), "options": options}
+    with Encoder("h264", 160, 96, fps=30, backend="nvidia", **settings) as encoder:
+        size = SwitchRequest({"width": WIDTH, "height": HEIGHT})
+        packets, errors = encoded(encoder, 18, {4: size, 6: rate})
+        assert encoder.summary()["reconfigured"] == 2
+    assert errors == []
+    assert [each.pts for each in packets if each.keyframe] == [0, 4, 14]
+    assert [each.generation for each in packets] == [0] * 4 + [1] * 10 + [2] * 4
 
 
 def test_what_cannot_be_opened_changes_nothing(encoding: Emulator) -> None:

@@ -60,6 +60,7 @@ struct NvencEvent {
     } kind = packet;
     long long serial = 0;
     NvencFailure failure;
+    std::string detail;             // the driver's words on a change that it refused
     PacketBytes into;               // where the packet is, of `bytes`; without it in `heap`
     unsigned char *heap = nullptr;  // for the receiver to free
     std::size_t bytes = 0;
@@ -207,11 +208,6 @@ public:
     // takes too long. On any thread, also where Python gives an object back: it waits for nothing
     // that such a thread may have.
     void before_free(CUdeviceptr address, std::size_t bytes) override;
-    std::string last_detail()
-    {
-        std::lock_guard<std::mutex> held(lock_);
-        return detail_;
-    }
 
     // Output
 

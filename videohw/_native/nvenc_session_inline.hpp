@@ -708,10 +708,8 @@ inline void NvencSession::change(NvencItem &item)
         if (code == nvenc::NV_ENC_SUCCESS) {
             read_parameter_sets();
         } else {
-            const std::string detail = encoder_->last_error();
+            event.detail = encoder_->last_error();
             event.failure = nvenc_failure("nvEncReconfigureEncoder", code);
-            std::lock_guard<std::mutex> held(lock_);
-            detail_ = detail;
         }
         std::lock_guard<std::mutex> held(lock_);
         ++counters_.reconfigured;

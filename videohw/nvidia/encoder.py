@@ -196,7 +196,8 @@ class NvidiaEncoderSession(QueueOfPictures):
         self._order.took(item, staged.made.size)
         try:
             if staged.made.size != active.size:
-                raise wrong_size(item.pts, staged.made.size, item.generation, active.size)
+                now = self._confirmed().size
+                raise wrong_size(item.pts, staged.made.size, item.generation, now)
             forced = item.force_keyframe or self._order.packet_lost
             pushed(item, staged, active, force_keyframe=forced)
         except Exception as error:
@@ -243,6 +244,11 @@ class NvidiaEncoderSession(QueueOfPictures):
         self._order.clock.widen(delay, switch.first_pts)
         self._active = prepared
         self._order.generation = switch.generation
+
+    def _confirmed(self) -> Prepared:
+        """The newest settings that the encoder is known to have."""
+        on_their_way = self._active.core.switches
+        return on_their_way[0].old if on_their_way else self._active
 
     def _refuse(self, switch: SessionSwitch, before: int, error: VideoHwError) -> None:
         switch.error, switch.state = error, "failed"
@@ -305,6 +311,7 @@ class NvidiaEncoderSession(QueueOfPictures):
     def _handle(
         self, core: EncoderCore, kind: int, serial: int, call: str | None, code: int,
         of_cuda: bool, data: bytes | None, picture_type: int, qp: int, nanoseconds: int,
+        detail: str | None,
     ) -> None:  # fmt: skip
         if kind == _nvenc.PACKET:
             assert data is not None
@@ -316,7 +323,7 @@ class NvidiaEncoderSession(QueueOfPictures):
         elif kind == _nvenc.INPUT_DONE:
             core.owners.pop(serial, None)
         elif kind == _nvenc.RECONFIGURED:
-            self._changed_settings(core, call, code, of_cuda)
+            self._changed_settings(core, call, code, of_cuda, detail)
         elif kind == _nvenc.DRAINED:
             self._drained(core, nanoseconds)
         else:
@@ -328,23 +335,21 @@ class NvidiaEncoderSession(QueueOfPictures):
         owed = self._order.owed[serial]
         error: VideoHwError
         if code == _nvenc.WRONG_SIZE and not of_cuda:
-            active = self._active
-            error = wrong_size(owed.pts, owed.size, owed.generation + 1, active.size)
+            error = wrong_size(owed.pts, owed.size, owed.asked, self._confirmed().size)
         else:
             error = of_call(call, code, of_cuda, f"pts {owed.pts}")
             self._order.packet_lost |= call == "nvEncLockBitstream"
         self._order.fail(serial, error)
 
     def _changed_settings(
-        self, core: EncoderCore, call: str | None, code: int, of_cuda: bool
+        self, core: EncoderCore, call: str | None, code: int, of_cuda: bool, detail: str | None
     ) -> None:
         switch, before, old, generation = core.switches.popleft()
         if call is None:
             switch.state = "active"
             self._order.begins_with(core.core.parameter_sets())
             return
-        detail = core.core.last_detail()
-        self._refuse(switch, before, of_call(call, code, of_cuda, detail or None))
+        self._refuse(switch, before, of_call(call, code, of_cuda, detail))
         if self._active is switch.prepared:
             self._active = old
         if core.switches and core.switches[0].old is switch.prepared:

@@ -23,11 +23,13 @@ from .encoder_failures import no_packets, no_picture
 
 @dataclass(slots=True)
 class Owed:
-    """What is kept of a picture until its packet comes."""
+    """What is kept of a picture until its packet comes; ``asked`` is the generation that it was
+    submitted for."""
 
     pts: int
     duration: int
     generation: int
+    asked: int
     size: tuple[int, int]
 
 
@@ -68,7 +70,9 @@ class PacketOrder:
 
     def took(self, item: InputPicture, size: tuple[int, int]) -> None:
         """A picture was submitted."""
-        self.owed[item.serial] = Owed(item.pts, item.duration, self.generation, size)
+        self.owed[item.serial] = Owed(
+            item.pts, item.duration, self.generation, item.generation, size
+        )  # fmt: skip
 
     def pushed(self, item: InputPicture, core: EncoderCore) -> None:
         """It went to ``core``, which gives one more packet for it."""

@@ -138,6 +138,13 @@ const char *error_text(void *handle)
     return found == sessions().end() ? "" : found->second->last_error.c_str();
 }
 
+void note_planned(void *handle, int answer)
+{
+    auto found = sessions().find(handle);
+    if (found != sessions().end())
+        found->second->last_error = "planned to answer " + std::to_string(answer);
+}
+
 Status Session::set_streams(const void *input, const void *)
 {
     Current current(device_handle);

@@ -61,6 +61,15 @@ bool all_zero(const char *call, const char *names, const Fields &...fields)
     Use session(encoder, name, NVENC_VERSION);                                                     \
     if (session.refused)                                                                           \
     return session.refused
+#define IN_SESSION_WITH_WORDS(name)                                                                \
+    emulator::Call entered_call(name);                                                             \
+    if (entered_call.answer) {                                                                     \
+        note_planned(encoder, static_cast<int>(entered_call.answer));                              \
+        return answer_of(entered_call.answer);                                                     \
+    }                                                                                              \
+    Use session(encoder, name, NVENC_VERSION);                                                     \
+    if (session.refused)                                                                           \
+    return session.refused
 #define IN_SESSION_GIVING_BACK(name)                                                               \
     emulator::Call entered_call(name);                                                             \
     if (entered_call.answer && !entered_call.put_off())                                            \

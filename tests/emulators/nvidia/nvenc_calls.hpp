@@ -205,7 +205,7 @@ inline NVENCSTATUS initialize(void *encoder, NV_ENC_INITIALIZE_PARAMS *given)
 
 inline NVENCSTATUS reconfigure(void *encoder, NV_ENC_RECONFIGURE_PARAMS *given)
 {
-    IN_SESSION("nvEncReconfigureEncoder");
+    IN_SESSION_WITH_WORDS("nvEncReconfigureEncoder");
     INITIALISED_SESSION();
     CHECK_POINTER(given);
     CHECK_VERSION(given, NV_ENC_RECONFIGURE_PARAMS_VER);

@@ -31,6 +31,8 @@ class Use {
 Status open(void *device, unsigned version, void **encoder);
 Status destroy(void *handle);
 const char *error_text(void *handle);
+// What `error_text` says of a call that the plan of faults has fail with `answer`.
+void note_planned(void *handle, int answer);
 
 void fill_12_1(void *list);
 void fill_13_0(void *list);
