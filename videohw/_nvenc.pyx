@@ -268,22 +268,9 @@ def problem():
 
     Loads the library, nothing else; never raises.
     """
-    cdef uint32_t code = 0
-    cdef unsigned version
-    if not _library.load():
-        return _library.why().decode(errors="replace"), DRIVER_HINT
-    with nogil:
-        version = _library.max_version(&code)
-    if code:
-        found = backend_error(_NVENC, "NvEncodeAPIGetMaxSupportedVersion", code)
-        return found.args[0], DRIVER_HINT
-    if not spoken(version):
-        return (
-            f"the driver's NVENC speaks API {version // 100}.{version % 100}, 12.1 is the oldest "
-            "that is spoken here",
-            DRIVER_HINT,
-        )
-    return None
+    cdef unsigned number = 0
+    found = _refusal(&number)
+    return None if found is None else (found.args[0], found.hint)
 
 
 def api_version():
@@ -294,11 +281,35 @@ def api_version():
 
 
 cdef unsigned _negotiated() except 0:
-    cdef uint32_t code = 0
-    found = problem()
+    cdef unsigned number = 0
+    found = _refusal(&number)
     if found is not None:
-        raise BackendError(found[0], domain=_NVENC, call="dlopen", hint=found[1])
-    return spoken(_library.max_version(&code))
+        raise found
+    return number
+
+
+cdef object _refusal(unsigned *number):
+    """The error why nothing can be encoded here, or None with the version that is spoken."""
+    cdef uint32_t code = 0
+    cdef unsigned most
+    # With the GIL: a fork never finds the lock of loading held by another thread.
+    if not _library.load():
+        why = _library.why().decode(errors="replace")
+        return BackendError(why, domain=_NVENC, call="dlopen", hint=DRIVER_HINT)
+    with nogil:
+        most = _library.max_version(&code)
+    if code:
+        found = backend_error(_NVENC, "NvEncodeAPIGetMaxSupportedVersion", code)
+        found.hint = DRIVER_HINT
+        return found
+    number[0] = spoken(most)
+    if number[0]:
+        return None
+    return BackendError(
+        f"the driver's NVENC speaks API {most // 100}.{most % 100}, 12.1 is the oldest that is "
+        "spoken here",
+        domain=_NVENC, call="NvEncodeAPIGetMaxSupportedVersion", hint=DRIVER_HINT,
+    )
 
 
 cdef unsigned _api_number(api) except 0:
@@ -400,9 +411,10 @@ def encoder_caps(Device device not None):
     cdef vector[CodecAnswers] answers
     cdef const char *call = "NvEncodeAPICreateInstance"
     cdef string detail
-    cdef unique_ptr[Encoder] encoder = make_encoder(_library, api, &code)
-    if not code:
-        with nogil:
+    cdef unique_ptr[Encoder] encoder
+    with nogil:
+        encoder = make_encoder(_library, api, &code)
+        if not code:
             code = ask_device(
                 device.native.context, encoder.get()[0], &answers, &call, &detail, &cuda_code
             )
@@ -575,7 +587,8 @@ cdef class Core:
         settings.host_inputs, settings.max_ready = host_inputs, max_in_flight
         settings.held = held
         self.device, self.height, self.codec = device, height, codec
-        encoder = make_encoder(_library, self.api, &code)
+        with nogil:
+            encoder = make_encoder(_library, self.api, &code)
         if code:
             raise backend_error(_NVENC, "NvEncodeAPICreateInstance", code)
         self.session = make_session(

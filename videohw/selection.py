@@ -13,7 +13,7 @@ from typing import Final, Literal, NamedTuple
 
 from .backend import AUTO, BACKENDS, Backend, load, load_decoders
 from .environment import automatic_backends
-from .errors import InvalidInput, UnsupportedCodec, UnsupportedConfig
+from .errors import BackendError, InvalidInput, UnsupportedCodec, UnsupportedConfig
 from .types import CODEC_ALIASES, DECODER_CODECS, ENCODER_CODECS, BackendStatus, Capability
 
 _CODECS: Final = {"decode": DECODER_CODECS, "encode": ENCODER_CODECS}
@@ -122,8 +122,9 @@ def select(
     ``codec`` is a canonical name. ``backend`` names one, or "auto" takes the first that can, of
     those that VIDEO_HW_BACKENDS allows (:func:`~videohw.environment.automatic_backends`).
     :class:`UnsupportedCodec` when every backend asked works but none does this codec, else
-    :class:`UnsupportedConfig`; both name each backend with what was missing. ``early``, of
-    the same arguments, has the answers of its backend.
+    :class:`UnsupportedConfig`; both name each backend with what was missing. Its cause is the
+    :class:`BackendError` where the one backend asked failed to answer. ``early``, of the same
+    arguments, has the answers of its backend.
     """
     if not isinstance(backend, str):
         raise InvalidInput(
@@ -155,13 +156,13 @@ def select(
     arguments = {each.argument for each in refused}
     raise UnsupportedConfig(
         message, argument=arguments.pop() if len(arguments) == 1 else None, hint=hint
-    )
+    ) from (refused[0].error if len(refused) == 1 else None)
 
 
 class _Refused(NamedTuple):
     """Why a backend does not do a job. ``lacks_codec``: it works, but not for this codec.
 
-    ``argument`` is the one that asks for what it has not.
+    ``argument`` is the one that asks for what it has not, ``error`` what asking failed with.
     """
 
     name: str
@@ -169,6 +170,7 @@ class _Refused(NamedTuple):
     hint: str | None = None
     lacks_codec: bool = False
     argument: str | None = None
+    error: BackendError | None = None
 
 
 def _ask(
@@ -191,11 +193,12 @@ def _ask(
     if answer.supported and (answer.hardware or not require_hardware):
         return answer
     if answer.failed:
-        return _Refused(name, answer.reason or "it could not be asked")
+        reason = answer.reason or "it could not be asked"
+        return _Refused(name, reason, answer.hint, error=answer.error)
     if answer.supported:
         reason = "it does so in software here, and require_hardware=True"
         return _Refused(name, reason, argument="require_hardware")
     lacks_codec = device == 0 or not module.supports(codec, direction, 0).supported
     reason = answer.reason or f"it does not {direction} {codec}"
     argument = None if lacks_codec else "device"
-    return _Refused(name, reason, lacks_codec=lacks_codec, argument=argument)
+    return _Refused(name, reason, answer.hint, lacks_codec=lacks_codec, argument=argument)

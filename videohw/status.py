@@ -115,34 +115,35 @@ _CUDA_RESULT: Final = _table(
 _FEWER_SESSIONS: Final = (
     "other encoders may hold all sessions of the device: close some, in other processes too"
 )
+_REPORT: Final = "open a new session; if it comes again, report it with the driver's version"
 # NVENCSTATUS.
 _NVENC_STATUS: Final = _table(
     Status(1, "NV_ENC_ERR_NO_ENCODE_DEVICE", "no device of this machine encodes"),
     Status(2, "NV_ENC_ERR_UNSUPPORTED_DEVICE", "the device has no encoder: take another one"),
-    Status(3, "NV_ENC_ERR_INVALID_ENCODERDEVICE", None),
+    Status(3, "NV_ENC_ERR_INVALID_ENCODERDEVICE", "take another device"),
     Status(4, "NV_ENC_ERR_INVALID_DEVICE", _NEW_SESSION),
     Status(5, "NV_ENC_ERR_DEVICE_NOT_EXIST", "the device is gone; see nvidia-smi"),
-    Status(6, "NV_ENC_ERR_INVALID_PTR", None),
-    Status(7, "NV_ENC_ERR_INVALID_EVENT", None),
+    Status(6, "NV_ENC_ERR_INVALID_PTR", _REPORT),
+    Status(7, "NV_ENC_ERR_INVALID_EVENT", _REPORT),
     Status(8, "NV_ENC_ERR_INVALID_PARAM", "a setting is outside what the encoder takes"),
-    Status(9, "NV_ENC_ERR_INVALID_CALL", None),
+    Status(9, "NV_ENC_ERR_INVALID_CALL", _REPORT),
     Status(10, "NV_ENC_ERR_OUT_OF_MEMORY", "use fewer or smaller sessions"),
-    Status(11, "NV_ENC_ERR_ENCODER_NOT_INITIALIZED", None),
+    Status(11, "NV_ENC_ERR_ENCODER_NOT_INITIALIZED", _REPORT),
     Status(12, "NV_ENC_ERR_UNSUPPORTED_PARAM", "the device lacks something that was asked for"),
     Status(13, "NV_ENC_ERR_LOCK_BUSY", "the encoder was busy for too long; try again"),
     Status(14, "NV_ENC_ERR_NOT_ENOUGH_BUFFER", "a coded picture did not fit; lower the bitrate"),
     Status(15, "NV_ENC_ERR_INVALID_VERSION", "install driver 530.41.03 or newer"),
     Status(16, "NV_ENC_ERR_MAP_FAILED", "the driver could not map the picture's memory"),
-    Status(17, "NV_ENC_ERR_NEED_MORE_INPUT", None),
+    Status(17, "NV_ENC_ERR_NEED_MORE_INPUT", _REPORT),
     Status(18, "NV_ENC_ERR_ENCODER_BUSY", "the encoder was busy for too long; try again"),
-    Status(19, "NV_ENC_ERR_EVENT_NOT_REGISTERD", None),
+    Status(19, "NV_ENC_ERR_EVENT_NOT_REGISTERD", _REPORT),
     Status(20, "NV_ENC_ERR_GENERIC", "see nvidia-smi and the system's log"),
     Status(21, "NV_ENC_ERR_INCOMPATIBLE_CLIENT_KEY", _FEWER_SESSIONS),
     Status(22, "NV_ENC_ERR_UNIMPLEMENTED", "this device or driver cannot do it"),
     Status(23, "NV_ENC_ERR_RESOURCE_REGISTER_FAILED", "the driver did not take the memory"),
-    Status(24, "NV_ENC_ERR_RESOURCE_NOT_REGISTERED", None),
-    Status(25, "NV_ENC_ERR_RESOURCE_NOT_MAPPED", None),
-    Status(26, "NV_ENC_ERR_NEED_MORE_OUTPUT", None),
+    Status(24, "NV_ENC_ERR_RESOURCE_NOT_REGISTERED", _REPORT),
+    Status(25, "NV_ENC_ERR_RESOURCE_NOT_MAPPED", _REPORT),
+    Status(26, "NV_ENC_ERR_NEED_MORE_OUTPUT", _REPORT),
 )  # fmt: skip
 # After these nothing in the context works any more; videohw/_native/cuda_memory.hpp has them too.
 _LOST_CUDA: Final = frozenset({4, 46, 201, 214, 220, 700, 702, 709, 710, *range(714, 720)})

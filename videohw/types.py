@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias
 
 from .color import ColorSpec
-from .errors import InvalidInput
+from .errors import BackendError, InvalidInput
 
 DecoderCodec: TypeAlias = Literal["h264", "hevc", "av1", "vp9", "vp8", "mpeg2", "mpeg1", "jpeg"]
 EncoderCodec: TypeAlias = Literal["h264", "hevc", "av1"]
@@ -37,9 +37,7 @@ DECODER_OUTPUTS: Final[tuple[str, ...]] = (
     "metadata", "native", "nv12", "i420", "p010", "rgb24", "bgr24", "rgba", "bgra",
     "rgb_planar", "rgb_float16", "rgb_float32",
 )  # fmt: skip
-ENCODER_INPUTS: Final[tuple[str, ...]] = (
-    "nv12", "p010", "i420", "rgb24", "bgr24", "rgba", "bgra",
-)  # fmt: skip
+ENCODER_INPUTS: Final[tuple[str, ...]] = ("nv12", "p010", "i420", "rgb24", "bgr24", "rgba", "bgra")
 PRESETS: Final[tuple[str, ...]] = ("fastest", "fast", "balanced", "quality", "best")
 
 DEFAULT_MAX_IN_FLIGHT_FRAMES: Final = 8
@@ -211,9 +209,9 @@ class SideData:
 class Capability:
     """What one backend says of one codec in one direction.
 
-    ``supported`` False comes with ``reason``; ``failed``: to ask failed. Sizes in pixels, None
-    without a limit. ``formats`` come out of a decoder as ``native``, or go into an encoder;
-    ``hardware`` says who does the work; ``details`` are further answers, under their own names.
+    ``supported`` False comes with ``reason`` and perhaps ``hint``; ``failed``: to ask failed, by
+    ``error``. Sizes in pixels, None without a limit. ``formats`` come out of a decoder as
+    ``native``, or go into an encoder; ``hardware`` says who works; ``details`` is all else.
     """
 
     backend: str
@@ -230,6 +228,8 @@ class Capability:
     max_b_frames: int | None = None
     details: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     failed: bool = False
+    hint: str | None = None
+    error: BackendError | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,7 +158,10 @@ def test_a_container_without_libnvidia_encode(folder: Path) -> None:
     missing = {"VIDEOHW_LIBNVIDIA_ENCODE": "/nowhere/libnvidia-encode.so.1"}
     seen = with_driver(folder, only=missing)
     assert seen.taken("h264") == "nvidia"
-    assert "/nowhere/libnvidia-encode.so.1" in seen.report["devices"][0]["encoding"]
+    (device,) = seen.report["devices"]
+    assert "/nowhere/libnvidia-encode.so.1" in device["encoding"]
+    assert "530.41.03 or newer" in device["encoding_hint"]
+    assert re.search(r"encodes nothing +/nowhere.*\n +try +encoding needs the NVIDIA", seen.text)
 
 
 def test_kernels_need_a_newer_driver(folder: Path) -> None:

@@ -24,7 +24,7 @@ from tests.nvidia.encoding import (
     picture,
 )
 from videohw import Encoder, NvidiaEncoderOptions, capabilities
-from videohw.errors import BackendError, UnsupportedCodec
+from videohw.errors import BackendError, UnsupportedCodec, UnsupportedConfig
 from videohw.types import ConstantQp
 
 QP = ConstantQp(20, 20, 20)
@@ -63,6 +63,56 @@ def test_no_session_left_is_said_so(encoding: Emulator, code: int) -> None:
         assert len(list(encoder.encode([picture(0)]))) == 1
 
 
+@pytest.mark.parametrize("code", [10, 21])
+def test_no_session_left_to_ask_by_is_said_so(
+    encoding: Emulator, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others hold all sessions, and this process has not asked yet."""
+    monkeypatch.setenv("VIDEO_HW_BACKENDS", "nvidia,software")
+    with opened(), opened():
+        encoding.encoding(NVENC_SESSIONS=2, NVENC_LIMIT_CODE=code)
+        forget_answers()
+        error = refused_by("nvEncOpenEncodeSessionEx", code)
+        assert "no encoder session left" in str(error)
+        assert "close some encoders" in str(error.hint)
+        with Encoder("h264", WIDTH, HEIGHT, fps=30) as encoder:
+            assert encoder.backend == "software"
+            assert "no encoder session left" in encoder.summary()["refused"]["nvidia"]
+    with opened() as encoder:
+        assert len(list(encoder.encode([picture(0)]))) == 1
+
+
+def refused_by(call: str, code: int | None) -> UnsupportedConfig:
+    """What an encoder that is refused raises, by a call of the driver that is its cause."""
+    with pytest.raises(UnsupportedConfig) as refused:
+        opened()
+    error, cause = refused.value, refused.value.__cause__
+    assert isinstance(cause, BackendError)
+    assert (cause.call, cause.code, cause.hint) == (call, code, error.hint)
+    assert cause.args[0] in error.args[0]
+    answer = next(each for each in capabilities("h264", "nvidia") if each.direction == "encode")
+    assert (answer.failed, answer.reason, answer.hint) == (True, cause.args[0], cause.hint)
+    return error
+
+
+@pytest.mark.parametrize(
+    ("call", "code", "hint"),
+    [
+        ("nvEncOpenEncodeSessionEx", 15, "driver 530"),
+        ("nvEncOpenEncodeSessionEx", 20, "nvidia-smi"),
+        ("nvEncGetEncodeCaps", 20, "nvidia-smi"),
+        ("NvEncodeAPIGetMaxSupportedVersion", 20, "driver 530"),
+    ],
+)
+def test_a_question_that_fails(encoding: Emulator, call: str, code: int, hint: str) -> None:
+    """The encoder that was to be opened is refused with what failed, and the next one opens."""
+    encoding.fault(call, "fail", code, count=0)
+    forget_answers()
+    assert hint in str(refused_by(call, code).hint)
+    encoding.clear_faults()
+    opened().close()
+
+
 def test_a_device_without_an_encoder(encoding: Emulator) -> None:
     encoding.encoding(NVENC="h100")
     forget_answers()
@@ -91,8 +141,9 @@ def test_an_older_driver_is_refused_with_the_one_needed(encoding: Emulator) -> N
     reason, hint = _nvenc.problem() or ("", "")
     assert "11.1" in reason
     assert "530" in hint
-    with pytest.raises(BackendError, match=r"12\.1 is the oldest"):
-        _nvenc.api_version()
+    error = refused_by("NvEncodeAPIGetMaxSupportedVersion", None)
+    assert "12.1 is the oldest" in str(error)
+    assert "530" in str(error.hint)
 
 
 @pytest.mark.parametrize("ahead", ["burst", "lag", "seed"])

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,19 +12,22 @@ from contextlib import suppress
 import pytest
 
 from tests.backends.waiting import Call, wait_for
-from tests.emulators.control import Emulator
+from tests.emulators import build
+from tests.emulators.control import Emulator, environment
 from tests.nvidia.encoding import (
+    ENCODE,
     PLAIN,
     SCENARIOS,
     Scenario,
     emulated_encoders,
+    forget_answers,
     picture,
     release,
     run,
 )
 from videohw import Encoder
-from videohw.errors import DeviceLost, SessionClosed
-from videohw.nvidia import encoder_cores
+from videohw.errors import DeviceLost, SessionClosed, UnsupportedConfig
+from videohw.nvidia import encoder_capabilities, encoder_cores
 from videohw.types import Packet
 
 STUCK_SECONDS = 0.1
@@ -86,6 +91,63 @@ def encode_with_a_stall(emulator: Emulator, scenario: Scenario, place: str) -> N
     began = time.monotonic()
     encoder.close()
     assert time.monotonic() - began < BOUND_SECONDS
+
+
+def check_asking(emulator: Emulator, call: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What asks is told, by an error that the next one does not see."""
+    emulator.fault(call, "stall", STALL_MILLISECONDS)
+    began = time.monotonic()
+    with monkeypatch.context() as patched:
+        patched.setattr(encoder_capabilities, "ASKING_SECONDS", STUCK_SECONDS)
+        with pytest.raises(UnsupportedConfig, match="did not come back") as refused:
+            PLAIN.encoder()
+    assert time.monotonic() - began < BOUND_SECONDS
+    assert isinstance(refused.value.__cause__, DeviceLost)
+    assert emulator.stalled() == 1
+    emulator.clear_faults()
+
+
+@pytest.mark.parametrize(
+    "call",
+    ["NvEncodeAPIGetMaxSupportedVersion", "nvEncOpenEncodeSessionEx", "nvEncGetEncodeCaps"],
+)
+def test_a_stalled_question(encoding: Emulator, call: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = frozenset(encoding.open())
+    forget_answers()
+    check_asking(encoding, call, monkeypatch)
+    assert release(encoding, before) == set()
+    assert encoding.misuses() == []
+    again = run(PLAIN)
+    assert (len(again.packets), again.errors) == (PLAIN.pictures, [])
+    assert release(encoding, before) == set()
+
+
+FIRST_CALL = """
+import videohw
+from videohw.nvidia import encoder_capabilities
+
+encoder_capabilities.ASKING_SECONDS = 0.1
+try:
+    videohw.Encoder("h264", 192, 128, fps=30, backend="nvidia")
+except videohw.UnsupportedConfig as error:
+    print(error, type(error.__cause__).__name__)
+"""
+
+
+def test_a_process_whose_first_call_stalls(driver: Emulator) -> None:
+    """That which gives the others, once for a process."""
+    reason = build.missing(ENCODE)
+    if reason:
+        pytest.skip(reason)
+    folder = build.built(ENCODE)
+    faults = f"NvEncodeAPICreateInstance@1x1=stall:{STALL_MILLISECONDS}"
+    ran = subprocess.run(
+        [sys.executable, "-c", FIRST_CALL], env=environment(folder, FAULTS=faults),
+        capture_output=True, text=True, timeout=STALL_MILLISECONDS / 1000, check=False,
+    )  # fmt: skip
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "did not come back" in ran.stdout
+    assert "DeviceLost" in ran.stdout
 
 
 @pytest.mark.parametrize("place", CALLS)

@@ -160,6 +160,22 @@ def test_libnvcuvid_is_missing(folder: Path) -> None:
 
 
 @linux
+def test_libnvidia_encode_is_missing(folder: Path) -> None:
+    program = """
+import videohw
+try:
+    videohw.Encoder("h264", 192, 128, fps=30, backend="nvidia")
+except videohw.UnsupportedConfig as error:
+    print(error.hint, error.__cause__.call, error)
+"""
+    variables = environment(folder)
+    variables["VIDEOHW_LIBNVIDIA_ENCODE"] = "/nowhere/libnvidia-encode.so.1"
+    found = run(program, **variables)
+    assert found.startswith("encoding needs the NVIDIA driver 530.41.03 or newer")
+    assert " dlopen no backend can encode h264: nvidia: /nowhere/libnvidia-encode.so.1" in found
+
+
+@linux
 def test_the_kernels_need_a_newer_driver(folder: Path) -> None:
     program = """
 from videohw import _cuda, UnsupportedConfig

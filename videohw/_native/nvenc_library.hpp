@@ -78,19 +78,26 @@ private:
     template <class Create, class List>
     nvenc::NVENCSTATUS filled(Filled<List> &kept, const List **list)
     {
-        std::lock_guard<std::mutex> held(loading_);
-        nvenc::NVENCSTATUS code = nvenc::NV_ENC_SUCCESS;
-        if (!kept.is) {
-            std::memset(&kept.list, 0, sizeof kept.list);
-            kept.list.version = version_of(kept.list);
-            code = reinterpret_cast<Create>(create_)(&kept.list);
-            kept.is = code == nvenc::NV_ENC_SUCCESS;
+        List made;
+        {
+            std::lock_guard<std::mutex> held(filling_);
+            *list = &kept.list;
+            if (kept.is)
+                return nvenc::NV_ENC_SUCCESS;
         }
-        *list = &kept.list;
+        std::memset(&made, 0, sizeof made);
+        made.version = version_of(made);
+        nvenc::NVENCSTATUS code = reinterpret_cast<Create>(create_)(&made);
+        std::lock_guard<std::mutex> held(filling_);
+        if (code == nvenc::NV_ENC_SUCCESS && !kept.is) {
+            kept.list = made;
+            kept.is = true;
+        }
         return code;
     }
 
     std::mutex loading_;
+    std::mutex filling_; // not held while the driver fills a list: that may take long
     void *library_ = nullptr;
     void *create_ = nullptr;
     NvEncodeAPIGetMaxSupportedVersion get_version_ = nullptr;

@@ -5,7 +5,7 @@ Must not know: sessions, how settings become properties.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final, Literal
 
@@ -121,7 +121,7 @@ def capabilities(
     """
     absent = missing()
     if absent is not None:
-        return _refusal(codec, absent[0])
+        return _refusal(codec, *absent)
     if codec not in PROFILES:
         return _refusal(codec, f"the videotoolbox backend does not encode {codec}")
     if device != 0:
@@ -129,7 +129,10 @@ def capabilities(
     try:
         told = _asked(codec)
     except VideoHwError as error:
-        return _refusal(codec, str(error.args[0]), failed=isinstance(error, BackendError))
+        refused = _refusal(codec, str(error.args[0]), error.hint)
+        if not isinstance(error, BackendError):
+            return refused
+        return replace(refused, failed=True, error=error.with_traceback(None))
     hardware = _has(codec, requires_hardware=True)
     details = {
         "profiles": _named(codec),
@@ -155,9 +158,9 @@ def _named(codec: str) -> tuple[str, ...]:
     )
 
 
-def _refusal(codec: str, reason: str, *, failed: bool = False) -> Capability:
+def _refusal(codec: str, reason: str, hint: str | None = None) -> Capability:
     return Capability(
-        NAME, codec, "encode", supported=False, hardware=True, reason=reason, failed=failed
+        NAME, codec, "encode", supported=False, hardware=True, reason=reason, hint=hint
     )
 
 

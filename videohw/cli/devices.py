@@ -20,7 +20,8 @@ def collect() -> list[dict[str, Any]]:
 
     ``conversion`` is None where the kernels that convert pixels run, else why they do not, with
     ``hint``. ``engines`` counts the device's decoders and ``encoders`` its encoders, None where
-    the driver does not say; ``encoding`` is None where it encodes anything, else why it does not.
+    the driver does not say; ``encoding`` is None where it encodes anything, else why it does not,
+    with ``encoding_hint``.
     """
     from .. import _cuda
 
@@ -53,6 +54,7 @@ def _asked(cuda: Any, information: Any) -> dict[str, Any]:
         "engines": max(counts, default=None),
         "encoders": encoders or None,
         "encoding": None if caps else encoding[0].reason,
+        "encoding_hint": None if caps else encoding[0].hint,
         "capabilities": answers,
     }
 
@@ -86,7 +88,7 @@ def show(console: Console, devices: Sequence[dict[str, Any]]) -> None:
 def _words(device: dict[str, Any]) -> list[tuple[str, str]]:
     said = [(f"device {device['ordinal']}", device["uuid"])]
     if device["encoding"]:
-        said.append(("encodes nothing", device["encoding"]))
+        said += [("encodes nothing", device["encoding"]), ("try", device["encoding_hint"] or "")]
     if device["conversion"]:
         said += [
             ("no RGB", device["conversion"]),

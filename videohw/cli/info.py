@@ -260,7 +260,7 @@ def _show_capabilities(console: Console, title: str, capabilities: Sequence[Capa
             each.backend,
             "yes" if each.supported else "no",
             _sizes(each),
-            " ".join(each.formats) if each.supported else each.reason or "",
+            " ".join(each.formats) if each.supported else _why(each),
         )
         for each in capabilities
     ]
@@ -269,6 +269,11 @@ def _show_capabilities(console: Console, title: str, capabilities: Sequence[Capa
         Column("sizes"), Column("formats or reason"),
     )  # fmt: skip
     console.table(columns, rows)
+
+
+def _why(each: Capability) -> str:
+    reason = each.reason or ""
+    return f"{reason} ({each.hint})" if each.hint else reason
 
 
 def _sizes(each: Capability) -> str:

@@ -108,7 +108,7 @@ def _answer(
 ) -> Capability:
     reason = missing()
     if reason is not None:
-        return _refusal(codec, direction, reason[0])
+        return _refusal(codec, direction, *reason)
     if direction == "decode" and codec not in CODECS:
         return _refusal(codec, direction, f"NVDEC has no {codec}")
     from .. import _cuda
@@ -121,8 +121,10 @@ def _answer(
             return encoder_capabilities.capability(codec, opened)
         return asked(codec, opened.ordinal, opened.context)
     except VideoHwError as error:
-        failed = isinstance(error, BackendError)
-        return replace(_refusal(codec, direction, str(error)), failed=failed)
+        refused = _refusal(codec, direction, str(error.args[0]), error.hint)
+        if not isinstance(error, BackendError):
+            return refused
+        return replace(refused, failed=True, error=error.with_traceback(None))
 
 
 def forget() -> None:
@@ -138,8 +140,12 @@ def forget() -> None:
     encoder_capabilities.forget()
 
 
-def _refusal(codec: str, direction: Literal["decode", "encode"], reason: str) -> Capability:
-    return Capability(NAME, codec, direction, supported=False, hardware=True, reason=reason)
+def _refusal(
+    codec: str, direction: Literal["decode", "encode"], reason: str, hint: str | None = None
+) -> Capability:
+    return Capability(
+        NAME, codec, direction, supported=False, hardware=True, reason=reason, hint=hint
+    )
 
 
 @functools.lru_cache(maxsize=128)

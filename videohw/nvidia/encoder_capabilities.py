@@ -1,22 +1,27 @@
 """What NVENC on a device can encode, asked of the driver and never assumed.
 
-Owns: the cache of answers. Must not know: sessions, how options become fields. Nothing in
-:func:`capability` raises because something is missing; the answer says so.
+Owns: the cache of answers, the thread that asks. Must not know: sessions, how options become
+fields.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from threading import Thread
+from time import monotonic
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
-from ..errors import BackendError, UnsupportedCodec, VideoHwError
+from ..errors import BackendError, UnsupportedCodec
 from ..types import ENCODER_CODECS, Capability
 from .encoder_forms import PROFILES
 from .encoder_limits import Answers
 
 NAME: Final = "nvidia"
 UNSUPPORTED_DEVICE: Final = 2  # NV_ENC_ERR_UNSUPPORTED_DEVICE
+# No driver takes so long to say what a device encodes.
+ASKING_SECONDS = 30.0
+_LOOK_SECONDS: Final = 0.25
 _EIGHT_BITS: Final = ("i420", "rgb24", "bgr24", "rgba", "bgra")
 # NVENC's version, and the answers by codec; None for a device that encodes nothing.
 _Found: TypeAlias = "tuple[tuple[int, int], Mapping[str, Mapping[str, object]] | None]"
@@ -31,15 +36,9 @@ def capability(codec: str, device: Any) -> Capability:
     ``profiles`` by their names here and the ``presets``, NVENC's ``api`` version and all ``caps``
     by the driver's names, the ``buffer_formats`` that it reads, and in ``switch_reconfigures``
     the kinds of rate control whose numbers change without a keyframe; ``device_input``: it reads
-    pictures in device memory.
+    pictures in device memory. Errors are those of :func:`answers`.
     """
-    try:
-        told = answers(codec, device)
-    except VideoHwError as error:
-        return Capability(
-            NAME, codec, "encode", supported=False, hardware=True, reason=str(error.args[0]),
-            failed=isinstance(error, BackendError),
-        )  # fmt: skip
+    told = answers(codec, device)
     deep = bool(told.cap("SUPPORT_10BIT_ENCODE")) and "YUV420_10BIT" in told.formats
     profiles = [
         name
@@ -79,7 +78,8 @@ def answers(codec: str, device: Any) -> Answers:
     """The driver's answers for ``codec``, asked once for each device.
 
     :class:`UnsupportedCodec` where the device does not encode it or encodes nothing,
-    :class:`BackendError` where the driver cannot be asked.
+    :class:`BackendError` where the driver cannot be asked, of it :class:`DeviceLost` where it
+    does not come back within ASKING_SECONDS; then it is asked again the next time.
     """
     ordinal = device.ordinal
     if codec not in ENCODER_CODECS:
@@ -101,7 +101,46 @@ def forget() -> None:
 
 
 def _asked(device: Any) -> _Found:
+    """The driver's answers, got on a thread of its own: a driver may not come back from a call."""
+    question = _Question(device)
+    question.start()
+    deadline = monotonic() + ASKING_SECONDS
+    while question.is_alive():
+        left = deadline - monotonic()
+        if left <= 0:
+            from .encoder_failures import stuck
+
+            raise stuck(ASKING_SECONDS)
+        question.join(min(left, _LOOK_SECONDS))
+    found = question.found
+    if not isinstance(found, BaseException):
+        return found
+    try:
+        raise found
+    finally:
+        del found, question  # they and the error's frames would keep each other
+
+
+class _Question(Thread):
+    """``found`` is what :func:`_answered` returned or raised, when the thread has ended."""
+
+    def __init__(self, device: Any) -> None:
+        super().__init__(name="videohw-ask", daemon=True)
+        self._device = device
+        self.found: _Found | BaseException
+
+    def run(self) -> None:
+        try:
+            self.found = _answered(self._device)
+        except BaseException as error:
+            self.found = error.with_traceback(None)
+        finally:
+            del self._device
+
+
+def _answered(device: Any) -> _Found:
     from .. import _nvenc
+    from .encoder_failures import in_other_words
 
     api = _nvenc.api_version()
     try:
@@ -109,4 +148,5 @@ def _asked(device: Any) -> _Found:
     except BackendError as error:
         if error.code == UNSUPPORTED_DEVICE:
             return api, None
+        in_other_words(error)
         raise

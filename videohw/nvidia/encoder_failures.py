@@ -33,18 +33,24 @@ def of_opening(call: str, code: int, of_cuda: bool, detail: str) -> VideoHwError
         return of_call(call, code, of_cuda)
     error = _own(call, code) or backend_error(NVENC, call, code, detail or None)
     text = str(error.args[0])
-    if call == _OPEN and code in (_OUT_OF_MEMORY, _INCOMPATIBLE_CLIENT_KEY):
-        error.args = (f"the device has no encoder session left: {text}",)
+    if code in (_NO_ENCODE_DEVICE, _UNSUPPORTED_DEVICE):
+        return UnsupportedConfig(text, argument="device", hint=error.hint)
+    if call in _SETTING and code in _REFUSALS:
+        return UnsupportedConfig(text, hint="a setting is outside what the encoder takes")
+    return in_other_words(error)
+
+
+def in_other_words(error: BackendError) -> BackendError:
+    """The same error, that says what the driver means where it opens no session: for whoever opens
+    an encoder, and for whoever opens a session to ask what the device encodes."""
+    if error.domain == NVENC and error.code == _INVALID_VERSION:
+        error.hint = _nvenc.DRIVER_HINT
+    elif error.call == _OPEN and error.code in (_OUT_OF_MEMORY, _INCOMPATIBLE_CLIENT_KEY):
+        error.args = (f"the device has no encoder session left: {error.args[0]}",)
         error.hint = (
             "consumer devices encode a limited number of streams at a time, of all processes "
             "together: close some encoders"
         )
-    elif code in (_NO_ENCODE_DEVICE, _UNSUPPORTED_DEVICE):
-        return UnsupportedConfig(text, argument="device", hint=error.hint)
-    elif code == _INVALID_VERSION:
-        error.hint = _nvenc.DRIVER_HINT
-    elif call in _SETTING and code in _REFUSALS:
-        return UnsupportedConfig(text, hint="a setting is outside what the encoder takes")
     return error
 
 
