@@ -11,6 +11,7 @@ from ._native.nvidia cimport (
     CUevent,
     CUresult,
     CUstream,
+    CUuuid,
     nvidia_cuda,
     nvidia_cuvid,
 )
@@ -29,6 +30,16 @@ cdef extern from "cuda_device.hpp" namespace "videohw" nogil:
         void after_fork_in_child()
         cbool forked()
         cbool started()
+        void calls(const char *name)
+        const char *calling()
+
+    cppclass DeviceFacts:
+        char name[256]
+        CUuuid uuid
+        size_t memory_bytes
+        int major, minor
+
+    CUresult facts_of(const nvidia_cuda &api, CUdevice device, DeviceFacts &facts)
 
     cppclass Context:
         const nvidia_cuda &api

@@ -20,8 +20,6 @@ from libc.stdint cimport int64_t, uintptr_t
 from libc.string cimport memcpy
 
 from ._native.nvidia cimport (
-    CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR,
-    CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR,
     CUDA_ERROR_NO_DEVICE,
     CUDA_ERROR_NOT_INITIALIZED,
     CUDA_ERROR_NOT_READY,
@@ -29,7 +27,6 @@ from ._native.nvidia cimport (
     CUdevice,
     CUresult,
     CUstream,
-    CUuuid,
     nvidia_cuda,
 )
 
@@ -145,6 +142,13 @@ def _spelt(int version):
     return f"{version // 1000}.{version % 1000 // 10}"
 
 
+def calling():
+    """The call that a thread is in to start the driver, open a device or ask what it can, or
+    None: of several threads, that of the last."""
+    cdef const char *call = _driver.calling()
+    return call.decode() if call != NULL else None
+
+
 def problem():
     """(reason, hint) why nothing can be decoded here, None when a device can be asked.
 
@@ -152,6 +156,8 @@ def problem():
     """
     cdef int count = 0
     cdef CUresult code
+    with nogil:
+        _driver.cuvid()  # to load both takes time
     if _driver.cuda() == NULL:
         return _driver.why_no_cuda().decode(errors="replace"), DRIVER_HINT
     refused = too_old("decoding", _driver.oldest_for_decoding)
@@ -201,25 +207,14 @@ class DeviceInformation(NamedTuple):
 
 cdef object information(CUdevice device):
     cdef const nvidia_cuda *api = started()
-    cdef char name[256]
-    cdef CUuuid identity
-    cdef size_t memory = 0
-    cdef int major = 0, minor = 0
-    name[0] = 0
-    check(api.cuDeviceGetName(name, sizeof(name), device), "cuDeviceGetName")
-    check(api.cuDeviceGetUuid(&identity, device), "cuDeviceGetUuid_v2")
-    check(api.cuDeviceTotalMem(&memory, device), "cuDeviceTotalMem_v2")
-    check(
-        api.cuDeviceGetAttribute(&major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device),
-        "cuDeviceGetAttribute",
-    )
-    check(
-        api.cuDeviceGetAttribute(&minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device),
-        "cuDeviceGetAttribute",
-    )
+    cdef DeviceFacts facts
+    cdef CUresult code
+    with nogil:
+        code = facts_of(api[0], device, facts)
+    check(code)
     return DeviceInformation(
-        device, (<bytes>name).decode(errors="replace"),
-        _uuid(identity.bytes[:16]), (major, minor), memory,
+        device, (<bytes>facts.name).decode(errors="replace"), _uuid(facts.uuid.bytes[:16]),
+        (facts.major, facts.minor), facts.memory_bytes,
     )
 
 
@@ -233,7 +228,11 @@ def _uuid(bytes identity):
 def device_count():
     """How many devices the driver shows to this process."""
     cdef int count = 0
-    check(started().cuDeviceGetCount(&count), "cuDeviceGetCount")
+    cdef CUresult code
+    cdef const nvidia_cuda *api = started()
+    with nogil:
+        code = api.cuDeviceGetCount(&count)
+    check(code, "cuDeviceGetCount")
     return count
 
 
@@ -244,7 +243,11 @@ def devices():
 
 cdef CUdevice _handle(int ordinal) except? -1:
     cdef CUdevice device = 0
-    check(started().cuDeviceGet(&device, ordinal), "cuDeviceGet")
+    cdef CUresult code
+    cdef const nvidia_cuda *api = started()
+    with nogil:
+        code = api.cuDeviceGet(&device, ordinal)
+    check(code, "cuDeviceGet")
     return device
 
 
@@ -269,6 +272,7 @@ def resolve(which):
 
 # ---------------------------------------------------------------------------- devices
 
+_EXIT_SECONDS = 2.0
 _opening = threading.Lock()
 _devices = {}  # ordinal -> Device with the primary context, kept until the process ends
 _adopted = weakref.WeakValueDictionary()  # address of a context -> Device
@@ -311,8 +315,12 @@ def release_devices():
     """Let go of all devices: each ends when the last session and array in it does."""
     if _driver.forked():  # where the lock may be held for ever
         return
-    with _opening:
+    if not _opening.acquire(timeout=_EXIT_SECONDS):
+        return  # the driver does not come back from opening one
+    try:
         _devices.clear()
+    finally:
+        _opening.release()
 
 
 cdef Device _living(Device found):

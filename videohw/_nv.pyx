@@ -207,7 +207,9 @@ def decoder_caps(Device device not None, int codec, int chroma_format, int bit_d
     caps.eCodecType, caps.eChromaFormat = codec, chroma_format
     caps.nBitDepthMinus8 = bit_depth - 8
     with nogil:
+        driver().calls(b"cuvidGetDecoderCaps")
         code = call_caps(device.native.context, api[0], &caps)
+        driver().calls(NULL)
     if code:
         raise failure(code, "cuvidGetDecoderCaps", "cuvid")
     return _caps(caps)

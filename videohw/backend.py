@@ -294,7 +294,8 @@ class Backend(Protocol):
     """A module that implements a backend. ``probe`` never raises and never warns.
 
     ``supports`` answers as ``capabilities`` does, as far as whoever takes a backend must know it:
-    formats, sizes and details may be left out where asking for them takes time.
+    formats, sizes and details may be left out where asking for them takes time. ``calling``
+    names the call of the driver that a thread is in to answer these, None where it is not known.
     """
 
     NAME: str
@@ -307,6 +308,7 @@ class Backend(Protocol):
     def supports(
         self, codec: str, direction: Literal["decode", "encode"], device: int | str = 0
     ) -> Capability: ...
+    def calling(self) -> str | None: ...
     def open_decoder(self, config: DecoderConfig) -> DecoderSession: ...
     def open_encoder(self, config: EncoderConfig) -> EncoderSession: ...
 

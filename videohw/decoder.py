@@ -5,7 +5,6 @@ Owns: the arguments, the order of calls, the account. Must not know: any backend
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -15,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from . import arguments
 from .backend import AUTO, CodedPicture, DecoderSession
+from .conversion_request import checked_conversion
 from .deadline import deadline_after, remaining
-from .errors import Backpressure, InvalidInput, SessionClosed, VideoHwError
+from .errors import Backpressure, InvalidInput, SessionClosed
 from .selection import EarlyProbe, canonical_codec, select
 from .session_owner import SessionOwner, with_time
 from .types import (
@@ -27,7 +27,7 @@ from .types import (
 )
 
 if TYPE_CHECKING:
-    from .coded_input import Item
+    from .coded_input import CodedInput, Item
     from .color import ColorSpec
     from .frame import Crop, Frame, Size
     from .metrics import Meter
@@ -94,10 +94,6 @@ class Decoder(SessionOwner):
         metrics: bool | None = None,
         options: object | None = None,
     ) -> None:
-        early = _first_imports(backend, codec, device)
-        from .coded_input import CodedInput
-        from .frame import checked_conversion
-
         check = arguments
         wish = checked_conversion(
             output, size=size, crop=crop, color=color, chroma=chroma, resize=resize, mean=mean,
@@ -131,10 +127,13 @@ class Decoder(SessionOwner):
             )
         measured = None if metrics is None else check.boolean("metrics", metrics)
         self._requested_backend = backend
+        # No driver is started for arguments that are wrong.
+        headers = None if extradata is None else _coded_input(config.codec, extradata)
+        early = _first_imports(backend, config)
+        self._input = _coded_input(config.codec) if headers is None else headers
         self._selection = select(
             config.codec, "decode", backend, config.require_hardware, config.device, early
         )
-        self._input = CodedInput(config.codec, extradata)
         self._feeding = threading.Lock()
         self._bitstream_errors = 0
         self._last_picture: tuple[int, int, str] | None = None
@@ -374,21 +373,26 @@ class Decoder(SessionOwner):
         }
 
 
-def _first_imports(backend: str, codec: str, device: int | str) -> EarlyProbe | None:
+def _coded_input(codec: str, extradata: bytes | None = None) -> CodedInput:
+    from .coded_input import CodedInput  # while the driver starts, see below
+
+    return CodedInput(codec, extradata)
+
+
+_first_import = threading.Lock()  # whoever takes it keeps it
+
+
+def _first_imports(backend: str, config: DecoderConfig) -> EarlyProbe | None:
     """Import what a decoder needs while the driver starts; None when that was done before."""
-    if "videohw.coded_input" in sys.modules or not isinstance(backend, str):
+    if not isinstance(backend, str) or not _first_import.acquire(blocking=False):
         return None
-    try:
-        job = canonical_codec(codec, "decode"), arguments.device(device)
-    except VideoHwError:
-        return None  # told when its turn comes
-    with EarlyProbe(backend, job[0], "decode", job[1]) as early:
+    with EarlyProbe(backend, config.codec, "decode", config.device) as early:
         from . import coded_input, frame  # noqa: F401
 
         early.load_decoders()
         # The first parameter sets would import these.
-        if early.running and job[0] == "h264":
+        if early.running and config.codec == "h264":
             from .bitstream import h264  # noqa: F401
-        elif early.running and job[0] == "hevc":
+        elif early.running and config.codec == "hevc":
             from .bitstream import hevc  # noqa: F401
     return early

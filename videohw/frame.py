@@ -1,8 +1,7 @@
 """A decoded picture: pixels that belong to the caller, and everything known about them.
 
-Owns: how planes become one array, and the check of what may be asked of a conversion. Must not
-know: any codec library. The backend that made a frame elsewhere than in host memory brings the
-converter along.
+Owns: how planes become one array. Must not know: any codec library. The backend that made a frame
+elsewhere than in host memory brings the converter along.
 """
 
 from __future__ import annotations
@@ -16,19 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from .color import ColorSpec
+from .conversion_request import Conversion, checked_color, checked_conversion
 from .errors import InvalidInput
 from .frame_pixels import converted
 from .pixel_format import FORMATS, PixelFormat
-from .pixels.checks import (
-    Crop,
-    Size,
-    Triple,
-    checked_crop,
-    checked_method,
-    checked_size,
-    checked_triple,
-)
-from .types import DECODER_OUTPUTS, SideData
+from .pixels.requests import Crop, Size, checked_crop, checked_size
+from .types import SideData
 
 __all__ = [
     "Conversion", "Converter", "Crop", "Frame", "Size", "checked_color", "checked_conversion",
@@ -40,25 +32,6 @@ _NO_SIDE_DATA: Final = SideData()
 _CPU: Final = (1, 0)  # (kDLCPU, 0) of dlpack.h
 # NumPy that can say in a DLPack capsule that the memory is read-only.
 _READ_ONLY_DLPACK: Final = np.lib.NumpyVersion(np.__version__) >= "2.1.0"
-
-
-@dataclass(frozen=True, slots=True)
-class Conversion:
-    """A checked request to a converter; None in a field leaves that as it is.
-
-    ``output`` is a name of :data:`~videohw.types.DECODER_OUTPUTS`; ``crop`` (left, top, width,
-    height) applies before ``size`` (width, height), both in pixels; ``mean`` and ``std`` are in
-    the order R, G, B, None without.
-    """
-
-    output: str
-    size: Size | None = None
-    crop: Crop | None = None
-    color: ColorSpec | None = None
-    chroma: str = "bilinear"
-    resize: str = "bilinear"
-    mean: Triple | None = None
-    std: Triple | None = None
 
 
 Converter: TypeAlias = "Callable[[Frame, Conversion], Frame]"
@@ -290,42 +263,3 @@ def _packs(layout: PixelFormat, width: int, height: int) -> bool:
     if (chroma.shift_x, chroma.shift_y) == (1, 1):
         return width % 2 == 0 and height % 2 == 0
     return len(layout.planes) == 3 and (chroma.shift_x, chroma.shift_y) == (0, 0)
-
-
-def checked_conversion(
-    output: object,
-    *,
-    size: object = None,
-    crop: object = None,
-    color: object = None,
-    chroma: object = "bilinear",
-    resize: object = "bilinear",
-    mean: object = None,
-    std: object = None,
-) -> Conversion:
-    """A request made of the arguments of :meth:`Frame.convert`; InvalidInput names a wrong one."""
-    if not isinstance(output, str) or output not in DECODER_OUTPUTS:
-        raise InvalidInput(
-            f"output is {output!r}",
-            argument="output",
-            hint=f"one of {', '.join(DECODER_OUTPUTS)}",
-        )
-    return Conversion(
-        output=output,
-        size=checked_size(size),
-        crop=checked_crop(crop),
-        color=checked_color(color),
-        chroma=checked_method("chroma", chroma),
-        resize=checked_method("resize", resize),
-        mean=checked_triple("mean", mean, output),
-        std=checked_triple("std", std, output),
-    )
-
-
-def checked_color(color: object) -> ColorSpec | None:
-    """``color`` when it is a ColorSpec or None; :class:`InvalidInput` for anything else."""
-    if color is None or isinstance(color, ColorSpec):
-        return color
-    raise InvalidInput(
-        f"color is {type(color).__name__}", argument="color", hint="a ColorSpec or None"
-    )

@@ -16,7 +16,8 @@ from . import pixels
 from .color import ColorSpec
 from .errors import InvalidInput
 from .pixel_format import FORMATS, PixelFormat, pixel_format
-from .pixels.checks import Crop, Size, arrays, checked_crop, picture_size
+from .pixels.checks import arrays, picture_size
+from .pixels.requests import Crop, Size, checked_crop
 
 if TYPE_CHECKING:
     from .frame import Conversion, Frame

@@ -14,9 +14,15 @@ from typing import Final, Literal, NamedTuple
 from .backend import AUTO, BACKENDS, Backend, load, load_decoders
 from .environment import automatic_backends
 from .errors import BackendError, InvalidInput, UnsupportedCodec, UnsupportedConfig
+from .open_sessions import starting
 from .types import CODEC_ALIASES, DECODER_CODECS, ENCODER_CODECS, BackendStatus, Capability
 
 _CODECS: Final = {"decode": DECODER_CODECS, "encode": ENCODER_CODECS}
+# No driver takes so long to start; whoever asks is told then that it does not.
+STUCK_SECONDS = 30.0
+# Backends with hardware that answered once, and those that are asked for the first time now.
+_answered: Final[set[str]] = set()
+_under_way: Final[dict[str, EarlyProbe]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,8 @@ class EarlyProbe:
 
     A driver takes long to start and needs no interpreter for it: in a process's first ``with``
     block modules are imported meanwhile. The arguments are those of :func:`select`. Only of
-    hardware: ``status`` is None for others, and ``answer`` where it is not available.
+    hardware: ``status`` is None for others, and ``answer`` where it is not available. A driver
+    that does not answer for :data:`STUCK_SECONDS` is not available.
     """
 
     def __init__(
@@ -68,11 +75,14 @@ class EarlyProbe:
         self.status: BackendStatus | None = None
         self.answer: Capability | None = None
         self._job = codec, direction, device
+        self._found: tuple[BackendStatus | None, Capability | None] = (None, None)
         self._thread = threading.Thread(target=self._probe, name="videohw-probe", daemon=True)
 
     def __enter__(self) -> EarlyProbe:
-        if self.name in BACKENDS and load(self.name).HARDWARE:
+        if self.name in BACKENDS and load(self.name).HARDWARE and self.name not in _under_way:
+            _under_way[self.name] = self
             self._thread.start()
+            starting.add(self._thread)
         return self
 
     def __exit__(
@@ -81,8 +91,22 @@ class EarlyProbe:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._thread.ident is not None:
-            self._thread.join()
+        if self._thread.ident is not None and error is None:  # Ctrl-C does not wait
+            late = self.late()
+            self.status, self.answer = (late, None) if late is not None else self._found
+
+    def late(self) -> BackendStatus | None:
+        """Wait for the driver; the status of a backend whose driver does not answer, or None."""
+        self._thread.join(STUCK_SECONDS)
+        if self.name is None or not self._thread.is_alive():
+            return None
+        call = load(self.name).calling()
+        return BackendStatus(
+            self.name, available=False, hardware=True,
+            reason=f"the driver did not start within {STUCK_SECONDS:g} seconds"
+            + (f": {call} does not come back" if call else ""),
+            hint="see the system's log; restart the process, and the machine if that does not help",
+        )  # fmt: skip
 
     @property
     def running(self) -> bool:
@@ -98,10 +122,31 @@ class EarlyProbe:
     def _probe(self) -> None:
         if self.name is None:
             return
-        module = load(self.name)
-        self.status = module.probe()
-        if self.status.available:
-            self.answer = module.supports(*self._job)
+        try:
+            module = load(self.name)
+            status = module.probe()
+            self._found = status, module.supports(*self._job) if status.available else None
+            _answered.add(self.name)
+        except Exception:  # asked again by `select`, where it is seen
+            self._found = None, None
+        finally:
+            _under_way.pop(self.name, None)
+
+
+def _first_answer(
+    name: str, codec: str, direction: Literal["decode", "encode"], device: int | str
+) -> EarlyProbe | None:
+    """Ask a backend that never answered, for so long; None when it can be asked without."""
+    if name in _answered:
+        return None
+    asked = EarlyProbe(name, codec, direction, device)
+    other = _under_way.get(name)
+    if other is None or not other.running:  # in a forked child it is not
+        _under_way.pop(name, None)
+        with asked:
+            return asked
+    asked.status = other.late()
+    return asked
 
 
 def _names(backend: str) -> tuple[str, ...]:
@@ -186,6 +231,8 @@ def _ask(
         reason = "it is software and require_hardware=True"
         return _Refused(name, reason, argument="require_hardware")
     asked = early if early is not None and early.name == name else None
+    if module.HARDWARE and (asked is None or asked.status is None):
+        asked = _first_answer(name, codec, direction, device)
     status = (asked and asked.status) or module.probe()
     if not status.available:
         return _Refused(name, status.reason or "it is not available", status.hint)

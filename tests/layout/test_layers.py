@@ -42,11 +42,14 @@ ALLOWED: dict[str, set[str]] = {
     "encoder_session": {"backend", "errors", "pixel_format", "session", "types"},
     "fault_policy": {"backend", "errors"},
     "machine": {"arguments", "backend", "errors", "types"},
-    "selection": {"backend", "environment", "errors", "types"},
+    "selection": {"backend", "environment", "errors", "open_sessions", "types"},
     "session_owner": {"backend", "environment", "errors", "metrics", "selection", "types"},
     "pixels": {"color", "errors", "lazy_names", "pixel_format"},
     "frame_pixels": {"color", "errors", "pixel_format", "pixels"},
-    "frame": {"color", "errors", "frame_pixels", "pixel_format", "pixels", "types"},
+    "conversion_request": {"color", "errors", "pixels", "types"},
+    "frame": {
+        "color", "conversion_request", "errors", "frame_pixels", "pixel_format", "pixels", "types",
+    },
     "picture_info": {"backend", "bitstream", "color", "errors", "types"},
     "frame_headers": {"backend", "bitstream", "errors", "types"},
     "stream_check": {"bitstream", "errors"},
@@ -85,8 +88,8 @@ ALLOWED: dict[str, set[str]] = {
         "pixel_format", "pixels", "ready_outputs", "session", "status", "types",
     },
     "decoder": {
-        "arguments", "backend", "bitstream", "coded_input", "color", "deadline", "errors", "frame",
-        "metrics", "selection", "session_owner", "types",
+        "arguments", "backend", "bitstream", "coded_input", "color", "conversion_request",
+        "deadline", "errors", "frame", "metrics", "selection", "session_owner", "types",
     },
     "encoder": {
         "arguments", "backend", "color", "deadline", "encoder_config", "errors", "input_times",

@@ -312,3 +312,40 @@ atexit.register(_cuda.release_devices)
     report = tmp_path / "report.json"
     run(program, **environment(folder, REPORT=report))
     assert json.loads(report.read_text())["misuses"] == []
+
+
+@linux
+def test_a_fork_while_the_driver_is_loaded(tmp_path: Path) -> None:
+    """The child has no thread that would finish it, and loads the driver itself."""
+    compiler = build.compiler()
+    assert compiler is not None
+    source, begun, go_on = (tmp_path / name for name in ("slow.cpp", "begun", "go_on"))
+    source.write_text(f"""
+#include <fcntl.h>
+#include <unistd.h>
+struct Slow {{
+    Slow() {{
+        close(open("{begun}", O_CREAT | O_WRONLY, 0600));
+        while (access("{go_on}", F_OK)) usleep(1000);
+    }}
+}} slow;
+""")
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", tmp_path / "slow.so", source], check=True)
+    program = f"""
+import os, signal, sys, threading, time
+from videohw import _cuda
+thread = threading.Thread(target=_cuda.problem, daemon=True)
+thread.start()
+while not os.path.exists({str(begun)!r}):
+    time.sleep(0.001)
+child = os.fork()
+if child == 0:
+    signal.alarm(20)
+    found = _cuda.problem()
+    os._exit(0 if "has no cuInit" in found[0] else 1)
+open({str(go_on)!r}, "w").close()
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    # The lock is held, and Python says since 3.12 that such a child may hang.
+    program = "import warnings; warnings.simplefilter('ignore', DeprecationWarning)" + program
+    assert run(program, VIDEOHW_LIBCUDA=str(tmp_path / "slow.so")) == "0"

@@ -7,6 +7,35 @@
 
 namespace videohw {
 
+struct DeviceFacts {
+    char name[256] = "";
+    CUuuid uuid{};
+    std::size_t memory_bytes = 0;
+    int major = 0, minor = 0;
+};
+
+// What the driver says of a device; with a code `last_call` is the call that failed.
+inline CUresult facts_of(const nvidia_cuda &api, CUdevice device, DeviceFacts &facts)
+{
+    CUresult code;
+    Context::last_call() = "cuDeviceGetName";
+    if ((code = api.cuDeviceGetName(facts.name, sizeof facts.name, device)) != CUDA_SUCCESS)
+        return code;
+    Context::last_call() = "cuDeviceGetUuid_v2";
+    if ((code = api.cuDeviceGetUuid(&facts.uuid, device)) != CUDA_SUCCESS)
+        return code;
+    Context::last_call() = "cuDeviceTotalMem_v2";
+    if ((code = api.cuDeviceTotalMem(&facts.memory_bytes, device)) != CUDA_SUCCESS)
+        return code;
+    Context::last_call() = "cuDeviceGetAttribute";
+    code = api.cuDeviceGetAttribute(&facts.major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR,
+                                    device);
+    return code != CUDA_SUCCESS
+               ? code
+               : api.cuDeviceGetAttribute(&facts.minor,
+                                          CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device);
+}
+
 // Counted by its context (`context.retain()`, `context.release()`): by Python's object, by each
 // session, by each block that somebody holds. With the last of them everything in it is given
 // back.
@@ -28,7 +57,9 @@ public:
         }
         if (*code == CUDA_SUCCESS) {
             Context::last_call() = "cuDevicePrimaryCtxRetain";
+            driver.calls(Context::last_call());
             *code = driver.cuda()->cuDevicePrimaryCtxRetain(&handle, device);
+            driver.calls(nullptr);
         }
         if (*code != CUDA_SUCCESS)
             return nullptr;

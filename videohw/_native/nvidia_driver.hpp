@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <new>
 
 #include "nvidia.h"
 
@@ -62,19 +63,31 @@ public:
         if (started_.load())
             return CUDA_SUCCESS;
         begun_.store(true);
+        calls("cuInit");
         CUresult code = api->cuInit(0);
+        calls(nullptr);
         started_.store(code == CUDA_SUCCESS);
         begun_.store(code == CUDA_SUCCESS);
         return code;
     }
 
     // CUDA does not live on in a forked child when its parent had started it: there nothing is
-    // called, and whatever is dropped is only forgotten. Called in the child, on its only thread.
+    // called, and whatever is dropped is only forgotten. Called in the child, on its only thread:
+    // another one of the parent may have held a lock, so there are new ones.
     void after_fork_in_child()
     {
         if (begun_.load())
             forked_.store(true);
+        new (&starting_) std::mutex;
+        new (&loading_) std::mutex;
+        begin_again(cuda_);
+        begin_again(cuvid_);
     }
+    // The call that a thread is in to start the driver, open a device or ask what it can: of
+    // several threads that of the last, null when it is done.
+    void calls(const char *name) { calling_.store(name); }
+    const char *calling() const { return calling_.load(); }
+
     bool forked() const { return forked_.load(std::memory_order_relaxed); }
     bool started() const { return started_.load(std::memory_order_relaxed); }
 
@@ -85,6 +98,15 @@ private:
         char why[1024] = "";
         char tried[512] = ""; // the name that could not be loaded; another one may be
     };
+
+    // What was not there yet may have been in the middle of being loaded.
+    template <class Calls> static void begin_again(Library<Calls> &library)
+    {
+        if (!library.there.load()) {
+            library.calls = Calls{};
+            library.why[0] = library.tried[0] = 0;
+        }
+    }
 
     // Open the library that the environment names, else the standard one. False when it was tried.
     template <class Calls>
@@ -148,6 +170,7 @@ private:
     Library<nvidia_cuvid> cuvid_;
     std::mutex starting_;
     std::atomic<bool> begun_{false}, started_{false}, forked_{false};
+    std::atomic<const char *> calling_{nullptr};
 };
 
 } // namespace videohw

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from ..backend import DecoderSession, EncoderSession
 
 __all__ = [
-    "HARDWARE", "NAME", "capabilities", "open_decoder", "open_encoder", "probe", "supports",
+    "HARDWARE", "NAME", "calling", "capabilities", "open_decoder", "open_encoder", "probe",
+    "supports",
 ]  # fmt: skip
 
 HARDWARE: Final = True
@@ -31,6 +32,11 @@ def capabilities(
 
 
 supports = capabilities
+
+
+def calling() -> str | None:
+    """None: it is not known."""
+    return None
 
 
 def open_decoder(config: DecoderConfig) -> DecoderSession:

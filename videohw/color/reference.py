@@ -17,12 +17,10 @@ import numpy.typing as npt
 
 from ..errors import InvalidInput
 from .coefficients import from_rgb, to_rgb
-from .spec import ColorSpec
+from .spec import CHROMA_METHODS, RESIZE_METHODS, ColorSpec
 
 Array: TypeAlias = npt.NDArray[np.float64]
 Samples: TypeAlias = npt.NDArray[np.generic]
-CHROMA_METHODS: Final = ("nearest", "bilinear")
-RESIZE_METHODS: Final = ("bilinear", "area")
 
 # Where the first chroma sample lies between the luma samples that it belongs to, as a part of the
 # way from the first to the last of them: (across, down). H.264 figure E-1.

@@ -15,7 +15,8 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 
 from ..color import ColorSpec, from_rgb, to_rgb
-from ..color.reference import CHROMA_METHODS, RESIZE_METHODS, chroma_phase
+from ..color.reference import chroma_phase
+from ..color.spec import CHROMA_METHODS, RESIZE_METHODS
 from ..errors import InvalidInput, UnsupportedConfig
 from ..pixel_format import PixelFormat, pixel_format
 

@@ -14,10 +14,18 @@ if TYPE_CHECKING:
     from ..backend import DecoderSession, EncoderSession
 
 __all__ = [
-    "HARDWARE", "NAME", "capabilities", "open_decoder", "open_encoder", "probe", "supports",
+    "HARDWARE", "NAME", "calling", "capabilities", "open_decoder", "open_encoder", "probe",
+    "supports",
 ]  # fmt: skip
 
 HARDWARE: Final = True
+
+
+def calling() -> str | None:
+    """The call of the driver that a thread is in to start it or to ask what it can; or None."""
+    from .. import _cuda
+
+    return _cuda.calling()
 
 
 def open_decoder(config: DecoderConfig) -> DecoderSession:

@@ -16,19 +16,17 @@ import numpy.typing as npt
 from ..color import ColorSpec
 from ..errors import BackendError, InvalidInput, UnsupportedConfig
 from ..pixel_format import PixelFormat, pixel_format
-from .checks import (
-    arrays,
-    check_out,
+from .checks import arrays, check_out, picture_size
+from .kernels import Plan
+from .layouts import split_channels
+from .plan import RGB, Request, plan_of
+from .requests import (
     checked_crop,
     checked_method,
     checked_size,
     checked_threads,
     checked_triple,
-    picture_size,
 )
-from .kernels import Plan
-from .layouts import split_channels
-from .plan import RGB, Request, plan_of
 
 Array = npt.NDArray[Any]
 

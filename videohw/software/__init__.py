@@ -14,12 +14,18 @@ if TYPE_CHECKING:
     from ..backend import DecoderSession, EncoderSession
 
 __all__ = [
-    "HARDWARE", "NAME", "capabilities", "open_decoder", "open_encoder", "probe", "supports",
+    "HARDWARE", "NAME", "calling", "capabilities", "open_decoder", "open_encoder", "probe",
+    "supports",
 ]  # fmt: skip
 
 HARDWARE: Final = False
 
 supports = capabilities
+
+
+def calling() -> str | None:
+    """None: it is not known."""
+    return None
 
 
 def open_decoder(config: DecoderConfig) -> DecoderSession:
