@@ -147,6 +147,41 @@ def test_bitrates_are_held(backend: BackendCase, codec: str) -> None:
         assert bps == pytest.approx(rate.bps, rel=tolerance)
 
 
+def drained(packets: list[Packet], bps: int, bits: int, filled: int) -> float:
+    """The least that a decoder's buffer of ``bits`` has left once a picture was taken from it.
+
+    It is ``filled`` when the first is taken, and ``bps`` flow into it until it is full.
+    """
+    level, least = float(filled), float(bits)
+    for packet in packets:
+        level -= 8 * len(packet)
+        least = min(least, level)
+        level = min(level + bps / FPS, bits)
+    return least
+
+
+def test_packets_fit_the_rate_buffer(backend: BackendCase) -> None:
+    """A quarter of a second, three quarters full: pictures that jump from plain to busy fit, as
+    they do not where the buffer is as large as it is by default. The emulated encoder has such a
+    buffer for H.264 alone."""
+    bps = 400_000
+    bits, filled = bps // 4, bps * 3 // 16
+    plain = np.full_like(nv12_pictures(1)[0], 90)
+    pictures = [plain] * FPS + busy(2 * FPS)
+    least = {}
+    for name, options in (
+        ("small", {"vbv_bits": bits, "vbv_initial_bits": filled}), ("default", {})
+    ):  # fmt: skip
+        packets = coded(
+            backend, "h264", pictures, rate_control=ConstantBitrate(bps), fps=FPS, gop=0,
+            preset="fast", options=options,
+        )  # fmt: skip
+        assert len(packets) == len(pictures)
+        least[name] = drained(packets, bps, bits, filled)
+    assert least["small"] >= 0
+    assert least["default"] < 0
+
+
 @pytest.mark.parametrize("codec", CODECS)
 @pytest.mark.parametrize("kind", [ConstantQuality, ConstantQp])
 def test_a_larger_number_is_fewer_bits_and_worse(

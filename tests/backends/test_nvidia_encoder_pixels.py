@@ -29,6 +29,7 @@ from videohw.types import ConstantQuality
 pytestmark = on_nvidia
 SIDE = 160
 CODECS = ("h264", "hevc")
+ALL_CODECS = (*CODECS, "av1")
 GOOD: dict[str, Any] = {"gop": 1, "rate_control": ConstantQuality(4)}
 
 
@@ -41,7 +42,7 @@ def bars(backend: BackendCase, codec: str, input_format: str, **arguments: Any) 
     return seen
 
 
-@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("codec", ALL_CODECS)
 @pytest.mark.parametrize("input_format", ["nv12", "p010", "i420", "rgb24", "bgr24", "rgba", "bgra"])
 def test_inputs_are_what_their_names_say(
     backend: BackendCase, codec: str, input_format: str
@@ -66,7 +67,7 @@ def test_rgb_is_coded_in_the_colour_asked(
         assert np.abs(wanted - got).max() <= 2, (rgb, wanted, got)
 
 
-@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("codec", ALL_CODECS)
 def test_colour_of_the_stream_is_the_one_given(backend: BackendCase, codec: str) -> None:
     needs_encoder(backend, codec)
     color = ColorSpec("bt2020nc", "full", "bt2020", "smpte2084", "topleft")
@@ -127,11 +128,15 @@ class Interface:
         return told
 
 
-@pytest.mark.parametrize("width", [WIDTH, WIDTH + 2])  # which is no pitch for NVENC
+@pytest.mark.parametrize(
+    ("codec", "width"),
+    [("h264", WIDTH), ("h264", WIDTH + 2), ("av1", WIDTH)],  # 2 more is no pitch for NVENC
+)
 @pytest.mark.parametrize("how", ["dlpack", "interface", "planes", "frame"])
-def test_device_pictures_come_back(backend: BackendCase, how: str, width: int) -> None:
+def test_device_pictures_come_back(backend: BackendCase, how: str, codec: str, width: int) -> None:
+    needs_encoder(backend, codec)
     pictures = nv12_pictures(6, width)
-    with backend.encoder("h264", width, HEIGHT, **GOOD) as encoder:
+    with backend.encoder(codec, width, HEIGHT, **GOOD) as encoder:
         device = device_of(encoder)
         given: list[Any] = [device.upload(picture) for picture in pictures]
         if how == "interface":
@@ -142,7 +147,7 @@ def test_device_pictures_come_back(backend: BackendCase, how: str, width: int) -
             given = [Frame(each, "nv12", width, HEIGHT, memory="device") for each in given]
         packets = encode(encoder, given)
         assert encoder.summary()["host_bytes"] == 0
-    for picture, shown in zip(pictures, witness("h264", packets), strict=True):
+    for picture, shown in zip(pictures, witness(codec, packets), strict=True):
         assert psnr(nv12_planes(picture), shown.planes) > 40
 
 
@@ -151,7 +156,7 @@ def in_planes(picture: Array) -> tuple[Array, Array]:
     return luma.copy(), chroma.reshape(HEIGHT // 2, -1, 2).copy()
 
 
-@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("codec", ALL_CODECS)
 @pytest.mark.parametrize("name", ["rgb24", "bgra", "rgb_planar"])
 def test_rgb_on_the_device_is_that_of_the_host(backend: BackendCase, codec: str, name: str) -> None:
     needs_encoder(backend, codec)

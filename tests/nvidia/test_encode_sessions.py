@@ -24,7 +24,7 @@ from tests.nvidia.encoding import (
     picture,
 )
 from videohw import Encoder, NvidiaEncoderOptions, capabilities
-from videohw.errors import BackendError, UnsupportedCodec, UnsupportedConfig
+from videohw.errors import BackendError, DeviceLost, UnsupportedCodec, UnsupportedConfig
 from videohw.types import ConstantQp
 
 QP = ConstantQp(20, 20, 20)
@@ -227,6 +227,45 @@ def test_close_does_not_wait_for_what_is_queued(encoding: Emulator) -> None:
     encoder.close()
     encoder.close()
     assert time.monotonic() - began < 10
+
+
+def test_an_invalid_version_names_the_driver_that_is_needed(encoding: Emulator) -> None:
+    from videohw import _nvenc
+
+    assert capabilities("h264", "nvidia")  # asked before, with a session
+    encoding.fault("nvEncOpenEncodeSessionEx", "fail", 15)
+    with pytest.raises(BackendError, match="NV_ENC_ERR_INVALID_VERSION") as refused:
+        opened()
+    assert (refused.value.code, refused.value.call) == (15, "nvEncOpenEncodeSessionEx")
+    assert refused.value.hint == _nvenc.DRIVER_HINT
+    assert "530" in _nvenc.DRIVER_HINT
+    with opened() as encoder:
+        assert len(list(encoder.encode([picture(0)]))) == 1
+
+
+def test_a_picture_that_cannot_be_mapped_is_lost_alone(encoding: Emulator) -> None:
+    from videohw import _cuda
+
+    arrays = [_cuda.device(0).upload(picture(number)) for number in range(4)]
+    encoding.fault("nvEncMapInputResource", "fail", 16, 2)
+    packets, errors = [], []
+    with opened() as encoder:
+        for number, array in enumerate(arrays):
+            encoder.submit(array, number)
+        while len(packets) + len(errors) < len(arrays):
+            try:
+                packets += encoder.flush(60)
+            except BackendError as error:
+                errors.append(error)
+        (error,) = errors
+        assert not isinstance(error, DeviceLost)
+        assert (error.code, error.name) == (16, "NV_ENC_ERR_MAP_FAILED")
+        assert error.call == "nvEncMapInputResource"
+        assert error.hint is not None
+        assert "map" in error.hint
+        encoder.submit(arrays[1], 4)
+        packets += encoder.flush(60)
+    check_pictures(packets, "h264", {0: 0, 2: 2, 3: 3, 4: 1})
 
 
 @pytest.mark.parametrize("call", ["nvEncEncodePicture", "nvEncLockBitstream"])

@@ -25,6 +25,7 @@ from tests.nvidia.encoder_answers import (
 from videohw.color import ColorSpec
 from videohw.errors import InvalidInput
 from videohw.nvidia.encoder_limits import API_12_1, API_13_0
+from videohw.nvidia.encoder_options import NvidiaEncoderOptions
 from videohw.nvidia.encoder_settings import EncoderSettings, settings_of
 from videohw.nvidia.encoder_structure import levels
 from videohw.types import (
@@ -63,6 +64,12 @@ EVERYTHING = {
 }  # fmt: skip
 
 
+def older(codec: str, options: NvidiaEncoderOptions) -> NvidiaEncoderOptions:
+    """The options, without what API 12.1 does not have."""
+    less = replace(options, lookahead_level=None, temporal_filter=None)
+    return less if codec != "av1" else replace(less, tuning=None, long_term_references=None)
+
+
 @pytest.mark.parametrize("api", APIS, ids=str)
 @pytest.mark.parametrize("codec", CODECS)
 @pytest.mark.parametrize("everything", [False, True])
@@ -72,10 +79,8 @@ def test_fields_are_the_vendors_and_hold_their_values(
     given: dict[str, Any] = {}
     if everything:
         options = EVERYTHING[codec]["options"]
-        if api == API_12_1:  # what it does not have
-            options = replace(options, lookahead_level=None, temporal_filter=None)
-            if codec == "av1":
-                options = replace(options, tuning=None, long_term_references=None)
+        if api == API_12_1:
+            options = older(codec, options)
         given = {
             "options": options, "b_frames": 4, "rate_control": ConstantBitrate(4_000_000),
             "color": ColorSpec(matrix="bt2020nc", siting="topleft"),
