@@ -557,9 +557,9 @@ cdef class Core:
     ``api``: see :func:`api_version`. ``guids``, ``fields``: see :func:`struct_bytes`; they go over
     the preset's configuration. ``input_format``: vendor's name of what pictures are; ``width``,
     ``height`` of its input buffers, of which there are ``host_inputs``. ``buffers``: most pictures
-    in the encoder, ``held``: those that it may keep until more come; ``max_in_flight``: most packets
-    that wait to be reaped. ``stream``: a
-    CUstream that the input waits on, 0 for one of its own.
+    in the encoder, ``held``: those that it may keep until more come; ``max_in_flight``: most
+    packets that wait to be reaped. ``stream``: a CUstream that the input waits on, 0 for one of
+    its own.
 
     It opens by itself: :meth:`opening` tells.
     """
