@@ -136,7 +136,7 @@ def test_an_image_that_would_be_cut_or_converted_is_copied(
 
 
 def test_a_transcode_copies_no_picture(frameworks: AppleEmulator, tmp_path: Path) -> None:
-    pytest.importorskip("av")
+    pytest.importorskip("av", reason="PyAV is not installed")
     source, target = tmp_path / "in.h264", tmp_path / "out.mp4"
     source.write_bytes(stream(H264).read())
     done = videohw.transcode(source, target, codec="hevc", backend="videotoolbox")
