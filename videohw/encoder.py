@@ -229,9 +229,9 @@ class Encoder(SessionOwner):
         of that picture and of those after it carry the generation returned. No packet is lost,
         pts stay, dts go on increasing. Where the running encoder takes the new settings (other
         numbers of the same kind of rate control, as :meth:`summary` says in
-        ``switch_reconfigures``) no keyframe is made, except by DRAIN_THEN_SWAP; everywhere else
-        a new encoder begins with one, which is the only one that a switch makes. Pictures must
-        have the size in force when they are submitted, see :attr:`width`.
+        ``switch_reconfigures``) no keyframe is made, except by DRAIN_THEN_SWAP. A size that it
+        takes begins with a keyframe (IDR), and so does a new encoder, which all else needs: the
+        only one that a switch makes. Pictures must have the size in force, see :attr:`width`.
 
         The new encoder is opened here, beside the running one, so what it refuses is raised here
         and changes nothing: :class:`InvalidInput`, or :class:`UnsupportedConfig` with the

@@ -64,6 +64,7 @@ def encoder_config(codec: str, width: object, height: object, **given: Any) -> E
         layout=check.one_of("layout", given["layout"], _LAYOUTS),
         max_in_flight=check.integer("max_in_flight", given["max_in_flight"], 1),
         options=given["options"],
+        rate_asked=given["rate_control"] is not None and given.get("rate_asked", True),
     )
     if config.low_latency and config.b_frames:
         raise InvalidInput(
@@ -77,6 +78,7 @@ def encoder_config(codec: str, width: object, height: object, **given: Any) -> E
 def switched_config(config: EncoderConfig, changes: Mapping[str, Any]) -> EncoderConfig:
     """``config`` with ``changes``, checked like the arguments of ``Encoder``."""
     given = {field.name: getattr(config, field.name) for field in fields(config)}
+    given["rate_asked"] = config.rate_asked or "rate_control" in changes
     try:
         return encoder_config(**{**given, **changes})
     except InvalidInput as error:

@@ -10,7 +10,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from .backend import SessionSwitch
 from .errors import InvalidInput
@@ -77,26 +77,79 @@ class SwitchRequest:
         object.__setattr__(self, "changes", MappingProxyType(dict(changes)))
 
 
+class _Mark(NamedTuple):
+    """A picture that may be a keyframe: the first of ``switch``; else by the ``gop``, or for sure
+    where that is None."""
+
+    position: int
+    switch: SessionSwitch | None = None
+    gop: int | None = None
+
+
 class _Keyframes:
-    """Which pictures are keyframes without anybody asking for a switch."""
+    """Which pictures are keyframes without anybody asking for a switch.
+
+    A switch that begins with one may fail later: then that was none, and what was counted from
+    there is counted again from the one before.
+    """
 
     def __init__(self) -> None:
         self._stream: int | None = None
-        self._since = 0  # pictures since the last keyframe, that one included
+        self._count = 0  # pictures so far
+        self._marks: list[_Mark] = []  # all since the newest that is certain
 
     def starts(self, stream: int) -> bool:
         """Whether the next picture is the first of ``stream``."""
         return stream != self._stream
 
     def at_next(self, stream: int, forced: bool, gop: int | None) -> bool:
-        return forced or self.starts(stream) or bool(gop and self._since >= gop)
+        return self._certain_at_next(stream, forced) or self._due(gop)
 
-    def took(self, stream: int, keyframe: bool) -> None:
+    def took(
+        self, stream: int, forced: bool, gop: int | None, started: SessionSwitch | None
+    ) -> None:
+        """A picture was queued, behind ``started``; ``gop`` was in force before that."""
+        if self._certain_at_next(stream, forced):
+            self._mark(_Mark(self._count))
+        elif self._due(gop):
+            self._mark(_Mark(self._count, gop=gop))
+        if started is not None:
+            self._mark(_Mark(self._count, started))
         self._stream = stream
-        self._since = 1 if keyframe else self._since + 1
+        self._count += 1
 
     def restart(self) -> None:
         self._stream = None
+
+    def _mark(self, mark: _Mark) -> None:
+        settled = all(each.switch is None or each.switch.state != "queued" for each in self._marks)
+        last, ended = self._last()
+        if settled and not ended:
+            self._marks = [_Mark(last)]
+        self._marks.append(mark)
+
+    def _certain_at_next(self, stream: int, forced: bool) -> bool:
+        return forced or self.starts(stream) or self._last()[1]
+
+    def _due(self, gop: int | None) -> bool:
+        return bool(gop) and (self._count - self._last()[0]) % (gop or 1) == 0
+
+    def _last(self) -> tuple[int, bool]:
+        """Where the last keyframe was, and whether the next picture is one, since an encoder ended
+        its stream for a change that it then refused."""
+        last, ended = 0, False
+        for position, switch, gop in self._marks:
+            if switch is not None:
+                made = switch.prepared
+                keyframe = made is None or made.makes_keyframe
+                if switch.state == "failed":
+                    ended = ended or (keyframe and made is not None and made.reconfigures)
+                    continue
+            else:
+                keyframe = gop is None or (position - last) % gop == 0
+            if keyframe or ended:
+                last, ended = position, False
+        return last, ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,13 +222,10 @@ class SwitchPlan:
 
     def took(self, stream: int, forced: bool, started: SessionSwitch | None) -> None:
         """A picture was queued, behind ``started`` if that is not None."""
-        keyframe = self._at_keyframe(stream, forced)
+        self._keyframes.took(stream, forced, self.in_force.config.gop, started)
         if started is not None:
             self._pending = None
             self._begun = (*self._since_last_active(), started)
-            made = started.prepared
-            keyframe = keyframe or made is None or made.makes_keyframe
-        self._keyframes.took(stream, keyframe)
 
     def describe(self) -> dict[str, Any] | None:
         """The newest request and what became of it; None when there was none."""

@@ -272,9 +272,8 @@ class DecoderConfig:
 
 @dataclass(frozen=True, slots=True)
 class EncoderConfig:
-    """Checked settings of an encoder, as a backend gets them. ``width`` and ``height`` in
-    pixels, ``fps`` in frames per second, ``gop`` in frames between keyframes (None: the
-    backend's default, 0: only the first)."""
+    """Checked settings of an encoder, as a backend gets them; ``gop`` in frames between keyframes
+    (None: the backend's own, 0: only the first), ``rate_asked``: ``rate_control`` is no default."""
 
     codec: str
     width: int
@@ -293,6 +292,7 @@ class EncoderConfig:
     layout: str = "annexb"
     max_in_flight: int = DEFAULT_MAX_IN_FLIGHT_PACKETS
     options: object | None = None
+    rate_asked: bool = True
 
 
 @dataclass(frozen=True, slots=True)

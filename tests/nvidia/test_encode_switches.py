@@ -4,7 +4,9 @@ opened before; no packet is lost, pts stay, dts increase, generations tell who c
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -22,7 +24,13 @@ from tests.nvidia.encoding import (
     picture,
 )
 from videohw import Encoder, NvidiaEncoderOptions, SwitchMode, SwitchRequest
-from videohw.errors import BackendError, Backpressure, InvalidInput, VideoHwError
+from videohw.errors import (
+    BackendError,
+    Backpressure,
+    InvalidInput,
+    UnsupportedConfig,
+    VideoHwError,
+)
 from videohw.types import ConstantBitrate, ConstantQp, Packet
 
 REFUSES = 8  # NV_ENC_ERR_INVALID_PARAM
@@ -293,6 +301,55 @@ def test_a_keyframe_of_another_size_counts_for_the_next_switch(encoding: Emulato
     assert errors == []
     assert [each.pts for each in packets if each.keyframe] == [0, 4, 14]
     assert [each.generation for each in packets] == [0] * 4 + [1] * 10 + [2] * 4
+
+
+def switched_at_the_next_keyframe(encoder: Encoder, numbers: Iterable[int]) -> list[Packet]:
+    """The packets of pictures by their number, ten units of pts apart, behind such a request."""
+    rate = SwitchRequest({"rate_control": ConstantBitrate(200_000)}, SwitchMode.ON_NEXT_KEYFRAME)
+    encoder.request_session_switch(rate)
+    size = encoder.width, encoder.height
+    return list(encoder.encode((picture(number, *size), 10 * number) for number in numbers))
+
+
+def test_a_new_encoder_that_fails_counts_for_no_keyframe(encoding: Emulator) -> None:
+    """The GOP of the encoder that goes on is counted as though it had not been asked for."""
+    with opened(gop=10, time_base=Fraction(1, 300)) as encoder:
+        packets = []
+        for number in range(4):
+            encoder.submit(picture(number), 10 * number)
+        encoder.request_session_switch(SwitchRequest({"b_frames": 2}))
+        encoder.submit(picture(4), 31)  # too close to the one before for pictures to be reordered
+        while len(packets) < 5:
+            with suppress(UnsupportedConfig):
+                packet = encoder.reap_timeout(PATIENCE_SECONDS)
+                packets += [] if packet is None else [packet]
+        assert encoder.summary()["switch"]["state"] == "failed"
+        packets += switched_at_the_next_keyframe(encoder, range(5, 22))
+    assert [each.pts for each in packets if each.keyframe] == [0, 100, 200]
+    assert {each.pts for each in packets if each.generation} == set(range(100, 220, 10))
+
+
+def test_a_refused_size_makes_the_next_picture_a_keyframe(encoding: Emulator) -> None:
+    """The encoder ended its stream for it, so a switch that waits for a keyframe acts there."""
+    encoding.fault("nvEncReconfigureEncoder", "fail", REFUSES, 1, 1)
+    options = NvidiaEncoderOptions(max_width=WIDTH, max_height=HEIGHT)
+    settings = {"gop": 10, "options": options, "time_base": Fraction(1, 300)}
+    rate = ConstantBitrate(400_000)
+    with Encoder(
+        "h264", 160, 96, fps=30, backend="nvidia", rate_control=rate, **settings
+    ) as encoder:
+        for number in range(3):
+            encoder.submit(picture(number, 160, 96), 10 * number)
+        encoder.request_session_switch(SwitchRequest({"width": WIDTH, "height": HEIGHT}))
+        encoder.submit(picture(3), 30)
+        packets: list[Packet] = []
+        errors: list[VideoHwError] = []
+        while len(packets) < 3 or len(errors) < 2:
+            packet = taken(encoder, errors)
+            packets += [] if packet is None else [packet]
+        packets += switched_at_the_next_keyframe(encoder, range(5, 18))
+    assert [each.pts for each in packets if each.keyframe] == [0, 50, 150]
+    assert {each.pts for each in packets if each.generation} == set(range(50, 180, 10))
 
 
 def test_what_cannot_be_opened_changes_nothing(encoding: Emulator) -> None:

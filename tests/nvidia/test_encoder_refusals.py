@@ -106,6 +106,11 @@ BY_KIND: list[tuple[str, tuple[int, int], dict[str, Any], str, str]] = [
      "lossless"),
     ("h264", API_13_0, {"rate_control": ConstantQp(30), **opts(tuning="lossless")},
      "rate_control", "ConstantQp(0)"),
+    *(
+        (codec, API_13_0, {"rate_control": ConstantQuality(quality), **opts(tuning="lossless")},
+         "rate_control", "ConstantQp(0)")
+        for codec, quality in (("h264", 23), ("h264", 0), ("hevc", 28))
+    ),
     ("h264", API_13_0, {"rate_control": ConstantQp(0, 1), **opts(tuning="lossless")},
      "rate_control", "ConstantQp(0)"),
     ("h264", API_13_0, opts(tuning="lossless", max_qp=9), "options.max_qp", "lossless"),

@@ -40,7 +40,7 @@ def rate_fields(
     """The fields of the mode, its numbers and the rate buffer."""
     rate = config.rate_control
     if options.tuning == "lossless":
-        return _lossless(rate, options, answers)
+        return _lossless(config, options, answers)
     mode = mode_of(rate)
     if mode and not answers.cap("SUPPORTED_RATECONTROL_MODES") & mode:
         raise refused(
@@ -105,15 +105,12 @@ def lookahead_of(config: EncoderConfig, options: NvidiaEncoderOptions) -> int:
     return 16 if options.tuning == "ultra_high_quality" else 0
 
 
-def _lossless(rate: RateControl, options: NvidiaEncoderOptions, answers: Answers) -> dict[str, int]:
+def _lossless(
+    config: EncoderConfig, options: NvidiaEncoderOptions, answers: Answers
+) -> dict[str, int]:
     answers.require("SUPPORT_LOSSLESS_ENCODE", "options.tuning", "options.tuning is 'lossless'")
-    if isinstance(rate, (ConstantBitrate, VariableBitrate)):
-        raise refused(
-            "rate_control",
-            f"options.tuning is 'lossless', which holds no bitrate: {type(rate).__name__}",
-            "ConstantQp(0), or None",
-        )
-    if isinstance(rate, ConstantQp) and any((rate.i, rate.p, rate.b)):
+    rate = config.rate_control
+    if config.rate_asked and (not isinstance(rate, ConstantQp) or any((rate.i, rate.p, rate.b))):
         raise refused(
             "rate_control",
             f"options.tuning is 'lossless', which is quantiser 0, rate_control is {rate}",

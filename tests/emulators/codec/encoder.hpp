@@ -17,6 +17,7 @@ struct Rate {
     long bits_per_second = 0; // 0: some
     long peak = 0;            // of a second; 0: the average, which is then kept at once
     long buffer_bits = 0;               // 0: of one second
+    long initial_bits = 0;              // in the buffer at the beginning, 0: as the library has it
     int qp[3] = {-1, -1, -1};           // of P, B and I pictures, -1 where the rate decides
 };
 

@@ -33,6 +33,8 @@ void set_rate(x264_param_t &p, const Rate &rate)
     p.rc.i_bitrate = kilobits(bits);
     p.rc.i_vbv_max_bitrate = kilobits(std::max(bits, rate.peak));
     p.rc.i_vbv_buffer_size = kilobits(rate.buffer_bits ? rate.buffer_bits : bits);
+    if (rate.buffer_bits && rate.initial_bits)
+        p.rc.f_vbv_buffer_init = static_cast<float>(rate.initial_bits) / rate.buffer_bits;
 }
 
 class X264 : public Encoder {

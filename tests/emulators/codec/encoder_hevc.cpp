@@ -2,6 +2,7 @@
 #include "rate.hpp"
 #include "reorder.hpp"
 
+#include <algorithm>
 #include <mutex>
 
 #include <x265.h>
@@ -23,6 +24,8 @@ class X265 : public Encoder {
   public:
     explicit X265(const EncoderSettings &given)
         : settings(given), reorder(given.reordered),
+          of_library(!given.lossless && given.rate.buffer_bits &&
+                     given.rate.buffer_bits < given.rate.bits_per_second),
           control(static_cast<double>(given.rate_numerator) / given.rate_denominator,
                   static_cast<double>(given.width) * given.height)
     {
@@ -68,7 +71,10 @@ class X265 : public Encoder {
     {
         settings.rate = rate;
         control.aim_at(rate);
-        return true;
+        if (!of_library)
+            return true;
+        set_buffer(*parameters);
+        return library->encoder_reconfig(handle, parameters) >= 0;
     }
 
     bool encode(const Picture &picture, const Order &order, Coded &made) override
@@ -88,8 +94,9 @@ class X265 : public Encoder {
                        : order.type == PictureType::i || order.refresh ? X265_TYPE_I
                                                                        : X265_TYPE_P;
         int kind = order.type == PictureType::p ? 0 : order.type == PictureType::b ? 1 : 2;
-        int qp = settings.rate.qp[kind] >= 0 ? settings.rate.qp[kind] : control.quantiser(kind == 2);
-        in.forceqp = settings.lossless ? X265_QP_AUTO : qp + 1;
+        const int fixed = settings.rate.qp[kind];
+        int qp = fixed >= 0 ? fixed : control.quantiser(kind == 2);
+        in.forceqp = settings.lossless || (of_library && fixed < 0) ? X265_QP_AUTO : qp + 1;
         x265_nal *units;
         std::uint32_t number_of_units = 0;
         if (library->encoder_encode(handle, &units, &number_of_units, &in, &out) <= 0)
@@ -157,6 +164,20 @@ class X265 : public Encoder {
         p.rc.rateControlMode = X265_RC_CQP;
         p.rc.qp = 30;
         p.bLossless = settings.lossless;
+        if (of_library)
+            set_buffer(p);
+    }
+
+    // The library keeps to a buffer, row by row; our own control looks at whole pictures.
+    void set_buffer(x265_param &p) const
+    {
+        const Rate &rate = settings.rate;
+        p.rc.rateControlMode = X265_RC_ABR;
+        p.rc.bitrate = static_cast<int>(rate.bits_per_second / 1000);
+        p.rc.vbvMaxBitrate = static_cast<int>(std::max(rate.bits_per_second, rate.peak) / 1000);
+        p.rc.vbvBufferSize = static_cast<int>(rate.buffer_bits / 1000);
+        if (rate.initial_bits)
+            p.rc.vbvBufferInit = static_cast<double>(rate.initial_bits) / rate.buffer_bits;
     }
 
     static Bytes payload_of(const x265_nal &unit)
@@ -186,6 +207,7 @@ class X265 : public Encoder {
 
     EncoderSettings settings;
     HevcReorder reorder;
+    const bool of_library; // whose rate control it is: a buffer of less than a second
     RateControl control;
     const x265_api *library = nullptr;
     x265_param *parameters = nullptr;

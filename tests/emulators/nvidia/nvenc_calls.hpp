@@ -170,6 +170,7 @@ inline NVENCSTATUS read(Session &session, const NV_ENC_INITIALIZE_PARAMS &given,
     made.average_rate = rate.averageBitRate;
     made.peak_rate = rate.maxBitRate;
     made.buffer_bits = rate.vbvBufferSize;
+    made.initial_bits = rate.vbvInitialDelay;
     const uint32_t qp[] = {rate.constQP.qpInterP, rate.constQP.qpInterB, rate.constQP.qpIntra};
     std::copy(qp, qp + 3, made.qp);
     made.quality = rate.targetQuality;

@@ -60,6 +60,7 @@ codec::Rate rate_of(const Config &config, double opened_for)
     auto scaled = [scale](unsigned bits) { return static_cast<long>(bits * scale); };
     made.bits_per_second = scaled(config.average_rate);
     made.buffer_bits = config.buffer_bits;
+    made.initial_bits = config.initial_bits;
     for (int i = 0; i < 3; ++i)
         made.qp[i] = config.rate_mode == NV_ENC_PARAMS_RC_CONSTQP ? config.qp[i]
                      : !config.quality                            ? -1

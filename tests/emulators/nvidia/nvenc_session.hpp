@@ -30,7 +30,7 @@ struct Config {
     bool async = false, decides_types = true, weighted = false;
     unsigned gop = 0, idr_period = 0;
     int interval = 1;
-    unsigned rate_mode = 0, average_rate = 0, peak_rate = 0, buffer_bits = 0;
+    unsigned rate_mode = 0, average_rate = 0, peak_rate = 0, buffer_bits = 0, initial_bits = 0;
     int qp[3] = {0, 0, 0}; // P, B, I
     int quality = 0;       // aimed at, 0 for none
     bool lookahead = false, adaptive_quantiser = false;
