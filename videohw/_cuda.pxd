@@ -110,6 +110,7 @@ cdef extern from "cuda_device.hpp" namespace "videohw" nogil:
         Pool memory
         Pool pinned
         Kernels kernels
+        cbool adopted()
         CUresult check(cbool *alive)
         void abandon()
         void trim()

@@ -61,6 +61,9 @@ cdef extern from "_native/nvdec_session.hpp" nogil:
     CUresult call_caps "videohw::decoder_caps"(
         Context &context, const nvidia_cuvid &api, CUVIDDECODECAPS *caps
     )
+    CUresult stream_is_of_context "videohw::stream_is_of"(
+        Context &context, CUstream stream, cbool *is_of
+    )
     void signal_of "videohw::signal_of"(const CUVIDEOFORMAT &format, int *values)
 
     cppclass DecoderPoolCounters "videohw::DecoderPoolCounters":
@@ -75,6 +78,9 @@ cdef extern from "_native/nvdec_session.hpp" nogil:
         void retire()
         void close(double seconds)
 
+    void end_decoders "videohw::end_decoders"(
+        const shared_ptr[DecoderPool] &decoders, double seconds
+    )
     void give_up_decoders "videohw::give_up_decoders"(
         Pool &memory, const shared_ptr[DecoderPool] &decoders
     )
@@ -169,6 +175,7 @@ cdef extern from "_native/nvdec_session.hpp" nogil:
         void reset(uint64_t number)
         void close()
         double busy_seconds()
+        const char *calling()
         NvdecCounters counters()
         int run_int "run_for_plan"()
         const NativeSequence &sequence()
@@ -181,6 +188,8 @@ NOTHING_DECODED = -2  # as a status
 REFUSED_BY_CAPS, NO_PICTURE, NO_MEMORY, NO_PLAN, NEVER_DECODED = -1, -2, -3, -4, -5
 # How long a wait lasts before signals are looked at.
 cdef double _SLICE_SECONDS = 0.1
+# A decoder takes up to 0.3 s to be destroyed; the caller's context waits for so long for all.
+cdef double _END_SECONDS = 5.0
 
 
 cdef const nvidia_cuvid *_cuvid() except NULL:
@@ -215,6 +224,17 @@ def decoder_caps(Device device not None, int codec, int chroma_format, int bit_d
     return _caps(caps)
 
 
+def stream_is_of(Device device not None, size_t stream):
+    """Whether ``stream``, the address of a CUstream, is one of the context of ``device``."""
+    cdef cbool found = False
+    cdef CUresult code
+    with nogil:
+        code = stream_is_of_context(device.native.context, <CUstream><void *>stream, &found)
+    if code:
+        raise failure(code, "cuStreamGetCtx")
+    return bool(found)
+
+
 cdef dict _caps(const CUVIDDECODECAPS &caps):
     return {
         "supported": bool(caps.bIsSupported),
@@ -236,15 +256,20 @@ cdef class Decoders:
     """The decoders of a device that are kept between sessions."""
 
     cdef shared_ptr[DecoderPool] pool  # its thread has it too, while it destroys
+    cdef bint in_callers_context
 
     def __cinit__(self, Device device not None):
         self.pool = make_shared[DecoderPool](device.native.context, _cuvid()[0])
+        self.in_callers_context = device.native.adopted()
         give_up_decoders(device.native.memory, self.pool)
 
     def __dealloc__(self):
         if self.pool.get() != NULL and not driver().forked():
             with nogil:
-                self.pool.get().retire()
+                if self.in_callers_context:
+                    end_decoders(self.pool, _END_SECONDS)
+                else:
+                    self.pool.get().retire()
 
     def set_limits(self, size_t most_idle_bytes, double idle_seconds):
         """Keep at most so many bytes of surfaces, and no decoder for longer than that."""
@@ -477,6 +502,11 @@ cdef class Core:
     def busy_seconds(self):
         """How long the worker has been inside one call of the driver; 0.0 when it is not."""
         return self.session.busy_seconds()
+
+    def calling(self):
+        """The driver's function that the worker is in, None when it is in none."""
+        cdef const char *call = self.session.calling()
+        return call.decode() if call != NULL else None
 
     def counters(self):
         """What the session did with decoders and parsers so far."""

@@ -17,7 +17,7 @@ from .backend import AUTO, CodedPicture, DecoderSession
 from .conversion_request import checked_conversion
 from .deadline import deadline_after, remaining
 from .errors import Backpressure, InvalidInput, SessionClosed
-from .selection import EarlyProbe, canonical_codec, select
+from .selection import EarlyProbe, canonical_codec, checked_options, select
 from .session_owner import SessionOwner, with_time
 from .types import (
     DEFAULT_MAX_IN_FLIGHT_FRAMES,
@@ -117,7 +117,7 @@ class Decoder(SessionOwner):
             max_in_flight=check.integer("max_in_flight", max_in_flight, 1),
             max_pending_bytes=check.integer("max_pending_bytes", max_pending_bytes, 1, 1 << 62),
             extradata=extradata,
-            options=options,
+            options=checked_options(backend, options),
             require_hardware=check.boolean("require_hardware", require_hardware),
         )
         if config.output == "metadata" and (config.size or config.crop):

@@ -95,7 +95,8 @@ class BackendError(VideoHwError, RuntimeError):
 
     ``domain`` names the library ("libavcodec", "cuda", "cuvid", "nvenc", "videotoolbox"),
     ``call`` the function that failed, ``code`` its status as a number and ``name`` the status
-    as the library spells it (None for a code that no table knows).
+    as the library spells it (None for a code that no table knows). "videohw" is ours, for a call
+    that gave no status: ``code`` is an errno then (ETIMEDOUT: it did not come back).
     """
 
     def __init__(

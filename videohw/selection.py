@@ -59,6 +59,27 @@ def canonical_codec(codec: object, direction: Literal["decode", "encode"]) -> st
     return name
 
 
+def checked_options(backend: object, options: object) -> object:
+    """``options`` of a decoder; InvalidInput where no backend that may be taken knows their type.
+
+    What one of several knows is left to the one that is taken.
+    """
+    if options is None or not isinstance(backend, str):
+        return options
+    known: dict[str, str] = {}
+    for name in _names(backend):
+        taken = load(name).decoder_options()
+        if isinstance(options, taken):
+            return options
+        known[name] = taken.__name__
+    takers = ", ".join(f"the {name} backend takes {taken}" for name, taken in known.items())
+    raise InvalidInput(
+        f"options is {type(options).__name__}, {takers}",
+        argument="options",
+        hint="".join(f"videohw.{taken}(...), " for taken in known.values()) + "or None",
+    )
+
+
 class EarlyProbe:
     """The first backend to be asked is asked on a thread of its own, which the block waits for.
 

@@ -4,8 +4,10 @@ one is delivered as right, nothing stays open, and a new session works."""
 
 from __future__ import annotations
 
+import errno
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,7 @@ from tests.backends.oracle import frames_md5
 from tests.conftest import PROFILE
 from tests.emulators.control import Emulator
 from tests.nvidia.decoding import NATIVE, SCENARIOS, release
+from videohw.backend import CodedPicture
 from videohw.decoder import Decoder
 from videohw.errors import (
     BackendError,
@@ -25,6 +28,8 @@ from videohw.errors import (
     UnsupportedConfig,
     VideoHwError,
 )
+from videohw.nvidia.frames import FrameMaker
+from videohw.nvidia.sequences import PictureForm
 from videohw.types import SoftwareDecoderOptions
 
 FAILS, STICKS = 999, 700  # CUDA_ERROR_UNKNOWN, CUDA_ERROR_ILLEGAL_ADDRESS
@@ -215,3 +220,26 @@ def test_a_device_is_lost_at_each_call(decoding: Emulator, scenario: Scenario) -
             if sweep.looks_again(call, first):
                 sweep.check_again(what)
             assert release(decoding, sweep.left) == set(), what
+
+
+def test_memory_that_runs_out_is_told_with_its_code(
+    decoding: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the host, for one frame: the others come."""
+    made = FrameMaker.make
+
+    def make(
+        self: FrameMaker, form: PictureForm, item: CodedPicture, *rest: Any, **more: Any
+    ) -> Any:
+        if item.serial == 3:
+            raise MemoryError
+        return made(self, form, item, *rest, **more)
+
+    monkeypatch.setattr(FrameMaker, "make", make)
+    outcome = run(NATIVE)
+    (error,) = outcome.errors
+    assert isinstance(error, BackendError)
+    assert (error.call, error.code, error.name) == ("malloc", errno.ENOMEM, "ENOMEM")
+    assert "malloc failed with ENOMEM" in str(error)
+    assert error.hint
+    assert len(outcome.pictures) == len(NATIVE.units()) - 1

@@ -77,6 +77,7 @@ def test_a_picture_that_stays_in_work(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(BackendError, match="too long") as caught:
             decoder.reap_timeout(PATIENCE_SECONDS)
         assert caught.value.call == "cuvidGetDecodeStatus"
+        assert (caught.value.code, caught.value.name) == (1, "cuvidDecodeStatus_InProgress")
         assert not caught.value.fatal
         monkeypatch.setenv(POLLS, "2")
         for picture in others:

@@ -3,6 +3,7 @@ returns, and when the call does come back, all is given back and a new session w
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -80,7 +81,9 @@ def decode_with_a_stall(emulator: Emulator, scenario: Scenario, place: str) -> N
     if emulator.stalled():
         (error,) = outputs
         assert isinstance(error, DeviceLost)
-        assert "did not come back" in str(error)
+        assert f"did not come back from {call} within" in str(error)
+        assert (error.call, error.code, error.name) == (call, errno.ETIMEDOUT, "ETIMEDOUT")
+        assert error.hint
     began = time.monotonic()
     decoder.close()
     assert time.monotonic() - began < BOUND_SECONDS

@@ -47,14 +47,17 @@ for wrong in (
     {"color": 3}, {"chroma": "no"}, {"mean": (0, 0, 0)}, {"memory": "no"}, {"device": -1},
     {"time_base": 0}, {"on_error": "no"}, {"low_latency": 1}, {"metrics": 1}, {"backend": 3},
     {"require_hardware": 1}, {"extradata": 3}, {"output": "metadata", "size": (4, 4)},
+    {"options": 3}, {"options": videohw.SoftwareDecoderOptions()},
+    {"options": videohw.NvidiaDecoderOptions},
+    {"options": 3, "backend": "auto"},  # the last: it asks every backend
 ):
+    assert "numpy" not in sys.modules
     try:
         videohw.Decoder("h264", **{"backend": "nvidia", **wrong})
     except videohw.InvalidInput as error:
         assert error.argument in wrong, error
     else:
         raise AssertionError(wrong)
-assert "numpy" not in sys.modules
 if len(sys.argv) > 2:
     videohw.Decoder("h264", backend="nvidia").close()
 """

@@ -118,6 +118,9 @@ public:
             context.drop_spares();
     }
 
+    // Whether the context is the caller's, who may destroy it when the last of ours in it is gone.
+    bool adopted() const { return !primary_; }
+
     Context context;
     Pool memory, pinned;
     Kernels kernels;

@@ -271,6 +271,16 @@ private:
     bool running_ = false, closing_ = false, retired_ = false;
 };
 
+// Destroy what is kept before the context may go, in `seconds` at the most: also the pool's thread,
+// which may be the last to have it, lets go of the context.
+inline void end_decoders(const std::shared_ptr<DecoderPool> &decoders, double seconds)
+{
+    const auto end = DecoderPool::Clock::now() + std::chrono::duration<double>(seconds);
+    decoders->close(seconds);
+    while (decoders.use_count() > 1 && DecoderPool::Clock::now() < end)
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
 // Have decoders that nobody uses destroyed when device memory runs out.
 inline void give_up_decoders(Pool &memory, const std::shared_ptr<DecoderPool> &decoders)
 {

@@ -219,6 +219,8 @@ public:
         std::lock_guard<std::mutex> held(lock_);
         return busy_for();
     }
+    // The call of the driver that the worker is in, null when it is in none.
+    const char *calling() const { return calling_.load(std::memory_order_relaxed); }
     NvdecCounters counters()
     {
         std::lock_guard<std::mutex> held(lock_);
@@ -381,6 +383,7 @@ private:
     bool closing_ = false, busy_ = false;
     Clock::time_point busy_since_;
     NvdecCounters counters_;
+    NotedCall calling_{nullptr};
 
     // The worker's
     std::optional<Scope> scope_; // from its first call to its last
@@ -421,6 +424,17 @@ inline CUresult decoder_caps(Context &context, const nvidia_cuvid &api, CUVIDDEC
 {
     Scope scope(context);
     return scope.code != CUDA_SUCCESS ? scope.code : api.cuvidGetDecoderCaps(caps);
+}
+
+// Whether a stream is one of `context`; a code when the driver does not take it.
+inline CUresult stream_is_of(Context &context, CUstream stream, bool *is_of)
+{
+    CUcontext of = nullptr;
+    Scope scope(context);
+    const CUresult code =
+        scope.code != CUDA_SUCCESS ? scope.code : context.api.cuStreamGetCtx(stream, &of);
+    *is_of = of == context.handle;
+    return code;
 }
 
 // Full range, primaries, transfer and matrix, by the code points of H.273.

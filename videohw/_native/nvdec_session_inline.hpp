@@ -8,6 +8,7 @@ namespace videohw {
 
 inline NvdecSession::Need NvdecSession::run()
 {
+    context_.driver.note_calls(&calling_);
     try {
         return work();
     } catch (...) { // memory of the host ran out

@@ -298,6 +298,7 @@ typedef struct {
     CALL(0, cuStreamCreate, "cuStreamCreate", (CUstream *stream, unsigned int flags))              \
     CALL(0, cuStreamDestroy, "cuStreamDestroy_v2", (CUstream stream))                              \
     CALL(0, cuStreamSynchronize, "cuStreamSynchronize", (CUstream stream))                         \
+    CALL(0, cuStreamGetCtx, "cuStreamGetCtx", (CUstream stream, CUcontext *context))               \
     CALL(0, cuStreamWaitEvent, "cuStreamWaitEvent",                                                \
          (CUstream stream, CUevent event, unsigned int flags))                                     \
     CALL(0, cuEventCreate, "cuEventCreate", (CUevent *event, unsigned int flags))                  \
@@ -347,7 +348,13 @@ typedef struct {
     CALL(0, cuvidUnmapVideoFrame, "cuvidUnmapVideoFrame64",                                        \
          (CUvideodecoder decoder, CUdeviceptr address))
 
+#ifdef __cplusplus
+#include "nvidia_call.hpp"
+#define NVIDIA_POINTER(since, name, symbol, parameters)                                            \
+    videohw::DriverCall<CUresult(NVIDIA_CALL *) parameters> name;
+#else
 #define NVIDIA_POINTER(since, name, symbol, parameters) CUresult(NVIDIA_CALL *name) parameters;
+#endif
 
 /* The calls of one library; `library` is NULL while it is not loaded. */
 struct nvidia_cuda {

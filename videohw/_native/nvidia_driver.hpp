@@ -22,7 +22,7 @@ public:
     static constexpr int oldest_for_decoding = 11040;
     static constexpr int oldest_for_kernels = 11080;
 
-    Driver() = default;
+    Driver() : noted_calls_(&noted_calls) {}
     Driver(const Driver &) = delete;
     Driver &operator=(const Driver &) = delete;
 
@@ -87,6 +87,13 @@ public:
     // several threads that of the last, null when it is done.
     void calls(const char *name) { calling_.store(name); }
     const char *calling() const { return calling_.load(); }
+    // Note the calls that this thread makes, by the module that calls this and by the one that made
+    // the driver; null: nowhere.
+    void note_calls(NotedCall *place)
+    {
+        noted_calls() = place;
+        noted_calls_() = place;
+    }
 
     bool forked() const { return forked_.load(std::memory_order_relaxed); }
     bool started() const { return started_.load(std::memory_order_relaxed); }
@@ -134,7 +141,7 @@ private:
     }
 
 #define VIDEOHW_LOOK_UP(since, name, symbol, parameters)                                           \
-    api.name = reinterpret_cast<decltype(api.name)>(dynlib_symbol(api.library, symbol));           \
+    api.name = decltype(api.name)(dynlib_symbol(api.library, symbol), symbol);                     \
     if (!api.name && (since) == 0 && !missing)                                                     \
         missing = symbol;
 
@@ -171,6 +178,7 @@ private:
     std::mutex starting_;
     std::atomic<bool> begun_{false}, started_{false}, forked_{false};
     std::atomic<const char *> calling_{nullptr};
+    NotedCall *&(*const noted_calls_)();
 };
 
 } // namespace videohw

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from ..backend import DecoderSession, EncoderSession
 
 __all__ = [
-    "HARDWARE", "NAME", "calling", "capabilities", "open_decoder", "open_encoder", "probe",
-    "supports",
+    "HARDWARE", "NAME", "calling", "capabilities", "decoder_options", "open_decoder",
+    "open_encoder", "probe", "supports",
 ]  # fmt: skip
 
 HARDWARE: Final = True
@@ -26,6 +26,13 @@ def calling() -> str | None:
     from .. import _cuda
 
     return _cuda.calling()
+
+
+def decoder_options() -> type:
+    """What a decoder takes as ``options``."""
+    from .options import NvidiaDecoderOptions
+
+    return NvidiaDecoderOptions
 
 
 def open_decoder(config: DecoderConfig) -> DecoderSession:

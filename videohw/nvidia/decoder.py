@@ -67,6 +67,7 @@ def open_session(config: DecoderConfig) -> NvidiaDecoderSession:
             hint="videohw.NvidiaDecoderOptions(...), or None",
         )
     device = devices.opened(config.device, options.context)
+    devices.check_stream(device, options.stream)
     return NvidiaDecoderSession(config, options, device)
 
 
@@ -251,7 +252,7 @@ class NvidiaDecoderSession(Session[_Item, Frame]):
         if events or self._ready.count != self._told_ready:
             self._released(0)
         if busy_seconds > STUCK_SECONDS and not self._failed:
-            self._abandon(stuck(STUCK_SECONDS))
+            self._abandon(stuck(self._core.calling(), STUCK_SECONDS))
 
     def _handle(
         self, kind: int, serial: int, call: str | None, code: int, sequence: int, status: int,

@@ -5,13 +5,16 @@ Must not know: sessions.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from .. import _cuda, _nv
 from ..backend import CodedPicture
 from ..errors import BackendError, DeviceLost, InvalidBitstream, UnsupportedConfig, VideoHwError
 from ..fault_policy import HINT, described
+
+_IN_WORK: Final = 1  # cuvidDecodeStatus_InProgress
 
 
 def refusal(
@@ -25,7 +28,7 @@ def refusal(
             f"{described(item)} gave nothing to decode", offset=item.offset, hint=HINT
         )
     if code == _nv.NO_MEMORY:
-        return no_memory(item, MemoryError())
+        return no_memory(item, MemoryError(), call)
     error: VideoHwError = _cuda.error(code, call or "a call", "cuvid")
     error.args = (f"{error.args[0]}: {described(item)}",)
     if call == "cuvidDecodePicture" and not error.fatal:
@@ -76,11 +79,15 @@ def _beyond_caps(sequence: dict[str, Any], item: CodedPicture) -> UnsupportedCon
     )
 
 
-def no_memory(item: CodedPicture, cause: MemoryError) -> BackendError:
-    """Memory of the host ran out."""
+def no_memory(item: CodedPicture, cause: MemoryError, call: str | None = None) -> BackendError:
+    """Memory of the host ran out, in a ``call`` or for what is made of a picture."""
+    call = call or "malloc"
     error = BackendError(
-        f"memory ran out for {described(item)}",
+        f"{call} failed with ENOMEM ({errno.ENOMEM}): memory ran out for {described(item)}",
         domain="videohw",
+        call=call,
+        code=errno.ENOMEM,
+        name="ENOMEM",
         hint="a smaller size, a smaller max_in_flight, or fewer sessions",
     )
     error.__cause__ = cause
@@ -118,17 +125,24 @@ def lost(call: str | None, code: int) -> DeviceLost:
 def never_decoded(item: CodedPicture) -> BackendError:
     """The decoder took a picture, and says for too long that it is working on it."""
     return BackendError(
-        f"{described(item)} is not decoded: the driver says for too long that it is in work",
+        f"{described(item)} is not decoded: cuvidGetDecodeStatus answers for too long that it is "
+        f"in work ({_IN_WORK})",
         domain="cuvid",
         call="cuvidGetDecodeStatus",
+        code=_IN_WORK,
+        name="cuvidDecodeStatus_InProgress",
         hint="see nvidia-smi and the system's log",
     )
 
 
-def stuck(seconds: float) -> DeviceLost:
-    """The worker is inside one call of the driver for so long."""
+def stuck(call: str | None, seconds: float) -> DeviceLost:
+    """The worker is inside one ``call`` of the driver for so long, or between two: None."""
     return DeviceLost(
-        f"the driver did not come back from a call within {seconds:.0f} seconds",
-        domain="cuvid",
+        f"the driver did not come back from {call or 'its work'} within {seconds:g} seconds: "
+        f"ETIMEDOUT ({errno.ETIMEDOUT})",
+        domain="videohw",
+        call=call,
+        code=errno.ETIMEDOUT,
+        name="ETIMEDOUT",
         hint="open a new session; when that fails too, see nvidia-smi and the system's log",
     )

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from ..backend import DecoderSession, EncoderSession
 
 __all__ = [
-    "HARDWARE", "NAME", "calling", "capabilities", "open_decoder", "open_encoder", "probe",
-    "supports",
+    "HARDWARE", "NAME", "calling", "capabilities", "decoder_options", "open_decoder",
+    "open_encoder", "probe", "supports",
 ]  # fmt: skip
 
 HARDWARE: Final = False
@@ -26,6 +26,13 @@ supports = capabilities
 def calling() -> str | None:
     """None: it is not known."""
     return None
+
+
+def decoder_options() -> type:
+    """What a decoder takes as ``options``."""
+    from ..types import SoftwareDecoderOptions
+
+    return SoftwareDecoderOptions
 
 
 def open_decoder(config: DecoderConfig) -> DecoderSession:
