@@ -109,6 +109,7 @@ cdef extern from "_native/nvenc_session.hpp" nogil:
         uint32_t open(void *context)
         uint32_t ask(vector[CodecAnswers] *answers, const char **call) except +
         const char *last_error()
+        const char *inside()
         uint32_t destroy()
 
     unique_ptr[Encoder] make_encoder "videohw::make_encoder"(
@@ -195,6 +196,7 @@ cdef extern from "_native/nvenc_session.hpp" nogil:
         uint32_t format, width, height
         unsigned outputs, host_inputs, held
         size_t max_ready
+        double busy_seconds
 
     cppclass NvencCounters "videohw::NvencCounters":
         uint64_t pictures, packets, reconfigured, registered, mapped, busy, plain_inputs
@@ -225,7 +227,7 @@ cdef extern from "_native/nvenc_session.hpp" nogil:
         vector[unsigned char] parameter_sets() except +
         void close()
         cbool ended()
-        double busy_seconds()
+        double busy_seconds(const char **call)
         NvencCounters counters()
 
     shared_ptr[NvencSession] make_session "std::make_shared<videohw::NvencSession>"(
@@ -398,12 +400,32 @@ cdef uint32_t _format_number(str name, unsigned api) except 0:
 
 # ---------------------------------------------------------------------------- capabilities
 
-def encoder_caps(Device device not None):
+@cython.final
+cdef class Asking:
+    """Where a thread is that asks what a device encodes, for another one that waits for it."""
+
+    cdef unique_ptr[Encoder] encoder
+    cdef str before
+
+    def __cinit__(self):
+        self.before = "NvEncodeAPIGetMaxSupportedVersion"
+
+    @property
+    def call(self):
+        """The call of NVENC that it is inside of; None for one of CUDA."""
+        if self.encoder.get() == NULL:
+            return self.before
+        cdef const char *inside = self.encoder.get().inside()
+        return inside.decode() if inside != NULL else None
+
+
+def encoder_caps(Device device not None, Asking asking=None):
     """What the device encodes: codec -> {"profiles", "presets", "formats": names, "caps": values}.
 
     Names are the vendor's: of GUIDs in full, formats without NV_ENC_BUFFER_FORMAT_, caps without
     NV_ENC_CAPS_. A session is opened for it and closed. :class:`BackendError` with the code of
     what failed, such as 2 (NV_ENC_ERR_UNSUPPORTED_DEVICE) for a device that does not encode.
+    ``asking`` tells another thread where this one is.
     """
     cdef uint32_t code = 0
     cdef int cuda_code = 0
@@ -411,12 +433,18 @@ def encoder_caps(Device device not None):
     cdef vector[CodecAnswers] answers
     cdef const char *call = "NvEncodeAPICreateInstance"
     cdef string detail
-    cdef unique_ptr[Encoder] encoder
+    cdef unique_ptr[Encoder] made
+    cdef Encoder *encoder
+    asking = Asking() if asking is None else asking
+    asking.before = call.decode()
     with nogil:
-        encoder = make_encoder(_library, api, &code)
-        if not code:
+        made = make_encoder(_library, api, &code)
+    if not code:
+        asking.encoder = move(made)
+        encoder = asking.encoder.get()
+        with nogil:
             code = ask_device(
-                device.native.context, encoder.get()[0], &answers, &call, &detail, &cuda_code
+                device.native.context, encoder[0], &answers, &call, &detail, &cuda_code
             )
     if cuda_code:
         raise failure(cuda_code)
@@ -559,7 +587,7 @@ cdef class Core:
     ``height`` of its input buffers, of which there are ``host_inputs``. ``buffers``: most pictures
     in the encoder, ``held``: those that it may keep until more come; ``max_in_flight``: most
     packets that wait to be reaped. ``stream``: a CUstream that the input waits on, 0 for one of
-    its own.
+    its own. ``busy_seconds``: how long a driver that says that it is busy is asked again.
 
     It opens by itself: :meth:`opening` tells.
     """
@@ -575,6 +603,7 @@ cdef class Core:
         guids, fields,
         str input_format not None, uint32_t width, uint32_t height, unsigned buffers,
         unsigned host_inputs, size_t max_in_flight, unsigned held=0, size_t stream=0,
+        double busy_seconds=10,
     ):
         cdef NvencSettings settings
         cdef uint32_t code = 0
@@ -585,7 +614,7 @@ cdef class Core:
         settings.format = _format_number(input_format, self.api)
         settings.width, settings.height, settings.outputs = width, height, buffers
         settings.host_inputs, settings.max_ready = host_inputs, max_in_flight
-        settings.held = held
+        settings.held, settings.busy_seconds = held, busy_seconds
         self.device, self.height, self.codec = device, height, codec
         with nogil:
             encoder = make_encoder(_library, self.api, &code)
@@ -788,7 +817,14 @@ cdef class Core:
 
     def busy_seconds(self):
         """How long a thread has been inside one call of the driver; 0.0 when none is."""
-        return self.session.get().busy_seconds()
+        cdef const char *call = NULL
+        return self.session.get().busy_seconds(&call)
+
+    def stuck_call(self):
+        """The call of NVENC that it is inside of; None for one of CUDA."""
+        cdef const char *call = NULL
+        self.session.get().busy_seconds(&call)
+        return call.decode() if call != NULL else None
 
     def counters(self):
         """What the session did so far."""

@@ -25,6 +25,7 @@ from tests.nvidia.encoding import (
 )
 from videohw import Encoder, NvidiaEncoderOptions, capabilities
 from videohw.errors import BackendError, DeviceLost, UnsupportedCodec, UnsupportedConfig
+from videohw.nvidia import encoder_cores
 from videohw.types import ConstantQp
 
 QP = ConstantQp(20, 20, 20)
@@ -276,3 +277,36 @@ def test_a_busy_driver_is_asked_again(encoding: Emulator, call: str) -> None:
         packets = list(encoder.encode(picture(number) for number in range(6)))
         assert encoder.summary()["busy"] == 3
     check_pictures(packets, "h264", {pts: pts for pts in range(6)})
+
+
+@pytest.mark.parametrize(
+    ("call", "first", "code"),
+    [("nvEncEncodePicture", 3, 18), ("nvEncEncodePicture", 5, 18), ("nvEncLockBitstream", 2, 13)],
+    ids=["picture", "end of stream", "packet"],
+)
+def test_a_driver_that_is_busy_for_ever_is_told_within_a_bound(
+    encoding: Emulator, monkeypatch: pytest.MonkeyPatch, call: str, first: int, code: int
+) -> None:
+    """A picture that it does not take is lost alone; without a packet, or the end of a stream,
+    there is no way to the next."""
+    monkeypatch.setattr(encoder_cores, "BUSY_SECONDS", 0.05)
+    began = time.monotonic()
+    packets, errors = [], []
+    with opened() as encoder:
+        encoding.fault(call, "fail", code, first, 0)
+        for number in range(4):
+            encoder.submit(picture(number), number)
+        while not (errors and errors[-1].fatal):
+            try:
+                packets += encoder.flush(PATIENCE_SECONDS)
+            except BackendError as error:
+                errors.append(error)
+        assert encoder.summary()["busy"] > 1
+    assert time.monotonic() - began < PATIENCE_SECONDS / 2
+    kinds = [BackendError, BackendError, DeviceLost] if first == 3 else [DeviceLost]
+    assert [type(each) for each in errors] == kinds
+    assert all((each.call, each.code) == (call, code) for each in errors)
+    assert all("busy for too long" in str(each.hint) for each in errors[:-1])
+    encoding.clear_faults()
+    with opened() as encoder:
+        assert len(list(encoder.encode(picture(number) for number in range(3)))) == 3

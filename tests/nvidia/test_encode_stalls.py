@@ -71,8 +71,9 @@ def encode_with_a_stall(emulator: Emulator, scenario: Scenario, place: str) -> N
     emulator.fault(call, "stall", STALL_MILLISECONDS, int(first))
     began = time.monotonic()
     if call in OPENING:
-        with pytest.raises(DeviceLost, match="did not come back"):
+        with pytest.raises(DeviceLost, match=f"did not come back from {call} within") as lost:
             scenario.encoder()
+        assert lost.value.call == call
         assert time.monotonic() - began < BOUND_SECONDS
         return
     encoder = scenario.encoder()
@@ -85,7 +86,10 @@ def encode_with_a_stall(emulator: Emulator, scenario: Scenario, place: str) -> N
     if len(outputs) < 5 or call != "nvEncLockInputBuffer":
         (error,) = outputs
         assert isinstance(error, DeviceLost)
-        assert "did not come back" in str(error)
+        assert f"did not come back from {call} within" in str(error)
+        assert error.call == call
+        assert error.hint is not None
+        assert "open a new session" in error.hint
         assert encoder.summary()["abandoned"]
     wait_for(lambda: bool(emulator.stalled()))
     began = time.monotonic()
@@ -99,10 +103,13 @@ def check_asking(emulator: Emulator, call: str, monkeypatch: pytest.MonkeyPatch)
     began = time.monotonic()
     with monkeypatch.context() as patched:
         patched.setattr(encoder_capabilities, "ASKING_SECONDS", STUCK_SECONDS)
-        with pytest.raises(UnsupportedConfig, match="did not come back") as refused:
+        with pytest.raises(
+            UnsupportedConfig, match=f"did not come back from {call} within"
+        ) as refused:
             PLAIN.encoder()
     assert time.monotonic() - began < BOUND_SECONDS
     assert isinstance(refused.value.__cause__, DeviceLost)
+    assert refused.value.__cause__.call == call
     assert emulator.stalled() == 1
     emulator.clear_faults()
 
@@ -146,7 +153,7 @@ def test_a_process_whose_first_call_stalls(driver: Emulator) -> None:
         capture_output=True, text=True, timeout=STALL_MILLISECONDS / 1000, check=False,
     )  # fmt: skip
     assert (ran.returncode, ran.stderr) == (0, "")
-    assert "did not come back" in ran.stdout
+    assert "did not come back from NvEncodeAPICreateInstance within" in ran.stdout
     assert "DeviceLost" in ran.stdout
 
 

@@ -7,6 +7,7 @@
 #define VIDEOHW_NVENC_CALLS_HPP
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
 
 #include "nvenc_library.hpp"
@@ -54,6 +55,10 @@ class Encoder {
 public:
     virtual ~Encoder() = default;
     virtual unsigned api() const = 0;
+    // The call that a thread is inside of, for any thread to ask: one that locks or unlocks a coded
+    // picture, or any other. Null: none of NVENC's.
+    const char *inside() const { return inside_; }
+    const char *reaping() const { return reaping_; }
 
     virtual NvencCode open(void *context) = 0;
     // What codecs there are and what they can do; `call` is the one that failed.
@@ -91,6 +96,16 @@ public:
 
     virtual const char *last_error() = 0;
     virtual NvencCode destroy() = 0;
+
+protected:
+    struct Inside {
+        Inside(std::atomic<const char *> &where, const char *name) : slot(where) { slot = name; }
+        ~Inside() { slot = nullptr; }
+        Inside(const Inside &) = delete;
+        Inside &operator=(const Inside &) = delete;
+        std::atomic<const char *> &slot;
+    };
+    std::atomic<const char *> inside_{nullptr}, reaping_{nullptr};
 };
 
 template <class Api> class EncoderOf final : public Encoder {
@@ -111,13 +126,14 @@ public:
         open.deviceType = nvenc::NV_ENC_DEVICE_TYPE_CUDA;
         open.device = context;
         open.apiVersion = Api::version;
+        const Inside call(inside_, "nvEncOpenEncodeSessionEx");
         return list_.nvEncOpenEncodeSessionEx(&open, &encoder_);
     }
 
     NvencCode ask(std::vector<CodecAnswers> *answers, const char **call) override
     {
         std::vector<nvenc::GUID> codecs;
-        *call = "nvEncGetEncodeGUIDs";
+        inside_ = *call = "nvEncGetEncodeGUIDs";
         NvencCode code = guids(
             &codecs,
             [&](uint32_t *count) { return list_.nvEncGetEncodeGUIDCount(encoder_, count); },
@@ -144,6 +160,7 @@ public:
         for (const FieldValue &each : form.fields)
             if (each.name == "tuningInfo")
                 tuning = static_cast<uint32_t>(each.value);
+        const Inside call(inside_, "nvEncGetEncodePresetConfigEx");
         const NvencCode code = list_.nvEncGetEncodePresetConfigEx(encoder_, form.codec, form.preset,
                                                                   tuning, &preset);
         if (code != nvenc::NV_ENC_SUCCESS)
@@ -154,6 +171,7 @@ public:
     }
     NvencCode initialize() override
     {
+        const Inside call(inside_, "nvEncInitializeEncoder");
         return list_.nvEncInitializeEncoder(encoder_, &initialize_);
     }
     NvencCode reconfigure(const EncoderForm &form, bool reset, bool force_idr) override
@@ -164,6 +182,7 @@ public:
         change.reInitEncodeParams = initialize_;
         change.resetEncoder = reset;
         change.forceIDR = force_idr;
+        const Inside call(inside_, "nvEncReconfigureEncoder");
         const NvencCode code = list_.nvEncReconfigureEncoder(encoder_, &change);
         if (code != nvenc::NV_ENC_SUCCESS)
             write(before);
@@ -173,6 +192,7 @@ public:
     }
     NvencCode set_streams(void **stream) override
     {
+        const Inside call(inside_, "nvEncSetIOCudaStreams");
         return list_.nvEncSetIOCudaStreams(encoder_, stream, stream);
     }
     NvencCode parameter_sets(std::vector<unsigned char> *sets) override
@@ -183,6 +203,7 @@ public:
         payload.spsppsBuffer = sets->data();
         payload.inBufferSize = static_cast<uint32_t>(sets->size());
         payload.outSPSPPSPayloadSize = &bytes;
+        const Inside call(inside_, "nvEncGetSequenceParams");
         const NvencCode code = list_.nvEncGetSequenceParams(encoder_, &payload);
         const std::size_t got = code == nvenc::NV_ENC_SUCCESS ? bytes : 0;
         sets->resize(std::min(got, sets->size()));
@@ -206,18 +227,21 @@ public:
         create.width = width;
         create.height = height;
         create.bufferFmt = format;
+        const Inside call(inside_, "nvEncCreateInputBuffer");
         const NvencCode code = list_.nvEncCreateInputBuffer(encoder_, &create);
         *buffer = create.inputBuffer;
         return code;
     }
     NvencCode destroy_input(void *buffer) override
     {
+        const Inside call(inside_, "nvEncDestroyInputBuffer");
         return list_.nvEncDestroyInputBuffer(encoder_, buffer);
     }
     NvencCode lock_input(void *buffer, void **memory, uint32_t *pitch) override
     {
         auto lock = versioned<typename Api::NV_ENC_LOCK_INPUT_BUFFER>();
         lock.inputBuffer = buffer;
+        const Inside call(inside_, "nvEncLockInputBuffer");
         const NvencCode code = list_.nvEncLockInputBuffer(encoder_, &lock);
         *memory = lock.bufferDataPtr;
         *pitch = lock.pitch;
@@ -225,17 +249,20 @@ public:
     }
     NvencCode unlock_input(void *buffer) override
     {
+        const Inside call(inside_, "nvEncUnlockInputBuffer");
         return list_.nvEncUnlockInputBuffer(encoder_, buffer);
     }
     NvencCode create_output(void **buffer) override
     {
         auto create = versioned<typename Api::NV_ENC_CREATE_BITSTREAM_BUFFER>();
+        const Inside call(inside_, "nvEncCreateBitstreamBuffer");
         const NvencCode code = list_.nvEncCreateBitstreamBuffer(encoder_, &create);
         *buffer = create.bitstreamBuffer;
         return code;
     }
     NvencCode destroy_output(void *buffer) override
     {
+        const Inside call(inside_, "nvEncDestroyBitstreamBuffer");
         return list_.nvEncDestroyBitstreamBuffer(encoder_, buffer);
     }
 
@@ -250,24 +277,31 @@ public:
         given.pitch = pitch;
         given.bufferFormat = format;
         given.bufferUsage = nvenc::NV_ENC_INPUT_IMAGE;
+        const Inside call(inside_, "nvEncRegisterResource");
         const NvencCode code = list_.nvEncRegisterResource(encoder_, &given);
         *resource = given.registeredResource;
         return code;
     }
     NvencCode unregister(void *resource) override
     {
+        const Inside call(inside_, "nvEncUnregisterResource");
         return list_.nvEncUnregisterResource(encoder_, resource);
     }
     NvencCode map(void *resource, void **input, uint32_t *format) override
     {
         auto mapping = versioned<typename Api::NV_ENC_MAP_INPUT_RESOURCE>();
         mapping.registeredResource = resource;
+        const Inside call(inside_, "nvEncMapInputResource");
         const NvencCode code = list_.nvEncMapInputResource(encoder_, &mapping);
         *input = mapping.mappedResource;
         *format = mapping.mappedBufferFmt;
         return code;
     }
-    NvencCode unmap(void *input) override { return list_.nvEncUnmapInputResource(encoder_, input); }
+    NvencCode unmap(void *input) override
+    {
+        const Inside call(inside_, "nvEncUnmapInputResource");
+        return list_.nvEncUnmapInputResource(encoder_, input);
+    }
 
     NvencCode encode(const EncodedInput &picture, PictureExtras &extras) override
     {
@@ -318,18 +352,21 @@ public:
             else
                 own.forceIntraRefreshWithFrameCnt = extras.intra_refresh_frames;
         }
+        const Inside call(inside_, "nvEncEncodePicture");
         return list_.nvEncEncodePicture(encoder_, &given);
     }
     NvencCode end_of_stream() override
     {
         auto given = versioned<typename Api::NV_ENC_PIC_PARAMS>();
         given.encodePicFlags = nvenc::NV_ENC_PIC_FLAG_EOS;
+        const Inside call(inside_, "nvEncEncodePicture");
         return list_.nvEncEncodePicture(encoder_, &given);
     }
     NvencCode lock_output(void *buffer, LockedOutput *output) override
     {
         auto lock = versioned<typename Api::NV_ENC_LOCK_BITSTREAM>();
         lock.outputBitstream = buffer;
+        const Inside call(reaping_, "nvEncLockBitstream");
         const NvencCode code = list_.nvEncLockBitstream(encoder_, &lock);
         output->data = static_cast<const unsigned char *>(lock.bitstreamBufferPtr);
         output->bytes = lock.bitstreamSizeInBytes;
@@ -340,6 +377,7 @@ public:
     }
     NvencCode unlock_output(void *buffer) override
     {
+        const Inside call(reaping_, "nvEncUnlockBitstream");
         return list_.nvEncUnlockBitstream(encoder_, buffer);
     }
 
@@ -352,6 +390,7 @@ public:
     {
         void *encoder = encoder_;
         encoder_ = nullptr;
+        const Inside call(inside_, "nvEncDestroyEncoder");
         return encoder ? list_.nvEncDestroyEncoder(encoder) : nvenc::NV_ENC_SUCCESS;
     }
 
@@ -410,7 +449,7 @@ private:
     NvencCode ask_codec(const nvenc::GUID &codec, CodecAnswers *answers, const char **call)
     {
         std::vector<nvenc::GUID> found;
-        *call = "nvEncGetEncodeProfileGUIDs";
+        inside_ = *call = "nvEncGetEncodeProfileGUIDs";
         NvencCode code = guids(
             &found,
             [&](uint32_t *count) {
@@ -423,7 +462,7 @@ private:
         found.clear();
         if (code != nvenc::NV_ENC_SUCCESS)
             return code;
-        *call = "nvEncGetEncodePresetGUIDs";
+        inside_ = *call = "nvEncGetEncodePresetGUIDs";
         code = guids(
             &found,
             [&](uint32_t *count) {
@@ -443,7 +482,7 @@ private:
             auto asked = versioned<typename Api::NV_ENC_CAPS_PARAM>();
             int value = 0;
             asked.capsToQuery = each.number;
-            *call = "nvEncGetEncodeCaps";
+            inside_ = *call = "nvEncGetEncodeCaps";
             code = list_.nvEncGetEncodeCaps(encoder_, codec, &asked, &value);
             answers->caps.push_back({each.name, value});
         }
@@ -452,7 +491,7 @@ private:
     NvencCode ask_formats(const nvenc::GUID &codec, CodecAnswers *answers, const char **call)
     {
         uint32_t count = 0;
-        *call = "nvEncGetInputFormats";
+        inside_ = *call = "nvEncGetInputFormats";
         NvencCode code = list_.nvEncGetInputFormatCount(encoder_, codec, &count);
         std::vector<uint32_t> formats(count);
         if (code == nvenc::NV_ENC_SUCCESS && count)

@@ -66,17 +66,9 @@ inline void NvencSession::reap(Output *output)
 {
     using namespace nvenc;
     LockedOutput locked;
-    NvencCode code = NV_ENC_ERR_LOCK_BUSY;
-    for (int tries = 0; tries < most_busy &&
-                        (code == NV_ENC_ERR_LOCK_BUSY || code == NV_ENC_ERR_ENCODER_BUSY);
-         ++tries) {
-        if (tries) {
-            std::this_thread::sleep_for(std::chrono::milliseconds(1));
-            std::lock_guard<std::mutex> held(lock_);
-            ++counters_.busy;
-        }
-        code = twice([&] { return encoder_->lock_output(output->handle, &locked); });
-    }
+    const NvencCode code = patiently([&] {
+        return twice([&] { return encoder_->lock_output(output->handle, &locked); });
+    });
     // Outputs are locked in their order: without this one there is no way to the next.
     if (code != NV_ENC_SUCCESS)
         return lose(nvenc_failure("nvEncLockBitstream", code));

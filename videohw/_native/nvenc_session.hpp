@@ -119,6 +119,7 @@ struct NvencSettings {
     unsigned outputs = 0, host_inputs = 0; // how many buffers
     unsigned held = 0; // pictures that the encoder may keep until more come
     std::size_t max_ready = 6;
+    double busy_seconds = 10; // how long one that says that it is busy is asked again
 };
 
 struct NvencCounters {
@@ -267,22 +268,22 @@ public:
         return ended_;
     }
     // How long a thread has been at one thing; 0 when both have nothing to do, or nothing but to
-    // wait for more input.
-    double busy_seconds()
+    // wait for more input. `call`: the one of NVENC's that it is inside of, null without.
+    double busy_seconds(const char **call)
     {
         std::lock_guard<std::mutex> held(lock_);
         const Clock::time_point now = Clock::now();
         const auto seconds = [now](Clock::time_point since) {
             return std::chrono::duration<double>(now - since).count();
         };
-        if (submitting_.is)
-            return std::max(seconds(submitting_.since),
-                            locking_.is && !settings_.held ? seconds(locking_.since) : 0);
-        if (!locking_.is || waits_for_input())
-            return 0;
-        // Input may have ended a long wait just now.
-        return seconds(settings_.held ? std::max(locking_.since, submitting_.since)
-                                      : locking_.since);
+        const double submitting = submitting_.is ? seconds(submitting_.since) : 0;
+        double locking = 0;
+        if (locking_.is && (submitting_.is ? !settings_.held : !waits_for_input()))
+            // Input may have ended a long wait just now.
+            locking = seconds(settings_.held ? std::max(locking_.since, submitting_.since)
+                                             : locking_.since);
+        *call = locking > submitting ? encoder_->reaping() : encoder_->inside();
+        return std::max(submitting, locking);
     }
     NvencCounters counters()
     {
@@ -349,7 +350,6 @@ private:
         NvencFailure failure;
     };
     enum : std::size_t { most_registrations = 64 };
-    static constexpr int most_busy = 10000; // tries, a millisecond apart
 
     void tell() { changes_->tell(); }
     bool has_room() const { return events_out_ + ready_ < settings_.max_ready; }
@@ -399,6 +399,25 @@ private:
     void was_locked(Output *output, const LockedOutput &locked);
     void finish_before(uint32_t number);
 
+    // Ask a driver that is busy again, a millisecond later, for as long as that is bearable.
+    template <class Call> NvencCode patiently(Call call, bool until_closing = false)
+    {
+        using namespace nvenc;
+        const Clock::time_point began = Clock::now();
+        while (true) {
+            const NvencCode code = call();
+            if (code != NV_ENC_ERR_ENCODER_BUSY && code != NV_ENC_ERR_LOCK_BUSY)
+                return code;
+            if (std::chrono::duration<double>(Clock::now() - began).count() >=
+                settings_.busy_seconds)
+                return code;
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+            std::lock_guard<std::mutex> held(lock_);
+            ++counters_.busy;
+            if (until_closing && closing_)
+                return code;
+        }
+    }
     // A call that is worth another try, since a session without its answer is of no use. What gives
     // something back is called once: it is gone, whatever the answer.
     template <class Call> NvencCode twice(Call call)

@@ -676,17 +676,8 @@ inline NvencFailure NvencSession::send(const EncodedInput &picture, PictureExtra
                                        bool *more)
 {
     using namespace nvenc;
-    NvencCode code = NV_ENC_ERR_ENCODER_BUSY;
-    for (int tries = 0; code == NV_ENC_ERR_ENCODER_BUSY && tries < most_busy; ++tries) {
-        if (tries) {
-            std::this_thread::sleep_for(std::chrono::milliseconds(1));
-            std::lock_guard<std::mutex> held(lock_);
-            ++counters_.busy;
-            if (closing_)
-                break;
-        }
-        code = encoder_->encode(picture, extras);
-    }
+    const NvencCode code =
+        patiently([&] { return encoder_->encode(picture, extras); }, true);
     *more = code == NV_ENC_ERR_NEED_MORE_INPUT;
     return *more ? NvencFailure{} : nvenc_failure("nvEncEncodePicture", code);
 }
@@ -724,12 +715,8 @@ inline NvencFailure NvencSession::finish_stream()
     first_ = true;
     if (!fed_)
         return {};
-    NvencCode code = NV_ENC_ERR_ENCODER_BUSY;
-    for (int tries = 0; code == NV_ENC_ERR_ENCODER_BUSY && tries < most_busy; ++tries) {
-        if (tries)
-            std::this_thread::sleep_for(std::chrono::milliseconds(1));
-        code = twice([&] { return encoder_->end_of_stream(); });
-    }
+    const NvencCode code =
+        patiently([&] { return twice([&] { return encoder_->end_of_stream(); }); });
     if (code != NV_ENC_SUCCESS)
         return nvenc_failure("nvEncEncodePicture", code);
     fed_ = false;

@@ -296,7 +296,7 @@ class NvidiaEncoderSession(QueueOfPictures):
         self._cores[0].core.set_ready(self._ready.count)
         for core in self._cores:
             if not self._failed and core.core.busy_seconds() > encoder_cores.STUCK_SECONDS:
-                self._abandon(stuck(encoder_cores.STUCK_SECONDS))
+                self._abandon(stuck(encoder_cores.STUCK_SECONDS, core.core.stuck_call()))
 
     def _note_begun(self, core: EncoderCore) -> None:
         if not core.sent:

@@ -110,7 +110,7 @@ def _asked(device: Any) -> _Found:
         if left <= 0:
             from .encoder_failures import stuck
 
-            raise stuck(ASKING_SECONDS)
+            raise stuck(ASKING_SECONDS, question.asking.call)
         question.join(min(left, _LOOK_SECONDS))
     found = question.found
     if not isinstance(found, BaseException):
@@ -125,26 +125,29 @@ class _Question(Thread):
     """``found`` is what :func:`_answered` returned or raised, when the thread has ended."""
 
     def __init__(self, device: Any) -> None:
+        from .. import _nvenc
+
         super().__init__(name="videohw-ask", daemon=True)
         self._device = device
+        self.asking = _nvenc.Asking()
         self.found: _Found | BaseException
 
     def run(self) -> None:
         try:
-            self.found = _answered(self._device)
+            self.found = _answered(self._device, self.asking)
         except BaseException as error:
             self.found = error.with_traceback(None)
         finally:
             del self._device
 
 
-def _answered(device: Any) -> _Found:
+def _answered(device: Any, asking: Any) -> _Found:
     from .. import _nvenc
     from .encoder_failures import in_other_words
 
     api = _nvenc.api_version()
     try:
-        return api, _nvenc.encoder_caps(device)
+        return api, _nvenc.encoder_caps(device, asking)
     except BackendError as error:
         if error.code == UNSUPPORTED_DEVICE:
             return api, None

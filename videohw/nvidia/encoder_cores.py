@@ -28,6 +28,8 @@ from .watched_memory import WatchedMemory
 
 # No call of the driver takes so long on one picture; a thread inside one is not waited for.
 STUCK_SECONDS = 30.0
+# How long a driver is asked again that answers that it is busy.
+BUSY_SECONDS = 10.0
 _LOOK_SECONDS: Final = 0.25
 
 # Encoders that were closed while their threads could still read what pictures lie in, or have it
@@ -173,14 +175,14 @@ def opened(settings: EncoderSettings, device: _cuda.Device, changes: _nvenc.Chan
         height=fields["maxEncodeHeight"], buffers=settings.buffers,
         host_inputs=settings.buffers + config.max_in_flight + 1,
         max_in_flight=config.max_in_flight, held=settings.held,
-        stream=settings.options.stream or 0,
+        stream=settings.options.stream or 0, busy_seconds=BUSY_SECONDS,
     )  # fmt: skip
     made = EncoderCore(core, Inputs(core), WatchedMemory(core.forget_memory))
     seen = changes.version()
     try:
         while (outcome := core.opening()) is None:
             if core.busy_seconds() > STUCK_SECONDS:
-                raise stuck(STUCK_SECONDS)
+                raise stuck(STUCK_SECONDS, core.stuck_call())
             changes.wait(seen, _LOOK_SECONDS)
             seen = changes.version()
         call, code, of_cuda, detail = outcome

@@ -132,10 +132,12 @@ def no_picture(serial: int) -> BackendError:
     )
 
 
-def stuck(seconds: float) -> DeviceLost:
-    """A thread is inside one call of the driver for so long."""
+def stuck(seconds: float, call: str | None) -> DeviceLost:
+    """A thread is inside ``call`` of NVENC for so long, or inside one of CUDA where it is None."""
+    what = call or "a call of CUDA"
     return DeviceLost(
-        f"the driver did not come back from a call within {seconds:.0f} seconds",
+        f"the driver did not come back from {what} within {seconds:.0f} seconds",
         domain=NVENC,
+        call=call,
         hint="open a new session; when that fails too, see nvidia-smi and the system's log",
     )
