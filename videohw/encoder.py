@@ -7,10 +7,10 @@ codec library or driver.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import arguments
 from .backend import AUTO, EncoderSession, EndOfGeneration, InputPicture, SessionSwitch
@@ -23,9 +23,6 @@ from .selection import canonical_codec, select
 from .session_owner import SessionOwner, with_time
 from .session_switch import SwitchMode, SwitchPlan, SwitchRequest
 from .types import DEFAULT_MAX_IN_FLIGHT_PACKETS, EncoderConfig, Packet, RateControl
-
-if TYPE_CHECKING:
-    from .metrics import Meter
 
 
 class Encoder(SessionOwner):
@@ -149,59 +146,57 @@ class Encoder(SessionOwner):
         force_keyframe = arguments.boolean("force_keyframe", force_keyframe)
         deadline = deadline_after(arguments.seconds("timeout", timeout))
         meter = self._session.meter
-        if meter is None:
-            self._submit_in_time(deadline, frame, pts, force_keyframe, options, self._session.stage)
-            return
-        began = meter.now()
+        began = 0 if meter is None else meter.now()
         try:
-            byte_count = self._submit_in_time(
-                deadline, frame, pts, force_keyframe, options,
-                partial(self._measured_stage, meter, began),
-            )  # fmt: skip
+            byte_count = self._submit(frame, pts, force_keyframe, options, deadline, began)
         except Backpressure:
-            meter.refused()
+            if meter is not None:
+                meter.refused()
             raise
-        meter.taken(began, byte_count)
-
-    def _submit_in_time(self, deadline: float | None, *picture: Any) -> int:
-        while True:
-            left = remaining(deadline)
-            if left != 0:
-                self._session.admit(left)
-            with self._submitting:
-                try:
-                    self._session.admit(0)
-                except Backpressure:
-                    if left == 0:
-                        raise
-                    continue  # another thread was faster
-                while (byte_count := self._submit(*picture)) is None:
-                    pass
-                return byte_count
-
-    def _measured_stage(
-        self, meter: Meter, began: int, frame: Any, switch: SessionSwitch, options: object
-    ) -> tuple[Any, int]:
-        since = meter.now()
-        staged = self._session.stage(frame, switch, options)
-        meter.prepared(began, since)
-        return staged
+        if meter is not None:
+            meter.taken(began, byte_count)
 
     def _submit(
-        self,
-        frame: Any,
-        given_pts: int | None,
-        force_keyframe: bool,
-        options: object | None,
-        stage: Callable[[Any, SessionSwitch, object], tuple[Any, int]],
-    ) -> int | None:
-        """Queue the picture; its bytes, or None and nothing done when a flush came between."""
+        self, frame: Any, pts: int | None, force_keyframe: bool, options: object | None,
+        deadline: float | None, began: int,
+    ) -> int:  # fmt: skip
+        """Queue the picture; its bytes. No other thread waits while it is staged."""
+        plan, session = self._plan, self._session
+        meter, spent = session.meter, 0
+        staged: tuple[Any, int] = None, 0
+        made_for: SessionSwitch | None = None
+        while True:
+            serial = self._serial
+            session.admit(remaining(deadline))
+            switch = plan.due(session.stream, force_keyframe) or plan.in_force
+            if switch is not made_for:
+                since = 0 if meter is None else meter.now()
+                staged, made_for = session.stage(frame, switch, options), switch
+                spent = 0 if meter is None else meter.now() - since
+            with self._submitting:
+                if self._serial != serial:  # another thread was faster
+                    try:
+                        session.admit(0)
+                    except Backpressure:
+                        if remaining(deadline) == 0:
+                            raise
+                        continue
+                if meter is not None:
+                    meter.prepared(began, meter.now() - spent)
+                if self._pushed(frame, pts, force_keyframe, switch, *staged):
+                    return staged[1]
+
+    def _pushed(
+        self, frame: Any, given_pts: int | None, force_keyframe: bool, switch: SessionSwitch,
+        pixels: Any, queued_bytes: int,
+    ) -> bool:  # fmt: skip
+        """Queue what was staged for ``switch``, unless a flush or another switch came between."""
         plan, stream = self._plan, self._session.stream
         starting = plan.due(stream, force_keyframe)
-        switch = starting or plan.in_force
+        if (starting or plan.in_force) is not switch:
+            return False
         frame_duration = switch.frame_duration
         exact, pts = self._times.of(frame, given_pts)
-        pixels, queued_bytes = stage(frame, switch, options)
         picture = InputPicture(
             serial=self._serial,
             pixels=pixels,
@@ -216,11 +211,11 @@ class Encoder(SessionOwner):
             starting.first_pts = pts
             items.insert(0, starting)
         if not self._session.push_into(stream, items):
-            return None
+            return False
         plan.took(stream, force_keyframe, starting)
         self._times.took(exact, pts, frame_duration)
         self._serial += 1
-        return queued_bytes
+        return True
 
     def request_session_switch(self, request: SwitchRequest) -> int:
         """Change settings while the encoder runs; the generation that the switch will become.

@@ -329,3 +329,41 @@ def test_a_thread_is_not_taken_for_one_that_ended(backend: BackendCase) -> None:
                 assert time.monotonic() - began >= SECONDS
                 return
         pytest.fail("no thread got the number of the one that ended")
+
+
+class Slow:
+    """A picture that another library takes long to give away."""
+
+    def __init__(self) -> None:
+        self.asked, self.ready = threading.Event(), threading.Event()
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return 1, 0  # memory of the host
+
+    def __dlpack__(self, **given: Any) -> Any:
+        self.asked.set()
+        assert self.ready.wait(PATIENCE_SECONDS)
+        return PICTURE.__dlpack__()
+
+
+def test_a_picture_that_is_staged_holds_nobody_up(backend: BackendCase) -> None:
+    """It is a copy on the caller's thread: others submit meanwhile, or are told at once that a
+    limit is reached, and it takes its place when it is there."""
+    slow = Slow()
+    with backend.encoder("h264", 64, 64, max_in_flight=4) as encoder:
+        staging = Call(lambda: encoder.submit(slow, 100, timeout=PATIENCE_SECONDS))
+        assert slow.asked.wait(PATIENCE_SECONDS)
+        try:
+            count = 0
+            with pytest.raises(Backpressure):
+                while count < 100:
+                    Call(lambda: encoder.submit(PICTURE, count, timeout=0)).join()
+                    count += 1
+            assert count
+            assert not staging.ended
+        finally:
+            slow.ready.set()
+        packets = [packet.pts for packet in encoder.flush(PATIENCE_SECONDS)]
+        staging.join()
+        packets += [packet.pts for packet in encoder.flush(PATIENCE_SECONDS)]
+    assert packets == [*range(count), 100]

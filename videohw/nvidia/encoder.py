@@ -95,8 +95,6 @@ class NvidiaEncoderSession(QueueOfPictures):
         made = self._made_for(switch)
         with made.core.inputs.writing():
             picture = made.stage.stage(frame, options)
-        if picture.buffer is not None:
-            self._host_bytes += picture.memory_bytes
         return Staged(picture, made), picture.memory_bytes
 
     # Switches
@@ -193,6 +191,8 @@ class NvidiaEncoderSession(QueueOfPictures):
         assert isinstance(staged, Staged)
         item.pixels = None
         self._next_serial = item.serial + 1
+        if staged.picture.buffer is not None:
+            self._host_bytes += staged.picture.memory_bytes
         self._order.took(item, staged.made.size)
         try:
             if staged.made.size != active.size:

@@ -6,6 +6,7 @@ themselves. Must not know: packets, the order of errors.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -44,12 +45,19 @@ class Drain(NamedTuple):
     before: int
 
 
+class _Lent(threading.local):
+    """The buffers that a thread writes to."""
+
+    def __init__(self) -> None:
+        self.buffers: list[_nvenc.HostBuffer] = []
+
+
 class Inputs:
     """What an encoder lends to pictures that are staged (``encoder_pictures.Inputs``)."""
 
     def __init__(self, core: _nvenc.Core) -> None:
         self._core = core
-        self._lent: list[_nvenc.HostBuffer] = []
+        self._lent = _Lent()
 
     @property
     def stream(self) -> int:
@@ -59,7 +67,7 @@ class Inputs:
     def host_buffer(self) -> _nvenc.HostBuffer:
         """An input buffer that is free: writable memory with ``pitch`` and ``rows``."""
         buffer = self._core.host_buffer()
-        self._lent.append(buffer)
+        self._lent.buffers.append(buffer)
         return buffer
 
     def wait_for_stream(self, stream: int) -> None:
@@ -68,12 +76,12 @@ class Inputs:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """What was lent meanwhile is not written to afterwards."""
+        """What was lent to this thread meanwhile is not written to afterwards."""
         try:
             yield
         finally:
-            while self._lent:
-                self._lent.pop().seal()
+            while self._lent.buffers:
+                self._lent.buffers.pop().seal()
 
 
 @dataclass(slots=True, eq=False)
