@@ -109,6 +109,7 @@ class Core:
         mark_reference: int = -1,
         use_references: int = 0,
         intra_refresh: int = 0,
+        after: Core | None = None,
     ) -> None: ...
     def push_change(
         self,

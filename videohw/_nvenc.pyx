@@ -176,6 +176,9 @@ cdef extern from "_native/nvenc_session.hpp" nogil:
         ConversionPlan conversion
         cbool watched
 
+    cppclass SharedStream "videohw::SharedStream":
+        pass
+
     enum ItemKind "videohw::NvencItem::Kind":
         a_picture "videohw::NvencItem::picture"
         a_change "videohw::NvencItem::change"
@@ -188,6 +191,7 @@ cdef extern from "_native/nvenc_session.hpp" nogil:
         NativeInput host
         DeviceInput device
         PictureExtras extras
+        SharedStream after
         EncoderForm form
         cbool reset
 
@@ -217,6 +221,7 @@ cdef extern from "_native/nvenc_session.hpp" nogil:
         void push(NvencItem item) except +
         size_t queued()
         CUstream stream()
+        SharedStream shared_stream()
         CUresult wait_for_stream(CUstream other)
         void before_free(CUdeviceptr address, size_t bytes)
         cbool pop(NvencEvent *event)
@@ -704,13 +709,14 @@ cdef class Core:
     def push_picture(
         self, long long serial, picture not None, uint32_t width, uint32_t height, *,
         bint force_idr=False, sei=(), bytes qp_map=None, int mark_reference=-1,
-        uint32_t use_references=0, uint32_t intra_refresh=0,
+        uint32_t use_references=0, uint32_t intra_refresh=0, Core after=None,
     ):
         """Queue a picture: a :class:`HostBuffer` or a :class:`DevicePicture`.
 
         ``sei``: (type, payload) each; for AV1 metadata OBUs. ``qp_map``: an int8 for each block, in
         raster order. A picture of another size than the encoder's then fails. What a
-        :class:`DevicePicture` points to stays until INPUT_DONE.
+        :class:`DevicePicture` points to stays until INPUT_DONE. The picture is ready when the
+        input stream of ``after`` is.
         """
         cdef NvencItem item
         cdef HostBuffer buffer
@@ -740,6 +746,8 @@ cdef class Core:
             item.host = move(buffer.input)
         else:
             item.device = (<DevicePicture?>picture).input
+            if after is not None:
+                item.after = after.session.get().shared_stream()
         self.session.get().push(move(item))
 
     def push_change(self, long long number, guids, fields, *, bint reset, bint force_idr):

@@ -4,11 +4,13 @@ lies as the driver wants it; registered once, mapped for each picture, behind it
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.backends.waiting import Call, wait_for
 from tests.emulators.control import Emulator
 from tests.nvidia.encoding import (
     HEIGHT,
@@ -20,7 +22,8 @@ from tests.nvidia.encoding import (
     nothing_left,
     picture,
 )
-from videohw import Decoder, Encoder
+from videohw import Decoder, Encoder, SwitchRequest, _cuda
+from videohw.errors import UnsupportedConfig
 from videohw.types import ConstantQp, Packet
 
 COUNT = 12
@@ -171,3 +174,31 @@ def test_rgb_is_converted_by_one_kernel(encoding: Emulator) -> None:
     assert len(packets) == 1
     assert (summary["converted"], summary["host_bytes"]) == (1, 0)
     assert encoding.report()["calls"]["cuLaunchKernel"] == 1
+
+
+def test_a_picture_behind_an_encoder_that_failed_holds_nobody_up(encoding: Emulator) -> None:
+    """Its memory is ready for the stream of that encoder; to have the other one wait for that is a
+    call of the driver, which may take long, and which the session's own thread makes."""
+    arrays = [_cuda.device(0).upload(picture(number)) for number in range(3)]
+    call = "cuStreamWaitEvent"
+
+    def calls() -> int:
+        return int(encoding.report()["calls"].get(call, 0))
+
+    with opened(time_base=Fraction(1, 300)) as encoder:
+        for number in range(2):
+            before = calls()
+            encoder.submit(arrays[number], 10 * number)
+            packets = [encoder.reap_timeout(PATIENCE_SECONDS)]
+        encoder.request_session_switch(SwitchRequest({"b_frames": 2}))
+        encoding.fault(call, "stall", 0, calls() - before + 1)
+        try:
+            # Too close to the one before for pictures to be reordered.
+            Call(lambda: encoder.submit(arrays[2], 11, timeout=0)).join()
+            wait_for(lambda: encoding.stalled())
+            with pytest.raises(UnsupportedConfig):
+                Call(encoder.try_reap).join()
+        finally:
+            encoding.clear_faults()
+        packets.append(encoder.reap_timeout(PATIENCE_SECONDS))
+        assert [each and each.pts for each in packets] == [10, 11]

@@ -101,6 +101,13 @@ struct DeviceInput {
     bool watched = false; // somebody says `before_free` of it, so that it may stay registered
 };
 
+// A stream that is given back to its context when nobody has it any more; of a stream of the
+// caller's the number alone.
+struct SharedStream {
+    std::shared_ptr<void> owner;
+    CUstream stream = nullptr;
+};
+
 struct NvencItem {
     enum Kind { picture, change, drain } kind = picture;
     long long serial = 0; // of a picture; the number of a change or drain
@@ -108,6 +115,7 @@ struct NvencItem {
     HostInput host;
     DeviceInput device;
     PictureExtras extras;
+    SharedStream after; // of another encoder, whose input was to wait for a device picture
     EncoderForm form; // of a change
     bool reset = false;
 };
@@ -203,6 +211,11 @@ public:
         return queued_pictures_;
     }
     CUstream stream() const { return stream_; }
+    SharedStream shared_stream()
+    {
+        std::lock_guard<std::mutex> held(lock_);
+        return {stream_owner_, stream_};
+    }
     // Have the input stream wait for what was queued on another one, on any thread.
     CUresult wait_for_stream(CUstream other);
     // Device memory goes away: it is not registered any more when this returns, unless the driver
@@ -471,6 +484,7 @@ private:
     // The submit thread's
     std::optional<Scope> scope_;
     std::atomic<CUstream> stream_; // set before `opened`
+    std::shared_ptr<void> stream_owner_; // the same, and none of a stream of the caller's
     std::vector<HostBuffer *> unlocked_; // that could not be locked again
     const bool own_stream_;
     std::vector<std::unique_ptr<HostBuffer>> host_buffers_;

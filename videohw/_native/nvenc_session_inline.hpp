@@ -307,6 +307,15 @@ inline NvencFailure NvencSession::open()
     CUresult code = scope_->code;
     if (code == CUDA_SUCCESS && !stream_.load())
         stream_ = context_.take_stream(&code);
+    if (own_stream_ && stream_.load()) {
+        Context &context = context_;
+        const auto give = [&context](void *stream) {
+            context.give_stream(static_cast<CUstream>(stream));
+            context.release();
+        };
+        context.retain();
+        stream_owner_.reset(static_cast<void *>(stream_.load()), give);
+    }
     if (code != CUDA_SUCCESS)
         return cuda_failure(code);
     NvencCode answer = encoder_->open(context_.handle);
@@ -444,7 +453,9 @@ inline void NvencSession::encode(NvencItem &item)
         failure = {"nvEncEncodePicture", nvenc_wrong_size, false};
     else if (!output)
         failure = {"nvEncEncodePicture", nvenc_no_buffer, false};
-    else
+    else if (item.after.stream)
+        failure = cuda_failure(wait_for_stream(item.after.stream));
+    if (!failure.call)
         failure = place(item, &flight, &picture);
     if (!failure.call) {
         picture.output = output->handle;
@@ -800,8 +811,14 @@ inline void NvencSession::leave()
         work_.wait(held, [this] { return !reaper_runs_ && !writing_; });
     }
     give_back();
-    if (own_stream_)
-        context_.give_stream(stream_.exchange(nullptr));
+    SharedStream given;
+    {
+        std::lock_guard<std::mutex> held(lock_);
+        given.owner.swap(stream_owner_);
+        if (own_stream_)
+            stream_ = nullptr;
+    }
+    given.owner.reset();
     scope_.reset();
 }
 

@@ -214,8 +214,10 @@ def reconfigured(
 def pushed(item: InputPicture, staged: Staged, active: Prepared, *, force_keyframe: bool) -> None:
     """Queue a picture for the encoder of ``active``."""
     picture = staged.picture
+    after = None  # whose input the memory was to be ready for, which no call may tell here
     if staged.made.core is not active.core:
         picture = _moved(staged, active)
+        after = staged.made.core.core
     native = picture.buffer
     if native is None:
         native = _in_device_memory(picture, active)
@@ -225,6 +227,7 @@ def pushed(item: InputPicture, staged: Staged, active: Prepared, *, force_keyfra
         item.serial, native, width, height, force_idr=force_keyframe, sei=picture.sei,
         qp_map=picture.qp_map, mark_reference=picture.mark_reference,
         use_references=picture.use_references, intra_refresh=picture.intra_refresh,
+        after=after,
     )  # fmt: skip
     active.core.sent.append(item)
 
@@ -241,7 +244,6 @@ def _moved(staged: Staged, active: Prepared) -> StagedPicture:
             hint="submit it again",
         )
     if picture.buffer is None:
-        active.core.inputs.wait_for_stream(made.core.inputs.stream)
         return picture
     layout, size = FORMATS[name], active.size
     with active.core.inputs.writing():
