@@ -38,9 +38,9 @@ print(json.dumps(marks), flush=True)
 os._exit(0)
 """
 OURS = """
-import videohw
+from videohw import Decoder
 mark()
-decoder = videohw.Decoder(codec, backend="nvidia", output={output!r}, memory="device")
+decoder = Decoder(codec, backend="nvidia", output={output!r}, memory="device")
 mark()
 with open(path, "rb") as file:
     frame = next(decoder.decode(iter(lambda: file.read(1 << 16), b"")))

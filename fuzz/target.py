@@ -18,7 +18,7 @@ from tests.corpus import stream
 from videohw.decoder import Decoder
 from videohw.errors import Backpressure, InvalidBitstream, InvalidInput, VideoHwError
 from videohw.frame import Frame
-from videohw.types import SoftwareDecoderOptions
+from videohw.software_options import SoftwareDecoderOptions
 
 from . import parser
 from .case import FRAME_CODECS, Case, unpack_frames

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .nvidia.options import NvidiaDecoderOptions
     from .reader import VideoReader, open
     from .session_switch import SwitchMode, SwitchRequest
+    from .software_options import SoftwareDecoderOptions, SoftwareEncoderOptions
     from .transcode_file import DroppedStream, TranscodeProgress, TranscodeResult, transcode
     from .types import (
         BackendStatus,
@@ -49,8 +50,6 @@ if TYPE_CHECKING:
         ContentLight,
         MasteringDisplay,
         Packet,
-        SoftwareDecoderOptions,
-        SoftwareEncoderOptions,
         VariableBitrate,
     )
     from .writer import VideoWriter
@@ -125,12 +124,12 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "nvidia.encoder_options": ("NvidiaEncoderOptions", "NvidiaPictureOptions"),
     "nvidia.options": ("NvidiaDecoderOptions",),
     "reader": ("VideoReader", "open"),
+    "software_options": ("SoftwareDecoderOptions", "SoftwareEncoderOptions"),
     "session_switch": ("SwitchMode", "SwitchRequest"),
     "transcode_file": ("DroppedStream", "TranscodeProgress", "TranscodeResult", "transcode"),
     "types": (
         "BackendStatus", "Capability", "ConstantBitrate", "ConstantQp", "ConstantQuality",
-        "ContentLight", "MasteringDisplay", "Packet", "SoftwareDecoderOptions",
-        "SoftwareEncoderOptions", "VariableBitrate",
+        "ContentLight", "MasteringDisplay", "Packet", "VariableBitrate",
     ),
     "writer": ("VideoWriter",),
 }  # fmt: skip

@@ -119,6 +119,14 @@ cdef extern from "cuda_device.hpp" namespace "videohw" nogil:
     NativeDevice *adopt_device "videohw::Device::adopt"(
         Driver &driver, CUcontext handle, CUresult *code
     )
+
+    cppclass Start:
+        const char *call
+        CUresult code
+        int count
+        NativeDevice *device
+
+    Start start_with(Driver &driver, int ordinal)
     const char *last_call "videohw::Context::last_call"()
     CUstream legacy_stream()
 

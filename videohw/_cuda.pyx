@@ -89,9 +89,7 @@ def forked_error():
     """The error for whatever is asked in a forked child whose parent uses CUDA."""
     return DeviceLost(
         "CUDA was started in the parent of this forked process, and does not work in the child",
-        domain=CUDA,
-        code=CUDA_ERROR_NOT_INITIALIZED,
-        name="CUDA_ERROR_NOT_INITIALIZED",
+        domain=CUDA, code=CUDA_ERROR_NOT_INITIALIZED, name="CUDA_ERROR_NOT_INITIALIZED",
         hint='start processes by "spawn" or "forkserver", or fork before the first session',
     )
 
@@ -149,15 +147,18 @@ def calling():
     return call.decode() if call != NULL else None
 
 
-def problem():
+def problem(opened=None):
     """(reason, hint) why nothing can be decoded here, None when a device can be asked.
 
-    Starts the driver, unless it was found unusable before that. Never raises.
+    Starts the driver, unless it was found unusable before that, and opens the device of the
+    ordinal ``opened``, for :func:`device`, all without the GIL. Never raises.
     """
-    cdef int count = 0
-    cdef CUresult code
+    cdef int ordinal = -1
+    cdef Start start
+    if type(opened) is int and 0 <= opened < 1 << 16 and opened not in _devices:
+        ordinal = opened
     with nogil:
-        _driver.cuvid()  # to load both takes time
+        start = start_with(_driver, ordinal)
     if _driver.cuda() == NULL:
         return _driver.why_no_cuda().decode(errors="replace"), DRIVER_HINT
     refused = too_old("decoding", _driver.oldest_for_decoding)
@@ -165,18 +166,15 @@ def problem():
         return refused.args[0], refused.hint
     if _driver.cuvid() == NULL:
         return _driver.why_no_cuvid().decode(errors="replace"), VIDEO_HINT
-    call = "cuInit"
-    with nogil:
-        code = _driver.start()
-    if not code:
-        call = "cuDeviceGetCount"
-        with nogil:
-            code = _driver.cuda().cuDeviceGetCount(&count)
-    if not code and not count:
-        code, call = CUDA_ERROR_NO_DEVICE, "cuInit"
-    if code:
-        found = failure(code, call)
+    if not start.code and not start.count:
+        start.code, start.call = CUDA_ERROR_NO_DEVICE, "cuInit"
+    if start.code:
+        found = failure(start.code, start.call.decode())
         return found.args[0], found.hint
+    if start.device != NULL:
+        made = _made(start.device)
+        with _opening:
+            _devices.setdefault(ordinal, made)
     return None
 
 
@@ -220,9 +218,7 @@ cdef object information(CUdevice device):
 
 def _uuid(bytes identity):
     digits = identity.hex()
-    return "GPU-" + "-".join(
-        (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
-    )
+    return "GPU-" + "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
 def device_count():
@@ -264,8 +260,7 @@ def resolve(which):
                 return found.ordinal
     present = ", ".join(f"{found.ordinal} {found.uuid} ({found.name})" for found in devices())
     raise InvalidInput(
-        f"device is {which!r}",
-        argument="device",
+        f"device is {which!r}", argument="device",
         hint=f"an ordinal or a UUID of: {present}" if present else "there is no NVIDIA device",
     )
 
@@ -340,26 +335,31 @@ cdef Device _living(Device found):
 
 cdef Device _opened(int ordinal):
     cdef CUresult code = 0
-    cdef Device made = Device.__new__(Device, _OURS)
+    cdef NativeDevice *native
     with nogil:
-        made.native = open_device(_driver, ordinal, &code)
+        native = open_device(_driver, ordinal, &code)
     check(code)
+    return _made(native)
+
+
+cdef Device _made(NativeDevice *native):
+    cdef Device made = Device.__new__(Device, _OURS)
+    made.native = native
     return made
 
 
 cdef Device _taken_over(object context):
     cdef CUresult code = 0
     cdef uintptr_t address = context
-    cdef Device made = Device.__new__(Device, _OURS)
+    cdef NativeDevice *native
     with nogil:
-        made.native = adopt_device(_driver, <CUcontext>address, &code)
+        native = adopt_device(_driver, <CUcontext>address, &code)
     if code:
         raise InvalidInput(
             f"context is {context!r}, which the driver does not take ({failure(code)})",
-            argument="context",
-            hint="the address of a CUcontext that is not destroyed",
+            argument="context", hint="the address of a CUcontext that is not destroyed",
         )
-    return made
+    return _made(native)
 
 
 @cython.final

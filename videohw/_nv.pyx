@@ -58,9 +58,6 @@ cdef extern from "_native/nvdec_session.hpp" nogil:
         unsigned int nMaxWidth, nMaxHeight, nMaxMBCount
         unsigned short nMinWidth, nMinHeight
 
-    CUresult call_caps "videohw::decoder_caps"(
-        Context &context, const nvidia_cuvid &api, CUVIDDECODECAPS *caps
-    )
     CUresult stream_is_of_context "videohw::stream_is_of"(
         Context &context, CUstream stream, cbool *is_of
     )
@@ -80,6 +77,9 @@ cdef extern from "_native/nvdec_session.hpp" nogil:
 
     void end_decoders "videohw::end_decoders"(
         const shared_ptr[DecoderPool] &decoders, double seconds
+    )
+    CUresult call_caps "videohw::decoder_caps"(
+        Context &context, DecoderPool &decoders, CUVIDDECODECAPS *caps
     )
     void give_up_decoders "videohw::give_up_decoders"(
         Pool &memory, const shared_ptr[DecoderPool] &decoders
@@ -207,17 +207,18 @@ def forked():
 def decoder_caps(Device device not None, int codec, int chroma_format, int bit_depth):
     """What ``cuvidGetDecoderCaps`` answers for a codec, chroma format and depth of ``device``.
 
-    A dict of its fields; ``supported`` False where there is nothing more to say.
+    A dict of its fields; ``supported`` False where there is nothing more to say. Asked once, of
+    which the sessions have it too.
     """
     cdef CUVIDDECODECAPS caps
     cdef CUresult code
-    cdef const nvidia_cuvid *api = _cuvid()
+    cdef Decoders decoders = decoders_of(device)
     memset(&caps, 0, sizeof(caps))
     caps.eCodecType, caps.eChromaFormat = codec, chroma_format
     caps.nBitDepthMinus8 = bit_depth - 8
     with nogil:
         driver().calls(b"cuvidGetDecoderCaps")
-        code = call_caps(device.native.context, api[0], &caps)
+        code = call_caps(device.native.context, decoders.pool.get()[0], &caps)
         driver().calls(NULL)
     if code:
         raise failure(code, "cuvidGetDecoderCaps", "cuvid")

@@ -291,7 +291,8 @@ class EncoderSession(Protocol):
 
 
 class Backend(Protocol):
-    """A module that implements a backend. ``probe`` never raises and never warns.
+    """A module that implements a backend. ``probe`` never raises and never warns; ``device`` is
+    what its caller goes on to use, which a backend may make ready meanwhile.
 
     ``supports`` answers as ``capabilities`` does, as far as whoever takes a backend must know it:
     formats, sizes and details may be left out where asking for them takes time. ``calling``
@@ -302,7 +303,7 @@ class Backend(Protocol):
     NAME: str
     HARDWARE: bool
 
-    def probe(self) -> BackendStatus: ...
+    def probe(self, device: int | str | None = None) -> BackendStatus: ...
     def capabilities(
         self, codec: str, direction: Literal["decode", "encode"], device: int | str = 0
     ) -> Capability: ...

@@ -7,8 +7,8 @@ pictures, converters.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from .color import ColorSpec
 from .errors import InvalidInput
 from .pixels.requests import (
     Crop,
@@ -20,6 +20,9 @@ from .pixels.requests import (
     checked_triple,
 )
 from .types import DECODER_OUTPUTS
+
+if TYPE_CHECKING:
+    from .color import ColorSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,11 @@ def checked_conversion(
 
 def checked_color(color: object) -> ColorSpec | None:
     """``color`` when it is a ColorSpec or None; :class:`InvalidInput` for anything else."""
-    if color is None or isinstance(color, ColorSpec):
+    if color is None:
+        return None
+    from .color import ColorSpec  # a decoder as a rule needs none
+
+    if isinstance(color, ColorSpec):
         return color
     raise InvalidInput(
         f"color is {type(color).__name__}", argument="color", hint="a ColorSpec or None"

@@ -395,4 +395,6 @@ def _first_imports(backend: str, config: DecoderConfig) -> EarlyProbe | None:
             from .bitstream import h264  # noqa: F401
         elif early.running and config.codec == "hevc":
             from .bitstream import hevc  # noqa: F401
+        if early.running and config.output not in ("native", "metadata"):
+            from .color import reference  # noqa: F401
     return early

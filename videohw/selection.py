@@ -145,7 +145,7 @@ class EarlyProbe:
             return
         try:
             module = load(self.name)
-            status = module.probe()
+            status = module.probe(self._job[2])
             self._found = status, module.supports(*self._job) if status.available else None
             _answered.add(self.name)
         except Exception:  # asked again by `select`, where it is seen

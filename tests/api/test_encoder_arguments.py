@@ -13,7 +13,8 @@ from videohw.encoder import Encoder
 from videohw.encoder_config import encoder_config, frame_rate
 from videohw.errors import InvalidInput, UnsupportedCodec, UnsupportedConfig, VideoHwError
 from videohw.nvidia.encoder_options import NvidiaPictureOptions
-from videohw.types import ConstantQuality, SoftwareEncoderOptions
+from videohw.software_options import SoftwareEncoderOptions
+from videohw.types import ConstantQuality
 
 GIVEN: dict[str, Any] = {
     "codec": "h264", "width": 64, "height": 48, "fps": 30, "backend": "software",

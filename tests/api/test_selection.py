@@ -28,7 +28,7 @@ def machine(
                 reason=None if there else f"there is no device {device}",
             )  # fmt: skip
 
-        def probe() -> BackendStatus:
+        def probe(device: int | str | None = None) -> BackendStatus:
             hint = f"install {name}" if missing else None
             return BackendStatus(name, not missing, hardware, reason=missing, hint=hint)
 
@@ -127,7 +127,9 @@ def test_an_early_probe_stands_for_that_of_its_backend(monkeypatch: pytest.Monke
     for name in ("nvidia", "software"):
         module: Any = selection.load(name)
 
-        def probe(name: str = name, told: Any = module.probe) -> BackendStatus:
+        def probe(
+            device: int | str | None = None, name: str = name, told: Any = module.probe
+        ) -> BackendStatus:
             asked.append((name, threading.current_thread() is threading.main_thread()))
             status: BackendStatus = told()
             return status
@@ -158,7 +160,7 @@ def test_a_build_without_the_backend_is_told_by_the_probe(monkeypatch: pytest.Mo
     module: Any = selection.load("nvidia")
     told, tried = module.probe, threading.Event()
 
-    def probe() -> BackendStatus:
+    def probe(device: int | str | None = None) -> BackendStatus:
         assert tried.wait(30)
         status: BackendStatus = told()
         return status

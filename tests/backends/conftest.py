@@ -22,7 +22,7 @@ from videohw.encoder import Encoder
 from videohw.errors import BackendError, InvalidBitstream, VideoHwError
 from videohw.machine import capabilities
 from videohw.nvidia.encoder_options import NvidiaEncoderOptions
-from videohw.types import SoftwareDecoderOptions, SoftwareEncoderOptions
+from videohw.software_options import SoftwareDecoderOptions, SoftwareEncoderOptions
 
 ENCODED = ("h264", "hevc", "av1")
 DECODED = ("h264", "hevc", "av1", "vp9", "vp8", "mpeg2", "mpeg1", "jpeg")

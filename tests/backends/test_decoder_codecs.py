@@ -21,7 +21,7 @@ from tests.backends.oracle import canonical_bytes
 from videohw.bitstream.av1_sequence import parse_sequence_header, write_sequence_header
 from videohw.bitstream.obu import OBU_SEQUENCE_HEADER, obus
 from videohw.errors import InvalidBitstream, InvalidInput, VideoHwError
-from videohw.types import SoftwareDecoderOptions
+from videohw.software_options import SoftwareDecoderOptions
 
 BYTE_STREAMS = ("mpeg1", "mpeg2", "av1")
 FRAMED = ("jpeg", "vp8", "vp9", "av1", "mpeg2", "mpeg1")

@@ -17,7 +17,7 @@ from tests.backends.encoding import (
     witness,
 )
 from videohw.encoder import Encoder
-from videohw.types import SoftwareEncoderOptions
+from videohw.software_options import SoftwareEncoderOptions
 
 __all__ = ["codec"]
 

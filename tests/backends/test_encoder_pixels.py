@@ -25,7 +25,8 @@ from videohw.encoder import Encoder
 from videohw.errors import InvalidInput, UnsupportedConfig
 from videohw.frame import Frame
 from videohw.pixels import convert
-from videohw.types import ConstantQuality, SoftwareEncoderOptions
+from videohw.software_options import SoftwareEncoderOptions
+from videohw.types import ConstantQuality
 
 __all__ = ["codec"]
 

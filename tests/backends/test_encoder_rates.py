@@ -24,6 +24,7 @@ from tests.backends.encoding import (
 )
 from videohw.encoder import Encoder
 from videohw.errors import InvalidInput, UnsupportedConfig
+from videohw.software_options import SoftwareEncoderOptions
 from videohw.types import (
     PRESETS,
     ConstantBitrate,
@@ -31,7 +32,6 @@ from videohw.types import (
     ConstantQuality,
     Packet,
     RateControl,
-    SoftwareEncoderOptions,
     VariableBitrate,
 )
 

@@ -15,7 +15,7 @@ from tests.coded_streams import annexb
 from tests.corpus import stream
 from videohw.bitstream import open_assembler
 from videohw.decoder import Decoder
-from videohw.types import SoftwareDecoderOptions
+from videohw.software_options import SoftwareDecoderOptions
 
 PREFIXES = range(1, 16)
 ROUNDS = 6

@@ -14,15 +14,8 @@ from tests.corpus import data_streams
 from videohw.decoder import Decoder
 from videohw.encoder import Encoder
 from videohw.errors import InvalidInput, UnsupportedConfig
-from videohw.types import (
-    ConstantBitrate,
-    ConstantQp,
-    ConstantQuality,
-    RateControl,
-    SoftwareDecoderOptions,
-    SoftwareEncoderOptions,
-    VariableBitrate,
-)
+from videohw.software_options import SoftwareDecoderOptions, SoftwareEncoderOptions
+from videohw.types import ConstantBitrate, ConstantQp, ConstantQuality, RateControl, VariableBitrate
 
 __all__ = ["codec"]
 

@@ -30,7 +30,7 @@ from videohw.errors import (
 )
 from videohw.nvidia.frames import FrameMaker
 from videohw.nvidia.sequences import PictureForm
-from videohw.types import SoftwareDecoderOptions
+from videohw.software_options import SoftwareDecoderOptions
 
 FAILS, STICKS = 999, 700  # CUDA_ERROR_UNKNOWN, CUDA_ERROR_ILLEGAL_ADDRESS
 GONE = 709  # CUDA_ERROR_CONTEXT_IS_DESTROYED

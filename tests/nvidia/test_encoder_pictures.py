@@ -17,7 +17,8 @@ from videohw.nvidia.encoder_pictures import PictureStage, StagedPicture, fits, p
 from videohw.nvidia.encoder_settings import settings_of
 from videohw.pixel_format import FORMATS
 from videohw.pixels import convert
-from videohw.types import SideData, SoftwareEncoderOptions
+from videohw.software_options import SoftwareEncoderOptions
+from videohw.types import SideData
 
 _cuda = pytest.importorskip("videohw._cuda", reason="NVIDIA is of Linux and Windows")
 

@@ -28,13 +28,8 @@ from videohw.nvidia.encoder_limits import API_12_1, API_13_0
 from videohw.nvidia.encoder_options import NvidiaEncoderOptions
 from videohw.nvidia.encoder_settings import EncoderSettings, settings_of
 from videohw.nvidia.encoder_structure import levels
-from videohw.types import (
-    ConstantBitrate,
-    ConstantQp,
-    ConstantQuality,
-    SoftwareEncoderOptions,
-    VariableBitrate,
-)
+from videohw.software_options import SoftwareEncoderOptions
+from videohw.types import ConstantBitrate, ConstantQp, ConstantQuality, VariableBitrate
 
 INFINITE = 0xFFFFFFFF
 RC = "encodeConfig.rcParams."

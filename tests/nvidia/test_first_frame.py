@@ -72,8 +72,8 @@ def test_a_first_picture_needs_little(folder: Path, tmp_path: Path) -> None:
     calls = json.loads(report.read_text())["calls"]
     once = ("cuInit", "cuvidCreateVideoParser", "cuvidCreateDecoder")
     assert [calls[name] for name in once] == [1, 1, 1]
-    # Whether the device has the codec at all, and what it has for this stream.
-    assert calls["cuvidGetDecoderCaps"] == 2
+    # Whether the device has the codec at all, which is the format of this stream.
+    assert calls["cuvidGetDecoderCaps"] == 1
 
 
 # The driver does not start until the modules are imported that it must not keep waiting.

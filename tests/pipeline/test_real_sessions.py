@@ -14,7 +14,8 @@ from tests.corpus import data_streams
 from tests.pipeline.threads import PATIENCE_SECONDS, Call
 from videohw.errors import Backpressure, InvalidInput, SessionClosed
 from videohw.pipeline import KEEP_NATIVE, PipelineEvent, PipelineScheduler
-from videohw.types import ConstantQp, Packet, SoftwareDecoderOptions, SoftwareEncoderOptions
+from videohw.software_options import SoftwareDecoderOptions, SoftwareEncoderOptions
+from videohw.types import ConstantQp, Packet
 
 STREAMS = {each.name: each for each in data_streams()}
 NAME = "generated/main_cabac_b2.h264"

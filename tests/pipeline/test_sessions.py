@@ -24,7 +24,8 @@ from videohw.decoder import Decoder
 from videohw.encoder import Encoder
 from videohw.errors import InvalidInput, SessionClosed
 from videohw.software import pixel_workers
-from videohw.types import ConstantQp, SoftwareDecoderOptions, SoftwareEncoderOptions
+from videohw.software_options import SoftwareDecoderOptions, SoftwareEncoderOptions
+from videohw.types import ConstantQp
 
 # Where a picture is cut off nobody wrote its last rows: they differ from run to run.
 STREAMS = {

@@ -161,6 +161,34 @@ private:
     std::atomic<bool> primary_; // and retained
 };
 
+// What starting the driver came to: the call that failed with `code`, null where the driver was not
+// started; how many devices it has, and the one that was asked for, null where it does not open.
+struct Start {
+    const char *call = nullptr;
+    CUresult code = CUDA_SUCCESS;
+    int count = 0;
+    Device *device = nullptr;
+};
+
+// Load the driver, start it if it is one that decodes, and open the device `ordinal` if that is
+// not negative: one call, so that a thread that does it need not wait for the GIL in between.
+inline Start start_with(Driver &driver, int ordinal)
+{
+    Start start;
+    if (!driver.cuvid() || driver.version() < Driver::oldest_for_decoding)
+        return start;
+    start.call = "cuInit";
+    start.code = driver.start();
+    if (start.code != CUDA_SUCCESS)
+        return start;
+    start.call = "cuDeviceGetCount";
+    start.code = driver.cuda()->cuDeviceGetCount(&start.count);
+    CUresult ignored; // whoever needs the device opens it again, and says why it does not open
+    if (start.code == CUDA_SUCCESS && ordinal >= 0 && ordinal < start.count)
+        start.device = Device::open(driver, ordinal, &ignored);
+    return start;
+}
+
 } // namespace videohw
 
 #endif

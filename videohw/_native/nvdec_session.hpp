@@ -400,6 +400,7 @@ private:
     bool plan_wanted_ = false;
     std::deque<Shown> pending_; // to be mapped, in presentation order
     std::deque<Mapped> mapped_;
+    unsigned lag_ = 0; // grows to that of the settings: the first picture does not wait
     bool draining_ = false;
     long long drain_number_ = 0;
     std::int64_t drain_ns_ = 0;
@@ -419,11 +420,11 @@ private:
     long long open_field_serial_ = 0;
 };
 
-// What cuvidGetDecoderCaps says; codec, chroma format and depth are filled in.
-inline CUresult decoder_caps(Context &context, const nvidia_cuvid &api, CUVIDDECODECAPS *caps)
+// What the device says of a codec, chroma format and depth, which are filled in.
+inline CUresult decoder_caps(Context &context, DecoderPool &decoders, CUVIDDECODECAPS *caps)
 {
     Scope scope(context);
-    return scope.code != CUDA_SUCCESS ? scope.code : api.cuvidGetDecoderCaps(caps);
+    return scope.code != CUDA_SUCCESS ? scope.code : decoders.caps(caps);
 }
 
 // Whether a stream is one of `context`; a code when the driver does not take it.

@@ -58,7 +58,7 @@ inline NvdecSession::Need NvdecSession::work()
         else
             take_input(input);
         finish_done();
-        while (pending_.size() > settings_.lag && !plan_wanted_ && room())
+        while (pending_.size() > lag_ && !plan_wanted_ && room())
             map_next();
         if (!context_.usable())
             lose({});
@@ -146,6 +146,7 @@ inline void NvdecSession::do_reset(std::uint64_t number)
     close_parser();
     release_dropped();
     broken_ = draining_ = false;
+    lag_ = 0;
     std::lock_guard<std::mutex> held(lock_);
     under_way_ = 0;
     epoch_ = resets_done_ = number;
@@ -315,6 +316,7 @@ inline void NvdecSession::map_next()
 {
     const Shown shown = pending_.front();
     pending_.pop_front();
+    lag_ = std::min(lag_ + 1, settings_.lag);
     Event event;
     event.kind = Event::shown;
     event.serial = shown.serial;

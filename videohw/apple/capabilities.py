@@ -76,7 +76,7 @@ def missing() -> tuple[str, str | None] | None:
     return None
 
 
-def probe() -> BackendStatus:
+def probe(device: int | str | None = None) -> BackendStatus:
     """Whether the backend can be used, with the versions of what it stands on."""
     reason = missing()
     if reason is not None:

@@ -7,8 +7,13 @@ to.
 
 from __future__ import annotations
 
-from .coefficients import COMPUTED_MATRICES, Affine, between, from_rgb, to_rgb
-from .spec import MATRICES, PRIMARIES, RANGES, SITINGS, TRANSFERS, ColorSpec
+from typing import TYPE_CHECKING, Final
+
+from ..lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from .coefficients import COMPUTED_MATRICES, Affine, between, from_rgb, to_rgb
+    from .spec import MATRICES, PRIMARIES, RANGES, SITINGS, TRANSFERS, ColorSpec
 
 __all__ = [
     "COMPUTED_MATRICES",
@@ -23,3 +28,11 @@ __all__ = [
     "from_rgb",
     "to_rgb",
 ]
+
+_NAMES: Final[dict[str, tuple[str, ...]]] = {
+    "coefficients": ("COMPUTED_MATRICES", "Affine", "between", "from_rgb", "to_rgb"),
+    "spec": ("MATRICES", "PRIMARIES", "RANGES", "SITINGS", "TRANSFERS", "ColorSpec"),
+}
+
+if not TYPE_CHECKING:  # a type checker would take any name for one of ours
+    __getattr__, __dir__ = lazy_names(__name__, _NAMES)

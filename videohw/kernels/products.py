@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from ..errors import UnsupportedConfig
@@ -17,7 +17,7 @@ def manifest() -> dict[str, Any]:
     ``source`` and ``products`` name files with their SHA-256; ``kernels`` the entry points;
     ``tools`` the versions that made them.
     """
-    text = resources.files(__package__).joinpath("manifest.json").read_text(encoding="utf-8")
+    text = _read("manifest.json").decode()
     found: dict[str, Any] = json.loads(text)
     return found
 
@@ -52,4 +52,4 @@ def image_for(compute_capability: tuple[int, int]) -> list[bytes]:
 
 
 def _read(name: str) -> bytes:
-    return resources.files(__package__).joinpath(name).read_bytes()
+    return Path(__file__).with_name(name).read_bytes()

@@ -5,13 +5,18 @@ Importing this module loads no driver: that comes when the machine is probed or 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from ..types import DecoderConfig, EncoderConfig
 from .capabilities import NAME, capabilities, probe, supports
 
 if TYPE_CHECKING:
     from ..backend import DecoderSession, EncoderSession
+    from ..types import DecoderConfig, EncoderConfig
+
+with suppress(ImportError):  # a build without NVIDIA, as `probe` will say
+    # Here, before a thread starts the driver, which would wait for the GIL while it imports them.
+    from .. import _cuda, _nv  # noqa: F401
 
 __all__ = [
     "HARDWARE", "NAME", "calling", "capabilities", "decoder_options", "open_decoder",

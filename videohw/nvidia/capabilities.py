@@ -42,8 +42,11 @@ SAMPLE_FORMATS: Final = (
 _NO_MODULE: Final = "this build of videohw has no NVIDIA support: it is for Linux and Windows"
 
 
-def missing() -> tuple[str, str | None] | None:
-    """(reason, hint) why no NVIDIA device can be used here, or None when one can."""
+def missing(device: int | str | None = None) -> tuple[str, str | None] | None:
+    """(reason, hint) why no NVIDIA device can be used here, or None when one can.
+
+    ``device`` is opened on the way, without a word when it cannot be.
+    """
     try:
         from .. import _cuda, _nv
     except ImportError as error:
@@ -51,13 +54,16 @@ def missing() -> tuple[str, str | None] | None:
     if _nv.forked():
         refused = _cuda.forked_error()
         return str(refused.args[0]), refused.hint
-    found: tuple[str, str | None] | None = _cuda.problem()
+    found: tuple[str, str | None] | None = _cuda.problem(device)
     return found
 
 
-def probe() -> BackendStatus:
-    """Whether the backend can be used, with the versions of what it stands on."""
-    reason = missing()
+def probe(device: int | str | None = None) -> BackendStatus:
+    """Whether the backend can be used, with the versions of what it stands on.
+
+    Who goes on to ask of ``device`` has it opened beside that.
+    """
+    reason = missing(device)
     if reason is not None:
         return BackendStatus(NAME, available=False, hardware=True, reason=reason[0], hint=reason[1])
     from .. import _cuda
@@ -65,10 +71,10 @@ def probe() -> BackendStatus:
     major, minor = _cuda.driver_version() or (0, 0)
     versions = {"CUDA driver": f"{major}.{minor}"}
     try:
-        for device in _cuda.devices():
-            capability = ".".join(map(str, device.compute_capability))
-            versions[f"device {device.ordinal}"] = (
-                f"{device.name}, compute capability {capability}, {device.uuid}"
+        for found in _cuda.devices():
+            capability = ".".join(map(str, found.compute_capability))
+            versions[f"device {found.ordinal}"] = (
+                f"{found.name}, compute capability {capability}, {found.uuid}"
             )
     except VideoHwError as error:
         return BackendStatus(

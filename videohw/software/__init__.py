@@ -30,7 +30,7 @@ def calling() -> str | None:
 
 def decoder_options() -> type:
     """What a decoder takes as ``options``."""
-    from ..types import SoftwareDecoderOptions
+    from ..software_options import SoftwareDecoderOptions
 
     return SoftwareDecoderOptions
 

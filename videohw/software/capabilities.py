@@ -50,7 +50,7 @@ def unavailable() -> str | None:
     return None
 
 
-def probe() -> BackendStatus:
+def probe(device: int | str | None = None) -> BackendStatus:
     """Whether the software backend can be used, with the versions of what it stands on."""
     reason = unavailable()
     if reason is not None:

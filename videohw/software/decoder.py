@@ -24,8 +24,9 @@ from ..errors import (
 from ..fault_policy import HINT, PictureLedger, Verdict, described
 from ..frame import Frame
 from ..ready_outputs import unexpected
+from ..software_options import SoftwareDecoderOptions
 from ..status import from_ffmpeg
-from ..types import DecoderConfig, SoftwareDecoderOptions
+from ..types import DecoderConfig
 from ..worker_session import WorkerSession
 from .capabilities import decoder_name, load_av
 from .context import DecodingContext, Outcome

@@ -14,14 +14,8 @@ from typing import Final
 from ..color import MATRICES, PRIMARIES, RANGES, SITINGS, TRANSFERS, ColorSpec
 from ..errors import InvalidInput, UnsupportedConfig
 from ..pixel_format import FORMATS
-from ..types import (
-    ConstantBitrate,
-    ConstantQp,
-    ConstantQuality,
-    EncoderConfig,
-    SoftwareEncoderOptions,
-    VariableBitrate,
-)
+from ..software_options import SoftwareEncoderOptions
+from ..types import ConstantBitrate, ConstantQp, ConstantQuality, EncoderConfig, VariableBitrate
 
 # The library that codes each codec, by its name in libavcodec.
 LIBRARIES: Final[Mapping[str, str]] = MappingProxyType(

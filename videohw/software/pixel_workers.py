@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 from .. import environment
 from ..errors import SessionClosed
 from ..pipeline import InFlightCredits, WorkerPool
-from ..types import SoftwareDecoderOptions, SoftwareEncoderOptions
+from ..software_options import SoftwareDecoderOptions, SoftwareEncoderOptions
 from .capabilities import NAME
 
 ArgumentT = TypeVar("ArgumentT")
