@@ -25,7 +25,7 @@ WORKFLOWS := $(wildcard .github/workflows/*.yml)
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 .PHONY: help build demo emulators test test-unit test-contract test-nvidia test-apple test-interop coverage \
-	asan leaks fuzz mutants lint format types kernels emulator-report bench wheel wheel-test \
+	fault-sweep asan leaks fuzz mutants lint format types kernels emulator-report bench wheel wheel-test \
 	cross-macos check fresh clean
 
 help:
@@ -79,6 +79,11 @@ test-nvidia: emulators $(VENV)/group-test ## the same on emulated NVIDIA drivers
 test-apple: emulators $(VENV)/group-test ## the same on emulated Apple frameworks, and those themselves
 	$(PYTEST) tests/emulators/apple tests/apple $(PYTEST_ARGS)
 	$(PYTEST) tests/backends -k apple $(PYTEST_ARGS)
+
+fault-sweep: emulators $(VENV)/group-test ## each driver call of each fault scenario fails and stalls, one by one
+	VIDEOHW_FAULTS=every $(PYTEST) tests/nvidia/test_decode_faults.py \
+		tests/nvidia/test_encode_faults.py tests/apple/test_decode_faults.py \
+		tests/apple/test_encode_faults.py --timeout=600 $(PYTEST_ARGS)
 
 $(VENV)/group-interop: $(VENV)/base
 	@$(PIP) install --retries 1 $(addprefix --extra-index-url ,$(TORCH_INDEX)) --group interop

@@ -6,11 +6,25 @@ Must not know: what changes, whose worker it is.
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Protocol
 
 # How often who waits looks at what changes nothing: a worker that is stuck in the driver.
 _LOOK_SECONDS: Final = 0.25
+
+
+def join_unless_stuck(
+    thread: threading.Thread, seconds: float, is_stuck: Callable[[], bool]
+) -> None:
+    """Wait up to ``seconds`` for a worker to end, but not for one that is stuck in the driver."""
+    deadline = time.monotonic() + seconds
+    while thread.is_alive() and not is_stuck():
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return
+        thread.join(min(left, _LOOK_SECONDS))
 
 
 class Changes(Protocol):

@@ -40,6 +40,11 @@ class Call:
         """Whether it has returned or raised."""
         return not self._thread.is_alive()
 
+    @property
+    def thread_id(self) -> int:
+        """Of the thread, as ``sys._current_frames`` has it."""
+        return self._thread.ident or 0
+
     def join(self) -> Any:
         """Its result, or its error raised here; fails when it does not end."""
         self.wait()

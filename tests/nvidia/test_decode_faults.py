@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from tests.backends.decode_runs import Outcome, Scenario, run
-from tests.backends.fault_places import places
+from tests.backends.fault_places import EVERY, Stalled, middle, places
 from tests.backends.nvidia import emulated_drivers
 from tests.backends.oracle import frames_md5
-from tests.conftest import PROFILE
 from tests.emulators.control import Emulator
 from tests.nvidia.decoding import NATIVE, SCENARIOS, release
+from videohw import core_changed
 from videohw.backend import CodedPicture
 from videohw.decoder import Decoder
 from videohw.errors import (
@@ -28,6 +28,7 @@ from videohw.errors import (
     UnsupportedConfig,
     VideoHwError,
 )
+from videohw.nvidia import decoder as of_nvidia
 from videohw.nvidia.frames import FrameMaker
 from videohw.nvidia.sequences import PictureForm
 from videohw.software_options import SoftwareDecoderOptions
@@ -102,7 +103,7 @@ class Sweep:
     def looks_again(self, call: str, first: int) -> bool:
         """Whether another session is tried after this failure: once for each call, in its middle,
         where most is under way."""
-        return PROFILE == "deep" or first == self.calls[call] // 2 + 1
+        return EVERY or first == self.calls[call] // 2 + 1
 
     def check_again(self, what: str) -> None:
         again = run(self.scenario)
@@ -192,6 +193,45 @@ def test_each_call_fails_for_ever(decoding: Emulator, scenario: Scenario) -> Non
         assert release(decoding, sweep.left) == set(), call
         sweep.check_again(call)
         release(decoding, sweep.left)
+
+
+def test_each_call_stalls(decoding: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits is told which one it is, and the session closes, while it is stalled."""
+    monkeypatch.setattr(core_changed, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(of_nvidia, "STUCK_SECONDS", of_nvidia.STUCK_SECONDS)  # set back by this
+    sweep = Sweep(decoding, NATIVE)
+    told = 0
+    for call, count in sweep.calls.items():
+        for first in middle(count):
+            what = f"{call} {first} of {count} stalls"
+            told += stall(sweep, call, first, what)
+            sweep.check_again(what)
+            assert release(decoding, sweep.left) == set(), what
+    assert told > (80 if EVERY else 10)
+
+
+def stall(sweep: Sweep, call: str, first: int, what: str) -> bool:
+    """Whether the session told of the call that did not come back."""
+
+    def bound(seconds: float) -> None:
+        of_nvidia.STUCK_SECONDS = seconds
+
+    sweep.emulator.forget()
+    sweep.emulator.fault(call, "stall", 0, first)
+    ran = Stalled(sweep.emulator, lambda: run(sweep.scenario), bound)
+    if not ran.came:  # what is given back at the end, or on a thread of its own
+        sweep.emulator.fault(call, "stall", 0, 1)
+        Stalled(sweep.emulator, lambda: release(sweep.emulator, sweep.left), bound)
+    outcome = ran.result
+    sweep.check(outcome, call, what)
+    for error in outcome.errors:
+        assert isinstance(error, DeviceLost), (what, error)
+        assert (error.call, error.code) == (call, errno.ETIMEDOUT), (what, error)
+        assert f"did not come back from {call} within" in str(error), (what, error)
+    assert len(outcome.errors) <= 1, (what, outcome.errors)
+    assert not (ran.on_caller and outcome.errors), what
+    assert release(sweep.emulator, sweep.left) == set(), what
+    return bool(outcome.errors)
 
 
 def test_a_loss_that_costs_no_picture_is_told(decoding: Emulator) -> None:

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.backends.encode_runs import Outcome
-from tests.backends.fault_places import places
-from tests.conftest import PROFILE
+from tests.backends.fault_places import EVERY, places
 from tests.emulators.control import Emulator
 from tests.nvidia.encoding import (
     LEFT_BY_LOSSES,
@@ -112,7 +111,7 @@ class Sweep:
     def looks_again(self, call: str, first: int) -> bool:
         """Whether another session is tried after this failure: once for each call, in its middle,
         where most is under way."""
-        return PROFILE == "deep" or first == self.calls[call] // 2 + 1
+        return EVERY or first == self.calls[call] // 2 + 1
 
     def check_again(self, what: str) -> None:
         again = run(self.scenario)

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 from .. import _vt
 from ..backend import Account, CodedPicture
-from ..core_changed import CoreChanged
+from ..core_changed import CoreChanged, join_unless_stuck
 from ..errors import InvalidInput, VideoHwError
 from ..fault_policy import PictureLedger, Verdict
 from ..frame import Frame
@@ -206,13 +206,13 @@ class AppleDecoderSession(Session[_Item, Frame]):
 
     def _join(self, seconds: float) -> None:
         # In a forked child it is not alive, and the lock of the core may be held for ever.
-        if self._worker.is_alive():
-            if self._core.busy_seconds() > STUCK_SECONDS:
-                return  # it ends by itself when VideoToolbox comes back
-            if self._worker is not threading.current_thread():
-                self._worker.join(seconds)
+        if self._worker.is_alive() and self._worker is not threading.current_thread():
+            join_unless_stuck(self._worker, seconds, self._is_stuck)
         if not self._worker.is_alive():
             self._dropped.clear()
+
+    def _is_stuck(self) -> bool:
+        return self._core.busy_seconds() > STUCK_SECONDS
 
     def _released(self, count: int) -> None:
         self._core.set_ready(self._ready.count)

@@ -21,7 +21,7 @@ from ..backend import (
     PreparedSwitch,
     SessionSwitch,
 )
-from ..core_changed import CoreChanged
+from ..core_changed import CoreChanged, join_unless_stuck
 from ..encoder_session import QueueOfPictures, queue_bytes
 from ..errors import BackendError, VideoHwError
 from ..ready_outputs import unexpected
@@ -253,7 +253,10 @@ class AppleEncoderSession(QueueOfPictures):
     def _join(self, seconds: float) -> None:
         if _vt.forked():  # the worker is not here, and may have held its lock
             return
-        self._worker.join(0 if self._core.busy_seconds() > STUCK_SECONDS else seconds)
+        join_unless_stuck(self._worker, seconds, self._is_stuck)
+
+    def _is_stuck(self) -> bool:
+        return self._core.busy_seconds() > STUCK_SECONDS
 
     def _released(self, count: int) -> None:
         self._core.set_ready(self._ready.count)
