@@ -32,7 +32,7 @@ class Encoder(SessionOwner):
     :meth:`flush` or iteration, in decode order, while pictures still go in. Every method may be
     called from any thread; coding runs on a thread of the session.
 
-    - ``codec``: "h264", "hevc" or "av1". ``width``, ``height``: pixels.
+    - ``codec``: "h264", "hevc", "av1" or "prores". ``width``, ``height``: pixels.
     - ``fps``: nominal frames per second, as an int, a Fraction, (numerator, denominator) or a
       float (29.97 is taken as 30000/1001). It steers the rate control and is the step of a pts
       that is not given. ``time_base``: seconds per unit of pts, None is 1/fps.
@@ -41,7 +41,7 @@ class Encoder(SessionOwner):
     - ``input``: format of the arrays given to :meth:`submit`, named by byte order in memory:
       "nv12", "p010", "i420", "rgb24", "bgr24", "rgba", "bgra" (alpha is ignored).
     - ``rate_control``: ConstantBitrate, VariableBitrate, ConstantQuality or ConstantQp. None is
-      ConstantQuality at 23 (H.264), 28 (HEVC), 35 (AV1).
+      ConstantQuality at 23 (H.264), 28 (HEVC), 35 (AV1); ProRes takes none, nor a ``gop``.
     - ``gop``: frames between keyframes, 0 only the first, None as the backend likes.
       ``b_frames``: consecutive B-pictures at most. ``low_latency``: each picture's packet comes
       before the next picture is needed.
@@ -53,7 +53,7 @@ class Encoder(SessionOwner):
       is not used.
     - ``layout``: "annexb", where keyframes carry their parameter sets, or "length_prefixed" with
       4-byte lengths and the sets only in :attr:`extradata`, as MP4 wants it. AV1 is temporal
-      units of OBUs in both.
+      units of OBUs in both, ProRes frames: its packets have the layout "frame".
     - ``max_in_flight``: packets that may wait to be reaped, and pictures that may wait to be
       coded. ``options``: the backend's own, such as :class:`SoftwareEncoderOptions`.
     - ``metrics``: whether :meth:`metrics` measures; None as ``VIDEO_HW_*_METRICS`` says.
@@ -346,7 +346,7 @@ class Encoder(SessionOwner):
     @property
     def extradata(self) -> bytes | None:
         """The configuration record of the newest parameter sets: avcC, hvcC (ISO/IEC 14496-15)
-        or av1C. None until the first keyframe is coded."""
+        or av1C. None until the first keyframe is coded, and of ProRes."""
         return self._session.extradata
 
     @property

@@ -32,6 +32,8 @@ FrameRate: TypeAlias = int | float | Fraction | tuple[int, int]
 # pts and what is added to it must stay an int64; this leaves room for any time base.
 MAX_PTS: Final = 1 << 62
 _LAYOUTS: Final = ("annexb", "length_prefixed")
+# Codecs whose packets are frames of their own form, whatever the layout.
+_FRAMES: Final = ("prores",)
 # Largest value of each codec's quality scale, and what is used when nothing is asked: the
 # defaults of x264, x265 and SVT-AV1, which look alike.
 _MAX_QUALITY: Final = MappingProxyType({"h264": 51, "hevc": 51, "av1": 63})
@@ -61,7 +63,7 @@ def encoder_config(codec: str, width: object, height: object, **given: Any) -> E
         preset=check.one_of("preset", given["preset"], PRESETS),
         low_latency=check.boolean("low_latency", given["low_latency"]),
         color=_color(given["color"]),
-        layout=check.one_of("layout", given["layout"], _LAYOUTS),
+        layout=_layout(given["layout"], codec),
         max_in_flight=check.integer("max_in_flight", given["max_in_flight"], 1),
         options=given["options"],
         rate_asked=given["rate_control"] is not None and given.get("rate_asked", True),
@@ -144,9 +146,15 @@ def _time_base(time_base: object, fps: Fraction) -> Fraction:
     return value
 
 
-def _rate_control(rate: object, codec: str) -> RateControl:
+def _layout(layout: object, codec: str) -> str:
+    framed = codec in _FRAMES
+    given = check.one_of("layout", layout, (*_LAYOUTS, "frame") if framed else _LAYOUTS)
+    return "frame" if framed else given
+
+
+def _rate_control(rate: object, codec: str) -> RateControl | None:
     if rate is None:
-        return ConstantQuality(_DEFAULT_QUALITY[codec])
+        return ConstantQuality(_DEFAULT_QUALITY[codec]) if codec in _DEFAULT_QUALITY else None
     values: dict[str, float | None]
     if isinstance(rate, ConstantQuality):
         values = {"q": rate.q}
@@ -160,7 +168,7 @@ def _rate_control(rate: object, codec: str) -> RateControl:
             argument="rate_control",
             hint="ConstantBitrate, VariableBitrate, ConstantQuality or ConstantQp",
         )
-    largest = _MAX_QUALITY[codec]
+    largest = _MAX_QUALITY.get(codec, math.inf)
     for name, value in values.items():
         if value is not None and value > largest:
             raise InvalidInput(

@@ -15,9 +15,13 @@ from .session import Session
 from .types import EncoderConfig, Packet
 
 
-def queue_bytes(config: EncoderConfig) -> int:
-    """Bytes of pictures that may wait to be coded: ``max_in_flight`` of them."""
-    return config.max_in_flight * FORMATS[config.input].frame_bytes(config.width, config.height)
+def queue_bytes(config: EncoderConfig, staged: str | None = None) -> int:
+    """Bytes of pictures that may wait to be coded: ``max_in_flight`` of them, as they come or in
+    the format that they are ``staged`` in, whichever is larger."""
+    formats = (FORMATS[each] for each in (config.input, staged) if each is not None)
+    return config.max_in_flight * max(
+        each.frame_bytes(config.width, config.height) for each in formats
+    )
 
 
 class QueueOfPictures(Session[EncoderItem, Packet]):
@@ -34,9 +38,13 @@ class QueueOfPictures(Session[EncoderItem, Packet]):
             super().push(items)
             for item in items:
                 if isinstance(item, SessionSwitch):
-                    self._max_queued_bytes = queue_bytes(item.config)
+                    self._max_queued_bytes = self._limit_after(item)
                 elif isinstance(item, InputPicture):
                     self.account.submitted += 1
+
+    def _limit_after(self, switch: SessionSwitch) -> int:
+        """Bytes that may be queued from ``switch`` on."""
+        return queue_bytes(switch.config)
 
     @property
     def stream(self) -> int:

@@ -68,10 +68,9 @@ def capabilities(
 def _known_codec(codec: object) -> str:
     name = codec.lower() if isinstance(codec, str) else ""
     name = CODEC_ALIASES.get(name, name)
-    if name not in DECODER_CODECS:
+    known = tuple(dict.fromkeys((*DECODER_CODECS, *ENCODER_CODECS)))
+    if name not in known:
         raise InvalidInput(
-            f"codec {codec!r} is not known",
-            argument="codec",
-            hint=f"one of {', '.join(DECODER_CODECS)}",
+            f"codec {codec!r} is not known", argument="codec", hint=f"one of {', '.join(known)}"
         )
     return name

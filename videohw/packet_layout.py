@@ -16,12 +16,14 @@ from .bitstream.parameter_sets import ParameterSets
 # H.265 table 7-1: VPS, SPS, PPS.
 _H264_SETS = frozenset({7, 8, 13, 15})
 _HEVC_SETS = frozenset({32, 33, 34})
+_WITH_UNITS = ("h264", "hevc")
 
 
 class PacketLayout:
     """Lays out coded pictures of one stream and keeps the newest parameter sets.
 
-    ``codec`` is h264, hevc or av1; ``layout`` annexb or length_prefixed (no difference for AV1).
+    ``codec`` is h264, hevc, av1 or prores; ``layout`` annexb or length_prefixed (no difference for
+    AV1), of ProRes frame: its packets are as they are, and both of these stay None.
     ``extradata`` is the avcC, hvcC or av1C record (ISO/IEC 14496-15; AV1 ISOBMFF binding 2.3) and
     ``parameter_sets`` the same sets as Annex-B NAL units or a sequence header OBU; both are None
     until the first keyframe.
@@ -31,8 +33,8 @@ class PacketLayout:
 
     def __init__(self, codec: str, layout: str) -> None:
         self.codec = codec
-        self._length_prefixed = layout == "length_prefixed" and codec != "av1"
-        self._sets = ParameterSets(codec) if codec != "av1" else None
+        self._length_prefixed = layout == "length_prefixed" and codec in _WITH_UNITS
+        self._sets = ParameterSets(codec) if codec in _WITH_UNITS else None
         self.extradata: bytes | None = None
         self.parameter_sets: bytes | None = None
 
@@ -44,7 +46,7 @@ class PacketLayout:
         """
         known = self._sets
         if known is None:
-            return data, self._note_av1(data) if keyframe else None
+            return data, self._note_av1(data) if keyframe and self.codec == "av1" else None
         if not keyframe and not self._length_prefixed:
             return data, None
         types = _H264_SETS if self.codec == "h264" else _HEVC_SETS

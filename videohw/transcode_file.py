@@ -120,7 +120,8 @@ def transcode(
     ``start`` and ``end``: seconds from the beginning of the video, to the exact picture; the
     target then starts at 0. ``size``, ``crop``: of the pictures, in pixels, crop first. ``color``:
     overrides what the source states of its colour. 4:2:2 and 4:4:4 pictures become 4:2:0 unless
-    ``profile`` is one of theirs; more than 8 bits stay 10. ``on_error``: as for :class:`Decoder`.
+    ``profile`` is one of theirs (prores: all become 4:2:2, or 4:4:4); more than 8 bits stay 10.
+    ``on_error``: as for :class:`Decoder`.
     ``backend`` and its ``device`` decode and encode; an ``encoder_backend`` encodes in its place,
     on its own first device. Where one device does both, and ``size`` and ``crop`` leave pictures
     as they are, they stay in its memory.
@@ -146,7 +147,7 @@ def transcode(
         max_pending_bytes=READ_AHEAD_BYTES, options=decoder_options,
     )  # fmt: skip
     with video:
-        tags = _video_tags(video.feed, codec, size, crop)
+        tags = replace(_video_tags(video.feed, codec, size, crop), profile=profile)
         if rotation is not None:
             tags = replace(tags, display_matrix=matrix)
         kept, dropped = _plan_copies(video.feed, kind, streams)

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from .color import ColorSpec
 
 DecoderCodec: TypeAlias = Literal["h264", "hevc", "av1", "vp9", "vp8", "mpeg2", "mpeg1", "jpeg"]
-EncoderCodec: TypeAlias = Literal["h264", "hevc", "av1"]
+EncoderCodec: TypeAlias = Literal["h264", "hevc", "av1", "prores"]
 Layout: TypeAlias = Literal["annexb", "access_unit", "length_prefixed", "frame"]
 OnError: TypeAlias = Literal["raise", "skip", "resync", "conceal"]
 
 DECODER_CODECS: Final[tuple[str, ...]] = (
     "h264", "hevc", "av1", "vp9", "vp8", "mpeg2", "mpeg1", "jpeg",
 )  # fmt: skip
-ENCODER_CODECS: Final[tuple[str, ...]] = ("h264", "hevc", "av1")
+ENCODER_CODECS: Final[tuple[str, ...]] = ("h264", "hevc", "av1", "prores")
 # Spellings that users type, each for one name above.
 CODEC_ALIASES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -139,7 +139,7 @@ class Packet:
     """One coded picture from an encoder, in decode order.
 
     ``data``: Annex-B bytes with the parameter sets on keyframes, or 4-byte length-prefixed NAL
-    units, as ``layout`` says (AV1: a temporal unit of low-overhead OBUs in both). ``pts``,
+    units, as ``layout`` says (AV1: a temporal unit of OBUs in both; ProRes: "frame"). ``pts``,
     ``dts`` and ``duration`` are in ``time_base``; ``dts <= pts``. ``keyframe`` comes from the
     picture. ``extradata`` is set (avcC, hvcC or av1C) where the parameter sets differ from the
     last given. ``generation`` counts session switches. ``bytes(packet)`` is ``data``, and from
@@ -284,7 +284,7 @@ class EncoderConfig:
     time_base: Fraction
     input: str = "nv12"
     device: int | str = 0
-    rate_control: RateControl = ConstantQuality(23)
+    rate_control: RateControl | None = ConstantQuality(23)  # None: of ProRes
     gop: int | None = None
     b_frames: int = 0
     profile: str | None = None

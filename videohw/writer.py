@@ -88,9 +88,10 @@ class VideoWriter:
     whole until then; as a context manager, an exception inside removes what was written. A file
     object is written in place and stays open.
 
-    ``codec``: h264, hevc or av1. ``width``, ``height`` in pixels; ``fps``: frames per second,
-    nominal when pictures come with their own times. ``time_base``: seconds per unit of pts, None
-    is 1/fps. ``container``: mp4, mov, mkv, webm, ts, h264, hevc or obu; None follows the target.
+    ``codec``: h264, hevc, av1, or prores (MOV alone). ``width``, ``height`` in pixels; ``fps``:
+    frames per second, nominal when pictures come with their own times. ``time_base``: seconds per
+    unit of pts, None is 1/fps. ``container``: mp4, mov, mkv, webm, ts, h264, hevc or obu; None
+    follows the target.
     ``metadata``: tags of the file, such as title. ``rotation``: degrees clockwise, a multiple of
     90, by which players turn the picture (MP4, MOV, MKV, WebM). ``sample_aspect_ratio``: width
     through height of a pixel. MP4 and MOV have their index at the front; on a file object that
@@ -144,6 +145,7 @@ class VideoWriter:
             video = VideoTags(
                 codec=codec,
                 time_base=encoder.time_base,
+                profile=profile,
                 fps=frame_rate(fps),
                 display_matrix=matrix,
                 sample_aspect_ratio=aspect,

@@ -21,6 +21,8 @@ from videohw.types import Packet
 
 Array = npt.NDArray[Any]
 
+# Not prores: it has no rates, groups, reordering and parameter sets, which is what most of these
+# tests ask for, and one backend alone has it; tests/apple/test_prores.py asks what it must do.
 CODECS = ("h264", "hevc", "av1")
 WIDTH, HEIGHT = 192, 128
 # A wait that no test should come near; a test that hangs fails by it.

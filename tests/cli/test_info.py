@@ -12,6 +12,7 @@ from tests.cli.running import run_without
 from tests.cli.terminals import command, lines_of
 from videohw.backend import BACKENDS
 from videohw.cli import info
+from videohw.errors import VideoHwError
 from videohw.selection import select
 from videohw.types import DECODER_CODECS, ENCODER_CODECS, Capability
 
@@ -35,7 +36,11 @@ def test_json_agrees_with_the_api(run):
         *((codec, "encode") for codec in ENCODER_CODECS),
     ]
     for each in report["auto"]:
-        assert each["backend"] == select(each["codec"], each["direction"]).name
+        if each["backend"] is None:
+            with pytest.raises(VideoHwError):
+                select(each["codec"], each["direction"])
+        else:
+            assert each["backend"] == select(each["codec"], each["direction"]).name
     asked = videohw.capabilities()
     assert [(each["codec"], each["supported"]) for each in report["capabilities"]] == [
         (each.codec, each.supported) for each in asked

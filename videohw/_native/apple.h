@@ -134,6 +134,11 @@ enum {
     kCMVideoCodecType_HEVC = 0x68766331,         /* hvc1 */
     kCMVideoCodecType_VP9 = 0x76703039,          /* vp09 */
     kCMVideoCodecType_AV1 = 0x61763031,          /* av01 */
+    kCMVideoCodecType_AppleProRes422Proxy = 0x6170636f, /* apco */
+    kCMVideoCodecType_AppleProRes422LT = 0x61706373,    /* apcs */
+    kCMVideoCodecType_AppleProRes422 = 0x6170636e,      /* apcn */
+    kCMVideoCodecType_AppleProRes422HQ = 0x61706368,    /* apch */
+    kCMVideoCodecType_AppleProRes4444 = 0x61703468,     /* ap4h */
     kCMFormatDescriptionError_InvalidParameter = -12710,
     kCMFormatDescriptionError_ValueNotAvailable = -12718,
     kCMBlockBufferBadOffsetParameterErr = -12703,

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -36,6 +37,15 @@ struct VtValue {
                list == other.list;
     }
 };
+
+inline bool vt_is_prores(CMVideoCodecType codec)
+{
+    const CMVideoCodecType flavours[] = {
+        kCMVideoCodecType_AppleProRes422Proxy, kCMVideoCodecType_AppleProRes422LT,
+        kCMVideoCodecType_AppleProRes422, kCMVideoCodecType_AppleProRes422HQ,
+        kCMVideoCodecType_AppleProRes4444};
+    return std::find(std::begin(flavours), std::end(flavours), codec) != std::end(flavours);
+}
 
 struct VtProperty {
     std::string name;

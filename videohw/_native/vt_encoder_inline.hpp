@@ -68,6 +68,18 @@ inline bool vt_annexb(const std::vector<std::uint8_t> &sample, int length_bytes,
     return true;
 }
 
+// A frame of ProRes as SMPTE RDD 36 has it: its size, with that word, and 'icpf'.
+inline bool vt_is_prores_frame(const std::vector<std::uint8_t> &sample)
+{
+    constexpr std::size_t smallest = 28; // with its header, and nothing coded
+    if (sample.size() < smallest)
+        return false;
+    std::size_t bytes = 0;
+    for (std::size_t i = 0; i < 4; ++i)
+        bytes = bytes << 8 | sample[i];
+    return bytes >= smallest && bytes <= sample.size() && !std::memcmp(&sample[4], "icpf", 4);
+}
+
 inline bool vt_is_sync(CMSampleBufferRef sample)
 {
     CFArrayRef attachments = CMSampleBufferGetSampleAttachmentsArray(sample, 0);
@@ -93,18 +105,27 @@ inline VtEncoderEvent vt_packet(CMSampleBufferRef sample)
         return failed("CMSampleBufferGetFormatDescription", vt_bad_sample);
     if (!block)
         return failed("CMSampleBufferGetDataBuffer", vt_bad_sample);
-    bool is_h264 = CMFormatDescriptionGetMediaSubType(description) == kCMVideoCodecType_H264;
+    CMVideoCodecType codec = CMFormatDescriptionGetMediaSubType(description);
+    bool is_h264 = codec == kCMVideoCodecType_H264;
     std::vector<std::uint8_t> coded(CMBlockBufferGetDataLength(block)), sets;
     OSStatus code = CMBlockBufferCopyDataBytes(block, 0, coded.size(), coded.data());
     if (code)
         return failed("CMBlockBufferCopyDataBytes", code);
+    event.keyframe = vt_is_sync(sample);
+    if (vt_is_prores(codec)) {
+        if (!vt_is_prores_frame(coded))
+            return failed("CMSampleBufferGetDataBuffer", vt_bad_sample);
+        if (!event.keyframe) // every frame of ProRes is one
+            return failed("CMSampleBufferGetSampleAttachmentsArray", vt_keyframe_disputed);
+        event.data.swap(coded);
+        return event;
+    }
     int length_bytes = 4;
     code = vt_parameter_sets(description, is_h264, &sets, &length_bytes);
     if (code)
         return failed(is_h264 ? "CMVideoFormatDescriptionGetH264ParameterSetAtIndex"
                               : "CMVideoFormatDescriptionGetHEVCParameterSetAtIndex",
                       code);
-    event.keyframe = vt_is_sync(sample);
     if (event.keyframe)
         event.data.swap(sets);
     bool in_payload = false;
@@ -276,7 +297,7 @@ inline void VtEncoder::encode(VtEncoderInput &input)
 inline VtEncoderFailure VtEncoder::feed(const VtEncoderInput &input, bool force)
 {
     CfOwner<CFMutableDictionaryRef> options;
-    if (force) {
+    if (force && !vt_is_prores(active_->settings.codec)) { // of which every picture is a keyframe
         options = cf_dictionary();
         if (!options)
             return {"CFDictionaryCreateMutable", vt_encoder_no_memory, {}};

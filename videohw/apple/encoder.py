@@ -62,7 +62,8 @@ class AppleEncoderSession(QueueOfPictures):
         self._copied_bytes = self._uncopied = 0
         super().__init__(
             CoreChanged(self._core),
-            max_ready=config.max_in_flight, max_queued_bytes=queue_bytes(config),
+            max_ready=config.max_in_flight,
+            max_queued_bytes=queue_bytes(config, made.settings.picture_format),
         )  # fmt: skip
         self._worker = threading.Thread(
             target=self._core.run, name=f"videohw-vt-{config.codec}", daemon=True
@@ -123,11 +124,14 @@ class AppleEncoderSession(QueueOfPictures):
         made = switch.prepared
         return made if isinstance(made, Prepared) else self._opened
 
+    def _limit_after(self, switch: SessionSwitch) -> int:
+        return queue_bytes(switch.config, self._made_for(switch).settings.picture_format)
+
     # What is known of the stream
 
     @property
     def extradata(self) -> bytes | None:
-        """The avcC or hvcC record; VideoToolbox tells it with the first packet."""
+        """The avcC or hvcC record, told with the first packet; ProRes has none."""
         return self._order.extradata
 
     @property
@@ -136,18 +140,20 @@ class AppleEncoderSession(QueueOfPictures):
         return self._order.parameter_sets
 
     def describe(self) -> dict[str, Any]:
-        """What is coded with now: formats, the kinds of rate control whose numbers change without
+        """What is coded with now: formats, CoreMedia's four characters of the codec (``fourcc``,
+        of ProRes its flavour's), the kinds of rate control whose numbers change without
         a keyframe, what was done so far, what the encoder dropped last (``dropped_pts``), the
         bytes of pictures that were copied (``host_bytes``) and how many were not (``uncopied``)."""
         settings = self._active.settings
         found: dict[str, Any] = {
             "device": 0,
             "library": "VideoToolbox",
-            "rate_mode": type(settings.config.rate_control).__name__,
+            "rate_mode": settings.rate_mode,
             "properties": tuple(sorted(settings.values)),
             "coded_format": settings.picture_format,
+            "fourcc": settings.fourcc,
             "color": settings.color,
-            "switch_reconfigures": LIVE_RATES,
+            "switch_reconfigures": LIVE_RATES if settings.rate_mode is not None else (),
             "host_bytes": self._copied_bytes,
             "uncopied": self._uncopied,
             "dropped_pts": tuple(self._order.dropped_pts),

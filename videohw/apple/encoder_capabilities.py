@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from ..errors import BackendError, UnsupportedConfig, VideoHwError
+from ..prores import DEFAULT_FLAVOUR, FLAVOURS
 from ..types import Capability
-from .capabilities import CODECS, NAME, missing
+from .capabilities import CODECS, NAME, four_characters, missing
 
 # Every property that settings may ask for, by its name behind kVTCompressionPropertyKey_.
 PROPERTIES: Final = (
@@ -26,6 +27,7 @@ PROPERTIES: Final = (
 PROFILES: Final = {
     "h264": ("constrained-baseline", "baseline", "main", "constrained-high", "high"),
     "hevc": ("main", "main10", "main422-10"),
+    "prores": tuple(FLAVOURS),
 }
 _PROFILE_NAMES: Final = {
     "constrained-baseline": "ConstrainedBaseline", "baseline": "Baseline", "main": "Main",
@@ -56,6 +58,13 @@ class Answers:
             raise refused(argument, f"{what}, which this encoder of VideoToolbox lacks", hint)
 
 
+def code_of(codec: str, profile: str | None) -> int:
+    """CoreMedia's code of a codec; each flavour of ProRes has its own."""
+    if codec == "prores":
+        return four_characters(FLAVOURS[profile or DEFAULT_FLAVOUR].fourcc)
+    return CODECS[codec]
+
+
 def profile_symbol(codec: str, profile: str, level: str = "AutoLevel") -> str:
     """The name of the variable that VideoToolbox has for a profile, by its name here."""
     family = {"h264": "H264", "hevc": "HEVC"}[codec]
@@ -68,14 +77,22 @@ def refused(argument: str | None, message: str, hint: str | None = None) -> Unsu
 
 
 def answers(
-    codec: str, width: int, height: int, *, requires_hardware: bool, low_latency: bool
+    codec: str,
+    width: int,
+    height: int,
+    *,
+    requires_hardware: bool,
+    low_latency: bool,
+    profile: str | None = None,
 ) -> Answers:
-    """What the encoder takes; :class:`UnsupportedConfig` where the system has none."""
+    """What the encoder takes; :class:`UnsupportedConfig` where the system has none. ``profile``
+    matters for ProRes."""
     from .. import _vt_encode
     from .encoder_failures import no_encoder
 
+    code = code_of(codec, profile)
     found, failure = _vt_encode.supported(
-        CODECS[codec], width, height, PROPERTIES, seconds=OPENING_SECONDS,
+        code, width, height, PROPERTIES, seconds=OPENING_SECONDS,
         requires_hardware=requires_hardware, low_latency_rate_control=low_latency,
     )  # fmt: skip
     if found is None:
@@ -85,20 +102,20 @@ def answers(
             failure, codec, width, height, low_latency=low_latency,
             argument=None
             if ours
-            else _too_large(codec, width, height, requires_hardware, low_latency),
+            else _too_large(code, width, height, requires_hardware, low_latency),
         )  # fmt: skip
     return Answers(codec, found)
 
 
 def _too_large(
-    codec: str, width: int, height: int, requires_hardware: bool, low_latency: bool
+    codec: int, width: int, height: int, requires_hardware: bool, low_latency: bool
 ) -> str | None:
     """Which side of the picture keeps the system from having an encoder, None if neither does."""
     from .. import _vt_encode
 
     def works(width: int, height: int) -> bool:
         found, _ = _vt_encode.supported(
-            CODECS[codec], width, height, (), seconds=OPENING_SECONDS,
+            codec, width, height, (), seconds=OPENING_SECONDS,
             requires_hardware=requires_hardware, low_latency_rate_control=low_latency,
         )  # fmt: skip
         return found is not None
@@ -126,8 +143,9 @@ def capabilities(
         return _refusal(codec, f"the videotoolbox backend does not encode {codec}")
     if device != 0:
         return _refusal(codec, f"there is no device {device!r}, only 0")
+    names = _named(codec)
     try:
-        told = _asked(codec)
+        told = _asked(codec, profile=names[0] if names and codec == "prores" else None)
     except VideoHwError as error:
         refused = _refusal(codec, str(error.args[0]), error.hint)
         if not isinstance(error, BackendError):
@@ -135,13 +153,13 @@ def capabilities(
         return replace(refused, failed=True, error=error.with_traceback(None))
     hardware = _has(codec, requires_hardware=True)
     details = {
-        "profiles": _named(codec),
+        "profiles": names,
         "properties": tuple(sorted(told.properties)),
         "hardware_encoder": hardware,
         "low_latency_rate_control": _has(codec, low_latency=True),
-        "switch_reconfigures": LIVE_RATES,
+        "switch_reconfigures": LIVE_RATES if codec != "prores" else (),
     }
-    deep = ("p010",) if codec == "hevc" else ()
+    deep = ("p010",) if codec != "h264" else ()
     return Capability(
         NAME, codec, "encode", supported=True, hardware=hardware,
         formats=(*_FORMATS[:1], *deep, *_FORMATS[1:]), details=MappingProxyType(details),
@@ -150,9 +168,11 @@ def capabilities(
 
 
 def _named(codec: str) -> tuple[str, ...]:
-    """The profiles that the system has a name for: some came with macOS 12."""
+    """The profiles that the system has a name for: some came with macOS 12; or an encoder for."""
     from .. import _vt_encode
 
+    if codec == "prores":
+        return tuple(each for each in FLAVOURS if _has(codec, profile=each))
     return tuple(
         each for each in PROFILES[codec] if _vt_encode.is_named(profile_symbol(codec, each))
     )
@@ -164,15 +184,22 @@ def _refusal(codec: str, reason: str, hint: str | None = None) -> Capability:
     )
 
 
-def _asked(codec: str, *, requires_hardware: bool = False, low_latency: bool = False) -> Answers:
+def _asked(
+    codec: str,
+    *,
+    requires_hardware: bool = False,
+    low_latency: bool = False,
+    profile: str | None = None,
+) -> Answers:
     return answers(
-        codec, _WIDTH, _HEIGHT, requires_hardware=requires_hardware, low_latency=low_latency
-    )
+        codec, _WIDTH, _HEIGHT, requires_hardware=requires_hardware, low_latency=low_latency,
+        profile=profile,
+    )  # fmt: skip
 
 
-def _has(codec: str, *, requires_hardware: bool = False, low_latency: bool = False) -> bool:
+def _has(codec: str, **wish: Any) -> bool:
     try:
-        _asked(codec, requires_hardware=requires_hardware, low_latency=low_latency)
+        _asked(codec, **wish)
     except VideoHwError:
         return False
     return True

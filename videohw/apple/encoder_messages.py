@@ -68,7 +68,7 @@ def message_unit(codec: str, options: ApplePictureOptions, brought: SideData | N
     ``brought`` is what the caller's frame has of its own.
     """
     constructs = options.captions
-    if constructs is None and brought is not None:
+    if constructs is None and brought is not None and codec in _HEADERS:
         constructs = brought.captions
     payloads = [(_ITU_T_T35, captions(constructs))] if constructs else []
     payloads += [(_UNREGISTERED, each) for each in options.user_data]

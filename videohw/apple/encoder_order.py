@@ -105,8 +105,8 @@ class PacketOrder:
 
     def _begin(self, data: bytes) -> None:
         self._begun = True
-        stated = _stated_reorder(self._config.codec, data)
-        if self.clock.delay and stated is not None:
+        stated = _stated_reorder(self._config.codec, data) if self.clock.delay else None
+        if stated is not None:
             self.clock.deepen(stated)
 
     def drop(self, serial: int, *, tell: bool) -> None:

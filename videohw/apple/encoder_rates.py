@@ -44,8 +44,10 @@ def wanted(name: str, kind: str, value: Any) -> Property:
 def rate_properties(
     config: EncoderConfig, options: AppleEncoderOptions, answers: Answers
 ) -> Iterator[Property]:
-    """What ``rate_control`` and the options beside it become."""
+    """What ``rate_control`` and the options beside it become; nothing for None."""
     rate, limits = config.rate_control, options.data_rate_limits
+    if rate is None:
+        return
     what = f"rate_control is {type(rate).__name__}"
     if isinstance(rate, ConstantQp):
         raise refused(

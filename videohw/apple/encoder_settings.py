@@ -14,10 +14,12 @@ from typing import Final
 from ..color import MATRICES, PRIMARIES, TRANSFERS, ColorSpec
 from ..hdr_payloads import content_light, mastering_display
 from ..pixel_format import FORMATS
+from ..prores import DEFAULT_FLAVOUR, FLAVOURS
 from ..types import EncoderConfig
-from .capabilities import CODECS, four_characters
-from .encoder_capabilities import PROFILES, Answers, answers, profile_symbol, refused
+from .capabilities import four_characters
+from .encoder_capabilities import PROFILES, Answers, answers, code_of, profile_symbol, refused
 from .encoder_options import AppleEncoderOptions, options_of
+from .encoder_prores import check_prores
 from .encoder_rates import (
     LIVE,
     Property,
@@ -33,9 +35,13 @@ _PIXEL_FORMATS: Final = {
     ("nv12", "limited"): "420v", ("nv12", "full"): "420f",
     ("p010", "limited"): "x420", ("p010", "full"): "xf20",
     ("p210", "limited"): "x422", ("p210", "full"): "xf22",
+    ("p410", "limited"): "x444",
 }  # fmt: skip
 # What pictures are coded as, of profiles that are not of 8 bits and 4:2:0.
-_FORM_OF: Final = {"main10": "p010", "main422-10": "p210"}
+_FORM_OF: Final = {
+    "main10": "p010", "main422-10": "p210",
+    **{name: flavour.form for name, flavour in FLAVOURS.items()},
+}  # fmt: skip
 _WITH_LEVELS: Final = ("baseline", "main", "high")
 # Pictures that decoding runs behind presentation, where the stream does not say it; B-pictures of
 # HEVC refer to each other.
@@ -63,7 +69,18 @@ class EncoderSettings:
     @property
     def codec(self) -> int:
         """CoreMedia's code."""
-        return CODECS[self.config.codec]
+        return code_of(self.config.codec, self.config.profile)
+
+    @property
+    def fourcc(self) -> str:
+        """The four characters of that code."""
+        return self.codec.to_bytes(4, "big").decode("ascii")
+
+    @property
+    def rate_mode(self) -> str | None:
+        """The kind of rate control; None where the profile decides the rate."""
+        rate = self.config.rate_control
+        return None if rate is None else type(rate).__name__
 
     @property
     def values(self) -> Mapping[str, Property]:
@@ -83,11 +100,13 @@ def settings_of(config: EncoderConfig) -> EncoderSettings:
     system lacks, with the argument.
     """
     options = options_of(config.options)
+    if config.codec == "prores":
+        check_prores(config, options)
     coded, profile = _profile(config, options)
     _check_size(config, coded)
     told = answers(
         config.codec, config.width, config.height, requires_hardware=options.require_hardware,
-        low_latency=options.low_latency_rate_control,
+        low_latency=options.low_latency_rate_control, profile=config.profile,
     )  # fmt: skip
     color = (config.color or ColorSpec()).resolved(config.height)
     properties = (
@@ -108,8 +127,11 @@ def is_live(old: EncoderSettings, new: EncoderSettings) -> bool:
     """Whether a running session of ``old`` becomes one of ``new`` by setting ``new.live``."""
     before, after = old.values, new.values
     same_pictures = (
-        (old.config.width, old.config.height, old.pixel_format, old.color, old.options)
-        == (new.config.width, new.config.height, new.pixel_format, new.color, new.options)
+        (old.codec, old.config.width, old.config.height, old.pixel_format, old.color, old.options)
+        == (
+            new.codec, new.config.width, new.config.height, new.pixel_format, new.color,
+            new.options,
+        )
     )  # fmt: skip
     if not same_pictures or before.keys() != after.keys():
         return False
@@ -140,7 +162,10 @@ def _profile(
             f"profile is {given!r}, which VideoToolbox has not of {config.codec}",
             f"one of {', '.join(PROFILES[config.codec])}",
         )
-    name = given or {"h264": "high", "hevc": "main10" if bits >= _DEEP else "main"}[config.codec]
+    by_depth = {
+        "h264": "high", "hevc": "main10" if bits >= _DEEP else "main", "prores": DEFAULT_FLAVOUR,
+    }  # fmt: skip
+    name = given or by_depth[config.codec]
     coded = _FORM_OF.get(name, "nv12")
     if bits > FORMATS[coded].bit_depth:
         argument = "input" if given is None else "profile"
@@ -150,6 +175,8 @@ def _profile(
             f"{'' if given is None else f'of profile {given!r} '}in 8",
             'codec "hevc" with profile "main10", or 8-bit input',
         )
+    if config.codec == "prores":
+        return coded, ()
     level = "AutoLevel"
     if options.level is not None:
         if config.codec != "h264" or name not in _WITH_LEVELS:

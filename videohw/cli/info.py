@@ -243,9 +243,15 @@ def _show_choice(console: Console, auto: Sequence[dict[str, Any]]) -> None:
             reasons.setdefault(("none", each["why"]), []).append(job)
         for name, why in each["refused"].items():
             reasons.setdefault((f"not {name}", why), []).append(job)
+    able = sum(each["backend"] is not None for each in auto)
+
+    def named(verdict: str, jobs: list[str]) -> str:
+        if len(jobs) == len(auto):
+            return "all"
+        return "all others" if verdict != "none" and len(jobs) == able > 1 else ", ".join(jobs)
+
     console.labels(
-        (verdict, f"{why} ({'all' if len(jobs) == len(auto) else ', '.join(jobs)})")
-        for (verdict, why), jobs in reasons.items()
+        (verdict, f"{why} ({named(verdict, jobs)})") for (verdict, why), jobs in reasons.items()
     )
 
 

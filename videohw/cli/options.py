@@ -151,7 +151,9 @@ def add_encoding(parser: argparse.ArgumentParser, preferred: str) -> None:
         help="with --bitrate: never more than this; the same as --bitrate holds it constant",
     )  # fmt: skip
     group.add_argument("--preset", choices=PRESETS, help="speed or quality (default: balanced)")
-    group.add_argument("--profile", help="profile by its name, like high or main10")
+    group.add_argument(
+        "--profile", help="profile by its name, like high, main10 or, of prores, hq"
+    )  # fmt: skip
     group.add_argument(
         "--gop", type=argument(values.count), metavar="FRAMES",
         help="frames between keyframes, 0: only the first (default: the backend's)",
@@ -219,7 +221,11 @@ def chosen_codec(args: argparse.Namespace, *, preferred: str) -> str:
 
 def raw_container(codec: str) -> str:
     """The container that is the coded stream alone."""
-    return next(c.name for c in CONTAINERS.values() if c.muxer is None and codec in c.codecs)
+    raw = (c.name for c in CONTAINERS.values() if c.muxer is None and codec in c.codecs)
+    found = next(raw, None)
+    if found is None:
+        raise UsageError(f"{codec} has no stream without a container", hint="give --container")
+    return found
 
 
 def codec_name(text: str) -> str:

@@ -37,7 +37,15 @@ CONTAINERS: Final[Mapping[str, Container]] = {
     for c in (
         Container("mp4", "mp4", _ALL, "length_prefixed", (".mp4", ".m4v"), True, _ALL),
         # libavformat refuses AV1 in QuickTime files.
-        Container("mov", "mov", _MPEG, "length_prefixed", (".mov", ".qt"), True),
+        Container(
+            "mov",
+            "mov",
+            (*_MPEG, "prores"),
+            "length_prefixed",
+            (".mov", ".qt"),
+            True,
+            (*_MPEG, "prores"),
+        ),
         Container("mkv", "matroska", _ALL, "length_prefixed", (".mkv",), True),
         Container("webm", "webm", ("av1",), "length_prefixed", (".webm",), True),
         Container("ts", "mpegts", _MPEG, "annexb", (".ts", ".m2ts", ".mts")),

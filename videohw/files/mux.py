@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from io import BytesIO
@@ -25,6 +25,7 @@ from .aspect import CODECS as ASPECT_CODECS
 from .aspect import AspectCoder
 from .containers import ITUNES_TAGS, MAC_LANGUAGES, TS_COPIES, Container, kept_tags
 from .output_file import OutputFile
+from .prores_stream import add_prores
 from .pyav import av_errors, detail, load_av
 
 # FFmpeg's demuxers for a stream that begins with a coded picture.
@@ -33,10 +34,14 @@ _PROBES: Final = {"h264": "h264", "hevc": "hevc", "av1": "obu"}
 
 @dataclass(frozen=True, slots=True)
 class VideoTags:
-    """What a container says of the video stream beside what its first picture says."""
+    """What a container says of the video stream beside what its first picture says.
+
+    ``profile``: of ProRes, whose pictures do not say it; None is the one by default.
+    """
 
     codec: str
     time_base: Fraction
+    profile: str | None = None
     fps: Fraction | None = None
     display_matrix: tuple[int, ...] | None = None
     sample_aspect_ratio: Fraction | None = None
@@ -209,9 +214,7 @@ class ContainerMuxer:
 
     def _start(self, first: Packet) -> None:
         av, name = self._av, self._output.name
-        sets = _parameter_sets(self._tags.codec, first)
-        probe = av.open(BytesIO(_annexb(first, sets)), format=_PROBES[self._tags.codec])
-        with probe, av_errors("opening", name, writing=True):
+        with self._probe(first) as probe, av_errors("opening", name, writing=True):
             target = self._output.path
             if target is None:
                 self._sink = CarefulSink(self._output.stream, seekable=self._output.seekable)
@@ -221,7 +224,7 @@ class ContainerMuxer:
                 format=self.container.muxer,
                 container_options=self._options(),
             )
-            self._stream = self._add_video(probe.streams.video[0], first)
+            self._stream = self._add_video(probe and probe.streams.video[0], first)
             for template in self._templates:
                 self._copied[template.index] = _add_copy(self.container, self._muxer, template)
             self._muxer.metadata.update(self._metadata)
@@ -231,6 +234,15 @@ class ContainerMuxer:
         early, self._early = self._early, []
         for packet, index in early:
             self.write_copy(packet, index)
+
+    def _probe(self, first: Packet) -> Any:
+        """A context with the first picture as FFmpeg's prober sees it; None of ProRes, which has
+        no stream of its own that could be probed."""
+        codec = self._tags.codec
+        if codec == "prores":
+            return nullcontext()
+        sets = _parameter_sets(codec, first)
+        return self._av.open(BytesIO(_annexb(first, sets)), format=_PROBES[codec])
 
     def _options(self) -> dict[str, str]:
         if self.container.name not in ("mp4", "mov"):
@@ -247,7 +259,10 @@ class ContainerMuxer:
 
     def _add_video(self, probed: Any, first: Packet) -> Any:
         tags = self._tags
-        stream = self._muxer.add_stream_from_template(probed, opaque=True)
+        if probed is None:
+            stream = add_prores(self._muxer, first.data, tags.profile)
+        else:
+            stream = self._muxer.add_stream_from_template(probed, opaque=True)
         context = stream.codec_context
         stream.time_base = tags.time_base
         if tags.fps is not None:

@@ -150,6 +150,7 @@ class NvidiaEncoderSession(QueueOfPictures):
         keyframe, and what was done so far."""
         settings = self._active.settings
         device, config = self._information, settings.config
+        assert config.rate_control is not None, "ProRes alone has none"
         found: dict[str, Any] = {
             "device": device.ordinal,
             "device_name": device.name,

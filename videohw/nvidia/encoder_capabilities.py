@@ -13,7 +13,8 @@ from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 from ..errors import BackendError, UnsupportedCodec
-from ..types import ENCODER_CODECS, Capability
+from ..prores import WHO_ENCODES
+from ..types import Capability
 from .encoder_forms import PROFILES
 from .encoder_limits import Answers
 
@@ -82,8 +83,8 @@ def answers(codec: str, device: Any) -> Answers:
     does not come back within ASKING_SECONDS; then it is asked again the next time.
     """
     ordinal = device.ordinal
-    if codec not in ENCODER_CODECS:
-        raise UnsupportedCodec(f"NVENC has no {codec}")
+    if codec not in PROFILES:
+        raise UnsupportedCodec(f"NVENC has no {codec}", hint=WHO_ENCODES.get(codec))
     key = ordinal, device.context
     if key not in _known:
         _known[key] = _asked(device)

@@ -39,6 +39,7 @@ def rate_fields(
 ) -> dict[str, int]:
     """The fields of the mode, its numbers and the rate buffer."""
     rate = config.rate_control
+    assert rate is not None, "ProRes alone has none"
     if options.tuning == "lossless":
         return _lossless(config, options, answers)
     mode = mode_of(rate)
@@ -76,6 +77,7 @@ def quality_fields(
 ) -> dict[str, int]:
     """The fields of adaptive quantisation, lookahead, limits of quantisers and QP maps."""
     found: dict[str, int] = {}
+    assert config.rate_control is not None, "ProRes alone has none"
     _check_rate_options(config.rate_control, options)
     if options.multipass is not None:
         found["multiPass"] = MULTIPASS.index(options.multipass)
@@ -110,6 +112,7 @@ def _lossless(
 ) -> dict[str, int]:
     answers.require("SUPPORT_LOSSLESS_ENCODE", "options.tuning", "options.tuning is 'lossless'")
     rate = config.rate_control
+    assert rate is not None, "ProRes alone has none"
     if config.rate_asked and (not isinstance(rate, ConstantQp) or any((rate.i, rate.p, rate.b))):
         raise refused(
             "rate_control",

@@ -12,9 +12,10 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
+from ..prores import WHO_ENCODES
 from ..pyav import INSTALL_HINT
 from ..pyav import load_av as load_av  # the modules beside this one take it from here
-from ..types import DECODER_CODECS, ENCODER_CODECS, BackendStatus, Capability
+from ..types import DECODER_CODECS, BackendStatus, Capability
 from . import live_options
 from .encoder_settings import LIBRARIES, LIVE_RATES, MAX_B_FRAMES, PROFILES
 from .thread_scheduling import unchanged_scheduling
@@ -80,7 +81,10 @@ def capabilities(
 
 
 def _refusal(codec: str, direction: Literal["decode", "encode"], reason: str) -> Capability:
-    return Capability(NAME, codec, direction, supported=False, hardware=False, reason=reason)
+    return Capability(
+        NAME, codec, direction, supported=False, hardware=False, reason=reason,
+        hint=WHO_ENCODES.get(codec),
+    )  # fmt: skip
 
 
 @functools.cache
@@ -120,7 +124,7 @@ def _ask_decoder(codec: str) -> Capability:
 
 @functools.cache
 def _ask_encoder(codec: str) -> Capability:
-    if codec not in ENCODER_CODECS:
+    if codec not in LIBRARIES:
         return _refusal(codec, "encode", f"the software backend does not encode {codec!r}")
     name = LIBRARIES[codec]
     library = _codec(name, "w")

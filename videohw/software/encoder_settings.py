@@ -294,6 +294,7 @@ def _x26x_rate(config: EncoderConfig, parameters: str) -> dict[str, str]:
         ratios = f"ipratio={2 ** ((p - rate.i) / 6):.6f}:pbratio={2 ** ((b - p) / 6):.6f}"
         # A B-picture that is a reference would get a quantiser between those of P and B.
         return {"qp": str(p), parameters: f"{ratios}:b-pyramid=0"}
+    assert rate is not None, "ProRes alone has none"
     bps, peak = _bitrates(rate)
     return {"b": str(bps), "maxrate": str(peak), "bufsize": str(peak)}
 
@@ -340,6 +341,7 @@ def _svtav1(
         # SVT-AV1's variable mode keeps no maximum and misses the average by a quarter on short
         # streams, so both are coded in its constant mode, which needs low-delay prediction; a
         # variable rate gets the larger buffer.
+        assert rate is not None, "ProRes alone has none"
         bps, peak = _bitrates(rate)
         known.update(b=str(bps), maxrate=str(bps), bufsize=str(peak))
         low_delay = True

@@ -387,7 +387,10 @@ OSStatus Compression::open_coder(const Format &format)
         misuse("%s", reason.c_str());
         return kVTVideoEncoderMalfunctionErr;
     }
-    auto *made = description_of(wish.codec, units_of(coder->headers()), 4);
+    // Rule (header): what has no parameter sets is described by its codec and size.
+    auto *made = wish.prores() >= 0
+                     ? new FormatDescription(wish.codec, wish.width, wish.height)
+                     : description_of(wish.codec, units_of(coder->headers()), 4);
     description = Kept<FormatDescription>::adopted(made);
     return made ? 0 : kVTVideoEncoderMalfunctionErr;
 }
@@ -423,7 +426,12 @@ OSStatus Compression::run(const Frame &frame, Kept<SampleBuffer> *sample)
                                                                         : codec::Kind::hevc,
                                    prefix);
     data.insert(data.end(), made.data.begin(), made.data.end());
-    *sample = Kept<SampleBuffer>::adopted(sample_of(description, with_lengths(data), timing));
+    // Rule (QuickTime file format): a sample of ProRes is one frame, without NAL units.
+    if (wish.prores() < 0)
+        data = with_lengths(data);
+    else if (setting("PRORES_FRAMES", "whole") == "cut")
+        data.resize(data.size() / 2);
+    *sample = Kept<SampleBuffer>::adopted(sample_of(description, std::move(data), timing));
     describe(**sample, is_key, is_key);
     return 0;
 }
@@ -434,7 +442,7 @@ void Compression::describe(SampleBuffer &sample, bool is_key, bool is_intra)
     bool lies = setting("ATTACHMENTS", "right") == "wrong";
     Array *array = attachments_of(sample, true);
     auto *attachments = static_cast<Dictionary *>(array->values.front().get());
-    if (!is_key && !lies)
+    if (is_key ? wish.prores() >= 0 && lies : !lies)
         attachments->set(kCMSampleAttachmentKey_NotSync, boolean(true));
     attachments->set(kCMSampleAttachmentKey_DependsOnOthers, boolean(!is_intra));
 }
@@ -523,7 +531,10 @@ void Compression::invalidate()
     changed.notify_all();
 }
 
-bool has_encoder(CMVideoCodecType codec) { return listed("ENCODERS", "avc1,hvc1", codec); }
+bool has_encoder(CMVideoCodecType codec)
+{
+    return listed("ENCODERS", "avc1,hvc1,apco,apcs,apcn,apch,ap4h", codec);
+}
 
 // Rule (header): without an encoder that will do there is no session.
 // Rule (assumed): which sizes one takes, and that low latency is of H.264 and of hardware.
@@ -538,14 +549,15 @@ OSStatus wish_of(CMVideoCodecType codec, int width, int height, CFDictionaryRef 
         asked, kVTVideoEncoderSpecification_EnableHardwareAcceleratedVideoEncoder, true);
     bool low_latency =
         flag_of(asked, kVTVideoEncoderSpecification_EnableLowLatencyRateControl, false);
-    if (width <= 0 || height <= 0 || width % 2 || height % 2)
+    *wish = {codec, width, height, hardware && enabled, low_latency};
+    bool is_odd = width % 2 || height % 2;
+    if (width <= 0 || height <= 0 || (is_odd && wish->prores() < 0))
         return kVTParameterErr;
     bool is_h264 = codec == kCMVideoCodecType_H264;
     int longest = is_h264 ? 4096 : 8192;
     if (!has_encoder(codec) || (required && !hardware) || width > longest || height > longest ||
         (low_latency && (!hardware || !listed("LOW_LATENCY", "avc1", codec))))
         return kVTCouldNotFindVideoEncoderErr;
-    *wish = {codec, width, height, hardware && enabled, low_latency};
     return 0;
 }
 
@@ -600,7 +612,9 @@ EMULATED OSStatus VTCopySupportedPropertyDictionaryForEncoder(
     auto found = Kept<Compression>::adopted(new Compression(wish, nullptr, nullptr, nullptr, false));
     // Rule (header): what is not asked for is NULL.
     if (encoder_id) {
-        const char *name = codec == kCMVideoCodecType_H264 ? "emulated.h264" : "emulated.hevc";
+        const char *name = codec == kCMVideoCodecType_H264   ? "emulated.h264"
+                           : codec == kCMVideoCodecType_HEVC ? "emulated.hevc"
+                                                             : "emulated.prores";
         *encoder_id = reference<CFStringRef>(new String(name));
     }
     if (properties)

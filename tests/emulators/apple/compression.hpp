@@ -13,6 +13,9 @@ struct EncoderWish {
     CMVideoCodecType codec = 0;
     int width = 0, height = 0;
     bool is_hardware = false, low_latency = false;
+
+    // Which of the flavours of ProRes: 0 Proxy, 1 LT, 2 422, 3 HQ, 4 4444; -1 for other codecs.
+    int prores() const;
 };
 
 class EncoderProperties : public Session {

@@ -99,7 +99,40 @@ bool are_limits(const Object *value)
 
 void is_not_given(const char *what) { misuse("%s, which VideoToolbox would convert silently", what); }
 
+// Rule (assumed): the flavour is all that decides the rate, every picture stands for itself, and
+// there is no profile; an encoder of ProRes has no property of these.
+bool is_of_prores(CFStringRef key)
+{
+    const CFStringRef known[] = {kVTCompressionPropertyKey_RealTime,
+                                 kVTCompressionPropertyKey_ExpectedFrameRate,
+                                 kVTCompressionPropertyKey_MaxFrameDelayCount,
+                                 kVTCompressionPropertyKey_PrioritizeEncodingSpeedOverQuality,
+                                 kVTCompressionPropertyKey_MaximizePowerEfficiency,
+                                 kVTCompressionPropertyKey_ColorPrimaries,
+                                 kVTCompressionPropertyKey_TransferFunction,
+                                 kVTCompressionPropertyKey_YCbCrMatrix,
+                                 kVTCompressionPropertyKey_PixelAspectRatio};
+    return std::find(std::begin(known), std::end(known), key) != std::end(known);
+}
+
+codec::Chroma chroma_of(const Format &format)
+{
+    return format.shift_y   ? codec::Chroma::of_420
+           : format.shift_x ? codec::Chroma::of_422
+                            : codec::Chroma::of_444;
+}
+
 } // namespace
+
+int EncoderWish::prores() const
+{
+    const CMVideoCodecType flavours[] = {
+        kCMVideoCodecType_AppleProRes422Proxy, kCMVideoCodecType_AppleProRes422LT,
+        kCMVideoCodecType_AppleProRes422, kCMVideoCodecType_AppleProRes422HQ,
+        kCMVideoCodecType_AppleProRes4444};
+    auto found = std::find(std::begin(flavours), std::end(flavours), codec);
+    return found == std::end(flavours) ? -1 : static_cast<int>(found - flavours);
+}
 
 EncoderProperties::EncoderProperties(const EncoderWish &wish)
     : Session("VTCompressionSession"), wish(wish)
@@ -131,6 +164,7 @@ EncoderProperties::EncoderProperties(const EncoderWish &wish)
         bool is_h264 = wish.codec == kCMVideoCodecType_H264;
         if ((h264_only && !is_h264) || (hevc_only && is_h264) ||
             (wish.low_latency ? latency_lacks : latency_only) ||
+            (wish.prores() >= 0 && !is_of_prores(each.key)) ||
             absent.find("," + name + ",") != std::string::npos)
             continue;
         // Rule (header): these two are on by default.
@@ -254,6 +288,8 @@ void EncoderProperties::aspect(codec::EncoderSettings &made)
 
 int EncoderProperties::depth()
 {
+    if (wish.prores() >= 0) // Rule (assumed): as pictures are given; the codec itself has more
+        return 10;
     auto *name = dynamic_cast<String *>(value_of(kVTCompressionPropertyKey_ProfileLevel));
     bool deep = name && (name->text.find("_Main10_") != std::string::npos ||
                          name->text.find("_Main42210_") != std::string::npos);
@@ -262,6 +298,9 @@ int EncoderProperties::depth()
 
 codec::Chroma EncoderProperties::chroma()
 {
+    if (wish.prores() >= 0)
+        return wish.codec == kCMVideoCodecType_AppleProRes4444 ? codec::Chroma::of_444
+                                                               : codec::Chroma::of_422;
     auto *name = dynamic_cast<String *>(value_of(kVTCompressionPropertyKey_ProfileLevel));
     return name && name->text.find("_Main42210_") != std::string::npos ? codec::Chroma::of_422
                                                                        : codec::Chroma::of_420;
@@ -284,15 +323,20 @@ codec::EncoderSettings EncoderProperties::settings(const Format &input)
 {
     codec::EncoderSettings made;
     bool is_h264 = wish.codec == kCMVideoCodecType_H264;
-    made.kind = is_h264 ? codec::Kind::h264 : codec::Kind::hevc;
+    bool is_prores = wish.prores() >= 0;
+    made.kind = is_h264     ? codec::Kind::h264
+                : is_prores ? codec::Kind::prores
+                            : codec::Kind::hevc;
+    made.profile = is_prores ? wish.prores() : 0;
     made.width = wish.width;
     made.height = wish.height;
     made.depth = depth();
     if (input.sample_bytes == 2 && made.depth == 8)
         is_not_given("10 bits for a profile of 8");
+    if (is_prores && input.full_range) // Rule (assumed): nothing in a frame says so
+        is_not_given("full range for ProRes");
     made.chroma = chroma();
-    bool halved = made.chroma == codec::Chroma::of_420;
-    if (!input.shift_x || (input.shift_y != 0) != halved)
+    if (chroma_of(input) != made.chroma)
         is_not_given("chroma that the profile has not");
     double frames = number(kVTCompressionPropertyKey_ExpectedFrameRate);
     made.rate_numerator = frames > 0 ? static_cast<int>(std::lround(frames * 1000)) : 30000;
@@ -330,6 +374,8 @@ bool EncoderProperties::key_is_due(long pictures, double seconds)
     double longest = number(kVTCompressionPropertyKey_MaxKeyFrameIntervalDuration);
     if (wish.low_latency) // Rule (header)
         return false;
+    if (wish.prores() >= 0) // Rule (RDD 36): every picture is coded for itself
+        return true;
     // Rule (header): 0 leaves it to the encoder. Rule (assumed): which takes 240 then.
     if (!most && !longest)
         most = 240;
@@ -342,9 +388,7 @@ codec::Picture planes_of(PixelBuffer &image, int depth)
     made.width = static_cast<int>(image.width);
     made.height = static_cast<int>(image.height);
     made.depth = depth;
-    made.chroma = image.format.shift_y   ? codec::Chroma::of_420
-                  : image.format.shift_x ? codec::Chroma::of_422
-                                         : codec::Chroma::of_444;
+    made.chroma = chroma_of(image.format);
     int wide = depth > 8 ? 2 : 1;
     for (int plane = 0; plane < 3; ++plane) {
         const Plane &from = image.planes[plane ? 1 : 0];

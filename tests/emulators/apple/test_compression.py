@@ -365,3 +365,15 @@ def test_attachments_may_lie(frameworks: AppleEmulator, apple: Apple) -> None:
         session.encode_all(range(2))
         assert [each.is_sync for each in session.outputs] == [True, True]
         assert [each.units[0][0] & 31 for each in session.outputs] == [5, 1]
+
+
+@pytest.mark.parametrize("codec", ["AppleProRes422Proxy", "AppleProRes4444"])
+def test_prores_has_no_properties_of_rates_and_groups(
+    frameworks: AppleEmulator, apple: Apple, codec: str
+) -> None:
+    unsupported = VALUES["kVTPropertyNotSupportedErr"]
+    with Compression(apple, codec, pixel_format=None) as session:
+        for name, value in {**ORDERED, "Quality": 0.5, "MaxKeyFrameInterval": 5}.items():
+            assert session.set(name, value) == unsupported, name
+        assert session.set("RealTime", True) == 0
+        assert session.set("ExpectedFrameRate", 25) == 0

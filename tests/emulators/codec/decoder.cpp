@@ -39,6 +39,7 @@ AVCodecID id_of(Kind kind)
     case Kind::vp8: return AV_CODEC_ID_VP8;
     case Kind::vp9: return AV_CODEC_ID_VP9;
     case Kind::av1: return AV_CODEC_ID_AV1;
+    case Kind::prores: return AV_CODEC_ID_PRORES;
     }
     return AV_CODEC_ID_NONE;
 }

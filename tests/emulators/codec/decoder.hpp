@@ -10,7 +10,7 @@
 
 namespace codec {
 
-enum class Kind { mpeg1, mpeg2, mpeg4, vc1, h264, jpeg, hevc, vp8, vp9, av1 };
+enum class Kind { mpeg1, mpeg2, mpeg4, vc1, h264, jpeg, hevc, vp8, vp9, av1, prores };
 
 // The chroma format as the standards number it.
 enum class Chroma { monochrome = 0, of_420 = 1, of_422 = 2, of_444 = 3 };

@@ -12,7 +12,9 @@ std::unique_ptr<Encoder> Encoder::open(const EncoderSettings &settings, std::str
         return open_hevc(settings, reason);
     if (settings.kind == Kind::av1)
         return open_av1(settings, reason);
-    reason = "only H.264, HEVC and AV1 are coded";
+    if (settings.kind == Kind::prores)
+        return open_prores(settings, reason);
+    reason = "only H.264, HEVC, AV1 and ProRes are coded";
     return nullptr;
 }
 

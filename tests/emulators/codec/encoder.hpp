@@ -1,5 +1,5 @@
-// Encodes what an emulated driver was given, with libx264, libx265 and, for AV1, libaom: one picture
-// in, its coded form out, in coding order, at once. No vendor's names here.
+// Encodes what an emulated driver was given, with libx264, libx265 and, for AV1 and ProRes, libavcodec:
+// one picture in, its coded form out, in coding order, at once. No vendor's names here.
 //
 // What is asked for as a B picture is coded as a P picture at the place of a B picture, in coding
 // order as in order of display: the encoders would hold B pictures back, a driver does not.
@@ -35,7 +35,7 @@ struct EncoderSettings {
     int aspect_width = 1, aspect_height = 1;       // of a sample
     Colour colour;
     Rate rate;
-    int profile = 0;      // profile_idc, 0 for what the rest needs
+    int profile = 0;      // profile_idc, 0 for what the rest needs; of ProRes the flavour
     int level = 0;        // as the standard codes it, 0 to choose
     bool high_tier = false;
     bool cavlc = false;   // of H.264
@@ -70,7 +70,7 @@ class Encoder {
     static std::unique_ptr<Encoder> open(const EncoderSettings &settings, std::string &reason);
     virtual ~Encoder() = default;
 
-    // Parameter sets, with start codes; of AV1 the sequence header.
+    // Parameter sets, with start codes; of AV1 the sequence header, of ProRes nothing.
     virtual const Bytes &headers() const = 0;
     virtual bool encode(const Picture &picture, const Order &order, Coded &made) = 0;
     // From the next picture on, with no other effect.
@@ -87,5 +87,6 @@ Message recovery_point(Kind kind, int pictures);
 std::unique_ptr<Encoder> open_h264(const EncoderSettings &settings, std::string &reason);
 std::unique_ptr<Encoder> open_hevc(const EncoderSettings &settings, std::string &reason);
 std::unique_ptr<Encoder> open_av1(const EncoderSettings &settings, std::string &reason);
+std::unique_ptr<Encoder> open_prores(const EncoderSettings &settings, std::string &reason);
 
 } // namespace codec
