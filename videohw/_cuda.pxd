@@ -205,7 +205,7 @@ cdef class Device:
 
     cdef DeviceArray _own(self, Block *block, CUresult code, shape, steps, str typestr)
     cdef int _load_kernels(self) except -1
-    cdef const Kernel *_kernel(self, str name) except NULL
+    cdef const Kernel *_kernel(self, bytes name) except NULL
 
 
 # A conversion that was planned, ready to be launched without the GIL.

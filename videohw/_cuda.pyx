@@ -461,8 +461,7 @@ cdef class Device:
         cdef Conversion made = Conversion.__new__(Conversion, _OURS)
         cdef const unsigned char[::1] argument = memoryview(plan.settings).cast("B")
         fields = type(plan.settings)
-        made.plan.argument_bytes = argument.shape[0]
-        made.plan.pictures_at = fields.pictures.offset
+        made.plan.argument_bytes, made.plan.pictures_at = argument.shape[0], fields.pictures.offset
         if (
             made.plan.argument_bytes > sizeof(KernelArgument)
             or made.plan.pictures_at < sizeof(KernelSettings)
@@ -471,7 +470,7 @@ cdef class Device:
             raise AssertionError("the layout of the kernels' argument is not that of the plan")
         memcpy(&made.plan.argument, &argument[0], made.plan.argument_bytes)
         made.device = self
-        made.plan.kernel = self._kernel(plan.kernel)
+        made.plan.kernel = self._kernel(plan.kernel.encode())
         made.plan.grid = plan.grid
         made.plan.block = plan.block
         return made
@@ -497,9 +496,12 @@ cdef class Device:
             )
         raise failure(code)
 
-    cdef const Kernel *_kernel(self, str name) except NULL:
+    cdef const Kernel *_kernel(self, bytes name) except NULL:
         cdef CUresult code = 0
-        cdef const Kernel *found = self.native.kernels.find(name.encode(), &code)
+        cdef const char *wanted = name
+        cdef const Kernel *found
+        with nogil:
+            found = self.native.kernels.find(wanted, &code)
         check(code)
         return found
 
@@ -521,8 +523,7 @@ cdef class Device:
         if conversion.device is not self or any(each.device is not self for each in sources):
             raise InvalidInput("sources are of another device or context", argument="sources")
         for index, source in enumerate(sources):
-            places[index].block = source.block
-            places[index].offset = source.offset
+            places[index].block, places[index].offset = source.block, source.offset
         for index, offset in enumerate(offsets):
             begins[index] = offset
         with nogil:
@@ -879,8 +880,7 @@ def _stream(stream):
         return 1
     if not isinstance(stream, int) or isinstance(stream, bool) or stream == 0 or stream < -1:
         raise InvalidInput(
-            f"stream is {stream!r}",
-            argument="stream",
+            f"stream is {stream!r}", argument="stream",
             hint="None, 1, 2, -1 or the address of a CUstream; 0 would be ambiguous",
         )
     return 0 if stream == -1 else stream
