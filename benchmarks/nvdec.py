@@ -207,13 +207,13 @@ def torchcodec(container: Path) -> Iterator[object]:
     yield from VideoDecoder(str(container), device="cuda", seek_mode="approximate")
 
 
-def pyav(stream: Stream, data: bytes) -> Iterator[object]:
-    """FFmpeg's own use of NVDEC, through PyAV; pictures stay on the device."""
+def pyav(stream: Stream, memory: str) -> Iterator[object]:
+    """FFmpeg's own use of NVDEC, through PyAV, which copies pictures to the host or not."""
     import av
     from av.codec.hwaccel import HWAccel
 
-    accelerator = HWAccel("cuda", allow_software_fallback=False)
-    with av.open(io.BytesIO(data), format=stream.codec, hwaccel=accelerator) as container:
+    accelerator = HWAccel("cuda", allow_software_fallback=False, is_hw_owned=memory == "device")
+    with av.open(io.BytesIO(stream.data), format=stream.codec, hwaccel=accelerator) as container:
         yield from container.decode(video=0)
 
 
@@ -275,8 +275,10 @@ def libraries(
             "torchcodec, rgb device",
             partial(on_threads, "torchcodec, rgb device", sessions, work, expected),
         )
-    work = partial(pyav, stream, stream.data)
-    yield "PyAV, hwaccel", partial(on_threads, "PyAV, hwaccel", sessions, work, expected)
+    for memory in ("device", "host"):
+        name = f"PyAV, hwaccel, native {memory}"
+        work = partial(pyav, stream, memory)
+        yield name, partial(on_threads, name, sessions, work, expected)
     yield "ffmpeg", partial(ffmpeg, stream, sessions)
 
 
