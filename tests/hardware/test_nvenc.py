@@ -79,7 +79,8 @@ def test_the_device_says_what_it_encodes() -> None:
         with pytest.raises(BackendError) as caught:
             _nvenc.encoder_caps(device)
         assert (caught.value.domain, caught.value.code) == ("nvenc", UNSUPPORTED_DEVICE)
-        assert all("no encoder" in str(each.reason) for each in answers)
+        for each in answers:
+            assert ("no encoder" if each.codec in CODECS else "NVENC has no") in str(each.reason)
         return
     found = _nvenc.encoder_caps(device)
     assert [each.codec for each in answers if each.supported] == [
