@@ -24,8 +24,7 @@ class X265 : public Encoder {
   public:
     explicit X265(const EncoderSettings &given)
         : settings(given), reorder(given.reordered),
-          of_library(!given.lossless && given.rate.buffer_bits &&
-                     given.rate.buffer_bits < given.rate.bits_per_second),
+          of_library(!given.lossless && given.rate.buffer_bits && given.rate.initial_bits),
           control(static_cast<double>(given.rate_numerator) / given.rate_denominator,
                   static_cast<double>(given.width) * given.height)
     {
@@ -71,10 +70,8 @@ class X265 : public Encoder {
     {
         settings.rate = rate;
         control.aim_at(rate);
-        if (!of_library)
-            return true;
-        set_buffer(*parameters);
-        return library->encoder_reconfig(handle, parameters) >= 0;
+        of_library = false; // which makes up for the pictures before
+        return true;
     }
 
     bool encode(const Picture &picture, const Order &order, Coded &made) override
@@ -207,7 +204,7 @@ class X265 : public Encoder {
 
     EncoderSettings settings;
     HevcReorder reorder;
-    const bool of_library; // whose rate control it is: a buffer of less than a second
+    bool of_library; // whose rate control it is: with a first filling of the buffer, until a change
     RateControl control;
     const x265_api *library = nullptr;
     x265_param *parameters = nullptr;
