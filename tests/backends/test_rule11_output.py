@@ -241,9 +241,9 @@ def test_our_own_decoder_agrees(backend: BackendCase, encoded: str, layout: str)
 
 
 def test_each_codec_that_can_be_encoded_is_checked_here(backend: BackendCase) -> None:
-    """The list above is the backend's own."""
+    """The list above is the backend's own; ProRes is checked in tests/apple/test_prores.py."""
     from videohw.machine import capabilities
 
     answers = capabilities(backend=backend.name)
     found = {a.codec for a in answers if a.direction == "encode" and a.supported}
-    assert found <= set(ENCODED)
+    assert found - {"prores"} <= set(ENCODED)

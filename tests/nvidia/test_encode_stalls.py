@@ -172,3 +172,28 @@ def test_a_stalled_call_ends_every_wait(encoding: Emulator, scenario: Scenario, 
     assert len(again.packets) == PLAIN.pictures
     assert again.errors == []
     assert release(encoding, before) == set()
+
+
+def encode_without_a_reaper(emulator: Emulator) -> None:
+    """Who waits is told, and nothing of NVENC's is named."""
+    with PLAIN.encoder() as encoder:
+        with suppress(SessionClosed):
+            for number in range(5):
+                encoder.submit(picture(number), number)
+        (error,) = Call(lambda: told(encoder)).join()
+        assert isinstance(error, DeviceLost)
+        assert "did not come back from a call of CUDA within" in str(error)
+        assert emulator.stalled() == 1
+
+
+def test_a_reaper_that_does_not_come_to_its_context_is_told(encoding: Emulator) -> None:
+    call, counts = "cuCtxPushCurrent_v2", []
+    for _ in range(2):  # the device is open before the second
+        encoding.forget()
+        assert not run(PLAIN).errors
+        counts.append(encoding.log().count(call))
+    encoding.forget()
+    encoding.fault(call, "stall", STALL_MILLISECONDS, counts[-1])  # the last to begin
+    encode_without_a_reaper(encoding)
+    encoding.clear_faults()
+    assert release(encoding, frozenset()) == set()

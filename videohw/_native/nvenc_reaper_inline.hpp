@@ -10,6 +10,10 @@ namespace videohw {
 inline void NvencSession::reaper_main()
 {
     try {
+        {
+            std::lock_guard<std::mutex> held(lock_);
+            locking_.set(true);
+        }
         Scope scope(context_, 2); // nobody else would try again
         Lockable lockable;
         if (scope.code != CUDA_SUCCESS)
