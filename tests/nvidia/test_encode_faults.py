@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.backends.encode_runs import Outcome
-from tests.backends.fault_places import EVERY, places
+from tests.backends.fault_places import EVERY, Stalled, middle, places
+from tests.backends.waiting import wait_for
 from tests.emulators.control import Emulator
 from tests.nvidia.encoding import (
     LEFT_BY_LOSSES,
@@ -23,14 +24,17 @@ from tests.nvidia.encoding import (
     release,
     run,
 )
+from videohw import core_changed
 from videohw.errors import (
     BackendError,
     DeviceLost,
     InvalidInput,
+    SessionClosed,
     UnsupportedCodec,
     UnsupportedConfig,
     VideoHwError,
 )
+from videohw.nvidia import encoder_cores
 
 FAILS_CUDA, FAILS_NVENC = 999, 8  # CUDA_ERROR_UNKNOWN, NV_ENC_ERR_INVALID_PARAM
 STICKS = 700  # CUDA_ERROR_ILLEGAL_ADDRESS
@@ -201,6 +205,45 @@ def test_a_device_is_lost_at_each_call(encoding: Emulator, scenario: Scenario) -
             if sweep.looks_again(call, first):
                 sweep.check_again(what)
             assert release(encoding, sweep.left) == set(), what
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS if EVERY else [PLAIN], ids=str)
+def test_each_call_stalls(
+    encoding: Emulator, monkeypatch: pytest.MonkeyPatch, scenario: Scenario
+) -> None:
+    """Who waits is told, and the session closes, while it is stalled; what the driver still had
+    is given back with the next session."""
+    monkeypatch.setattr(core_changed, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(encoder_cores, "STUCK_SECONDS", encoder_cores.STUCK_SECONDS)  # set back
+    sweep = Sweep(encoding, scenario)
+    told = 0
+    for call, count in sweep.calls.items():
+        for first in middle(count):
+            what = f"{call} {first} of {count} stalls"
+            told += stall(sweep, call, first, what)
+            wait_for(lambda: all(each.core.ended() for each in encoder_cores._ending))
+            sweep.check_again(what)
+            assert release(encoding, sweep.left) == set(), what
+    assert told > (20 if EVERY else 3)
+
+
+def stall(sweep: Sweep, call: str, first: int, what: str) -> bool:
+    """Whether the session told of a call that did not come back."""
+
+    def bound(seconds: float) -> None:
+        encoder_cores.STUCK_SECONDS = seconds
+
+    sweep.emulator.forget()
+    sweep.emulator.fault(call, "stall", 0, first)
+    outcome = Stalled(sweep.emulator, lambda: run(sweep.scenario), bound).result
+    sweep.check(outcome, what)
+    lost = [error for error in outcome.errors if isinstance(error, DeviceLost)]
+    for error in lost:
+        # With a bound of 0 seconds the other thread's call may be the one that is named.
+        assert "did not come back from" in str(error), (what, error)
+    others = [error for error in outcome.errors if error not in lost]
+    assert all(isinstance(error, SessionClosed) for error in others), (what, others)
+    return bool(lost)
 
 
 def test_a_loss_is_told_once_and_the_session_closes(encoding: Emulator) -> None:
