@@ -139,7 +139,11 @@ public:
     NvdecSession(const NvdecSession &) = delete;
     NvdecSession &operator=(const NvdecSession &) = delete;
     // After `run` answered `closed`, or never: a session whose worker is stuck is not destroyed.
-    ~NvdecSession() { release(events_); }
+    ~NvdecSession()
+    {
+        context_.driver.forget_calls(&calling_); // of the worker, which may be the last that has it
+        release(events_);
+    }
 
     // Waiting: `version` changes with everything that happens.
 

@@ -165,6 +165,7 @@ inline void NvdecSession::leave()
         context_.give_stream(stream_);
     stream_ = nullptr;
     scope_.reset();
+    context_.driver.forget_calls(&calling_);
 }
 
 inline Failure NvdecSession::failed(const char *call, CUresult code)

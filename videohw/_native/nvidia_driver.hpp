@@ -94,6 +94,12 @@ public:
         noted_calls() = place;
         noted_calls_() = place;
     }
+    // Note this thread's calls nowhere, if it is at `place`: that is about to end.
+    void forget_calls(const NotedCall *place)
+    {
+        if (noted_calls() == place)
+            note_calls(nullptr);
+    }
 
     bool forked() const { return forked_.load(std::memory_order_relaxed); }
     bool started() const { return started_.load(std::memory_order_relaxed); }
