@@ -75,12 +75,10 @@ def submit(
 ) -> None:
     given = picture(number, encoder.width, encoder.height)
     while True:
-        try:
+        packet = taken(encoder, errors)  # who reaped last does not wait for itself
+        packets += [] if packet is None else [packet]
+        with suppress(Backpressure):
             encoder.submit(given, number, force_keyframe=forced, timeout=PATIENCE_SECONDS)
-        except Backpressure:
-            packet = taken(encoder, errors)
-            packets += [] if packet is None else [packet]
-        else:
             return
 
 
