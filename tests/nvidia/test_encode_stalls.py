@@ -188,6 +188,7 @@ def encode_without_a_reaper(emulator: Emulator) -> None:
 
 def test_a_reaper_that_does_not_come_to_its_context_is_told(encoding: Emulator) -> None:
     call, counts = "cuCtxPushCurrent_v2", []
+    before = frozenset(encoding.open())
     for _ in range(2):  # the device is open before the second
         encoding.forget()
         assert not run(PLAIN).errors
@@ -196,4 +197,4 @@ def test_a_reaper_that_does_not_come_to_its_context_is_told(encoding: Emulator) 
     encoding.fault(call, "stall", STALL_MILLISECONDS, counts[-1])  # the last to begin
     encode_without_a_reaper(encoding)
     encoding.clear_faults()
-    assert release(encoding, frozenset()) == set()
+    assert release(encoding, before) == set()
