@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from videohw.types import DECODER_CODECS, ON_ERROR
+from videohw.known_names import DECODER_CODECS, ON_ERROR
 
 HEADER_BYTES: Final = 10
 _FRAME_LENGTH_BYTES: Final = 3

@@ -7,7 +7,7 @@ from dataclasses import replace
 from random import Random
 from typing import Final, TypeAlias
 
-from videohw.types import ON_ERROR
+from videohw.known_names import ON_ERROR
 
 from .case import FRAME_CODECS, LAYOUTS, MAX_PAYLOAD_BYTES, OUTPUTS, Case
 from .seeds import Seed, join, split

@@ -125,10 +125,10 @@ def driver_version():
 
 def too_old(str feature, int needed):
     """The error for ``feature``, for which the driver must speak CUDA ``needed`` (12050: 12.5);
-    None where it does."""
+    None where it does, and in a forked child that of whatever is asked there."""
     cdef int version = _driver.version()
-    if version >= needed:
-        return None
+    if version >= needed or _driver.forked():
+        return forked_error() if _driver.forked() else None
     return UnsupportedConfig(
         f"{feature} needs an NVIDIA driver of CUDA {_spelt(needed)}; this one has "
         f"{_spelt(version)}",

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import operator
 import threading
-from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidInput
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 # Numbers that libraries and drivers hold in 32-bit signed integers.
 INT32_MAX = (1 << 31) - 1
@@ -72,6 +74,8 @@ def time_base(value: object) -> Fraction | None:
     """Seconds per unit of pts as a Fraction, from one or from (numerator, denominator), or None."""
     if value is None:
         return None
+    from fractions import Fraction  # a driver starts after this check
+
     found: Fraction | None = None
     if isinstance(value, Fraction):
         found = value

@@ -6,23 +6,16 @@ are data (:class:`~videohw.types.Capability`), never missing methods.
 
 from __future__ import annotations
 
-import importlib
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, TypeAlias
 
-from .errors import InvalidInput, VideoHwError
-from .types import (
-    BackendStatus,
-    Capability,
-    DecoderConfig,
-    EncoderConfig,
-    Packet,
-    SideData,
-)
+from .decoder_config import DecoderConfig
+from .errors import VideoHwError
+from .types import BackendStatus, Capability, EncoderConfig, Packet, SideData
 
 if TYPE_CHECKING:
     from .bitstream import AccessUnit
@@ -314,28 +307,3 @@ class Backend(Protocol):
     def decoder_options(self) -> type: ...
     def open_decoder(self, config: DecoderConfig) -> DecoderSession: ...
     def open_encoder(self, config: EncoderConfig) -> EncoderSession: ...
-
-
-# Name -> module, in the order of preference of backend="auto": hardware first.
-BACKENDS: Final[dict[str, str]] = {
-    "nvidia": "videohw.nvidia",
-    "videotoolbox": "videohw.apple",
-    "software": "videohw.software",
-}
-AUTO: Final = "auto"
-
-
-def load_decoders(name: str) -> None:
-    """Import what the backend called ``name``, one of the table, opens decoders with."""
-    importlib.import_module(f"{BACKENDS[name]}.decoder")
-
-
-def load(name: str) -> Backend:
-    """The backend called ``name``; :class:`InvalidInput` for a name the table lacks."""
-    if name not in BACKENDS:
-        raise InvalidInput(
-            f"backend {name!r} is not known",
-            argument="backend",
-            hint=f"one of {', '.join((AUTO, *BACKENDS))}",
-        )
-    return cast(Backend, importlib.import_module(BACKENDS[name]))

@@ -6,10 +6,10 @@ pictures, converters.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from .errors import InvalidInput
+from .known_names import DECODER_OUTPUTS
 from .pixels.requests import (
     Crop,
     Size,
@@ -19,14 +19,12 @@ from .pixels.requests import (
     checked_size,
     checked_triple,
 )
-from .types import DECODER_OUTPUTS
 
 if TYPE_CHECKING:
     from .color import ColorSpec
 
 
-@dataclass(frozen=True, slots=True)
-class Conversion:
+class Conversion(NamedTuple):
     """A checked request to a converter; None in a field leaves that as it is.
 
     ``output`` is a name of :data:`~videohw.types.DECODER_OUTPUTS`; ``crop`` (left, top, width,

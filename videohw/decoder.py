@@ -8,25 +8,23 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import arguments
-from .backend import AUTO, CodedPicture, DecoderSession
+from .backend_table import AUTO
 from .conversion_request import checked_conversion
 from .deadline import deadline_after, remaining
-from .errors import Backpressure, InvalidInput, SessionClosed
+from .decoder_config import DecoderConfig
+from .errors import Backpressure, InvalidInput, SessionClosed, VideoHwError
+from .known_names import DEFAULT_MAX_IN_FLIGHT_FRAMES, DEFAULT_MAX_PENDING_BYTES, ON_ERROR
 from .selection import EarlyProbe, canonical_codec, checked_options, select
 from .session_owner import SessionOwner, with_time
-from .types import (
-    DEFAULT_MAX_IN_FLIGHT_FRAMES,
-    DEFAULT_MAX_PENDING_BYTES,
-    ON_ERROR,
-    DecoderConfig,
-)
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from .backend import CodedPicture, DecoderSession
     from .coded_input import CodedInput, Item
     from .color import ColorSpec
     from .frame import Crop, Frame, Size
@@ -219,7 +217,7 @@ class Decoder(SessionOwner):
     def _queue(self, items: list[Item]) -> None:
         pictures: list[CodedPicture] = []
         for item in items:
-            if isinstance(item, CodedPicture):
+            if not isinstance(item, VideoHwError):
                 pictures.append(item)
                 continue
             self._bitstream_errors += 1

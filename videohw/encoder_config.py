@@ -16,9 +16,8 @@ from typing import Any, Final, TypeAlias
 from . import arguments as check
 from .color import ColorSpec
 from .errors import InvalidInput
+from .known_names import ENCODER_INPUTS, PRESETS
 from .types import (
-    ENCODER_INPUTS,
-    PRESETS,
     ConstantBitrate,
     ConstantQp,
     ConstantQuality,

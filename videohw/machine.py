@@ -8,15 +8,10 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from . import arguments
-from .backend import AUTO, BACKENDS, load
+from .backend_table import AUTO, BACKENDS, load
 from .errors import InvalidInput
-from .types import (
-    CODEC_ALIASES,
-    DECODER_CODECS,
-    ENCODER_CODECS,
-    BackendStatus,
-    Capability,
-)
+from .known_names import CODEC_ALIASES, DECODER_CODECS, ENCODER_CODECS
+from .types import BackendStatus, Capability
 
 _CODECS: Final[tuple[tuple[Literal["decode", "encode"], tuple[str, ...]], ...]] = (
     ("decode", DECODER_CODECS),

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from .arguments import integer
-from .backend import AUTO
+from .backend_table import AUTO
 from .color import ColorSpec
 from .decoder import Decoder
 from .encoder_config import FrameRate, frame_rate
@@ -25,7 +25,7 @@ from .files.media import Source, StreamInfo, VideoTrack
 from .files.raw_stream import RAW_EXTENSIONS, RawSource, raw_format
 from .files.source_file import source_file
 from .frame import Frame
-from .types import DEFAULT_MAX_IN_FLIGHT_FRAMES
+from .known_names import DEFAULT_MAX_IN_FLIGHT_FRAMES
 
 # A float that is a picture's time through rounding only must not miss it.
 TICK_TOLERANCE: Final = Fraction(1, 1000)

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from .backend import AUTO, BACKENDS, Backend, load, load_decoders
+from .backend_table import AUTO, BACKENDS, load, load_decoders
 from .environment import automatic_backends
 from .errors import BackendError, InvalidInput, UnsupportedCodec, UnsupportedConfig
+from .known_names import CODEC_ALIASES, DECODER_CODECS, ENCODER_CODECS
 from .open_sessions import starting
-from .types import CODEC_ALIASES, DECODER_CODECS, ENCODER_CODECS, BackendStatus, Capability
+
+if TYPE_CHECKING:
+    from .backend import Backend
+    from .types import BackendStatus, Capability
 
 _CODECS: Final = {"decode": DECODER_CODECS, "encode": ENCODER_CODECS}
 # No driver takes so long to start; whoever asks is told then that it does not.
@@ -25,8 +28,7 @@ _answered: Final[set[str]] = set()
 _under_way: Final[dict[str, EarlyProbe]] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(NamedTuple):
     """The backend taken, what its ``supports`` says, and the others with why they were not.
 
     ``refused`` holds (name, reason) pairs in the order of preference; backends that come after
@@ -121,6 +123,8 @@ class EarlyProbe:
         self._thread.join(STUCK_SECONDS)
         if self.name is None or not self._thread.is_alive():
             return None
+        from .types import BackendStatus
+
         call = load(self.name).calling()
         return BackendStatus(
             self.name, available=False, hardware=True,
@@ -205,7 +209,7 @@ def select(
     for position, name in enumerate(names):
         module = load(name)
         answer = _ask(name, module, codec, direction, require_hardware, device, early)
-        if isinstance(answer, Capability):
+        if not isinstance(answer, _Refused):
             reasons = [(other.name, other.reason) for other in refused]
             reasons += [(later, f"{name} comes first") for later in names[position + 1 :]]
             return Selection(name, module, answer, tuple(reasons))

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from fractions import Fraction
 from types import NoneType, TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeVar
 
 from . import environment, metrics
-from .backend import DecoderSession, EncoderSession
 from .errors import Backpressure
-from .selection import Selection
-from .types import DecoderConfig, EncoderConfig
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from .backend import DecoderSession, EncoderSession
+    from .decoder_config import DecoderConfig
     from .metrics import Direction, SessionMetrics
+    from .selection import Selection
+    from .types import EncoderConfig
 
 OwnerT = TypeVar("OwnerT", bound="SessionOwner")
 # How long a refused call waits for an output before it is tried again; it may be refused for

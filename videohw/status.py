@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from .errors import BackendError, DeviceLost, InvalidBitstream, UnsupportedConfig, VideoHwError
 
@@ -25,8 +24,7 @@ NVENC: Final = "nvenc"
 VIDEOTOOLBOX: Final = "videotoolbox"
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(NamedTuple):
     """One status code: the number as the library returns it, its name there, what to try."""
 
     code: int

@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 from . import reader
-from .backend import AUTO
+from .backend_table import AUTO
 from .color import ColorSpec
 from .encoder_config import FrameRate
 from .errors import InvalidInput, UnsupportedConfig, VideoHwError

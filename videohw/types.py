@@ -10,41 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from .errors import BackendError, InvalidInput
+from .known_names import DEFAULT_MAX_IN_FLIGHT_PACKETS
 
 if TYPE_CHECKING:
     from .color import ColorSpec
-
-DecoderCodec: TypeAlias = Literal["h264", "hevc", "av1", "vp9", "vp8", "mpeg2", "mpeg1", "jpeg"]
-EncoderCodec: TypeAlias = Literal["h264", "hevc", "av1", "prores"]
-Layout: TypeAlias = Literal["annexb", "access_unit", "length_prefixed", "frame"]
-OnError: TypeAlias = Literal["raise", "skip", "resync", "conceal"]
-
-DECODER_CODECS: Final[tuple[str, ...]] = (
-    "h264", "hevc", "av1", "vp9", "vp8", "mpeg2", "mpeg1", "jpeg",
-)  # fmt: skip
-ENCODER_CODECS: Final[tuple[str, ...]] = ("h264", "hevc", "av1", "prores")
-# Spellings that users type, each for one name above.
-CODEC_ALIASES: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "avc": "h264", "h.264": "h264", "h265": "hevc", "h.265": "hevc",
-        "mpeg2video": "mpeg2", "mpeg1video": "mpeg1", "mjpeg": "jpeg", "av01": "av1",
-    }
-)  # fmt: skip
-LAYOUTS: Final[tuple[str, ...]] = ("annexb", "access_unit", "length_prefixed", "frame")
-ON_ERROR: Final[tuple[str, ...]] = ("raise", "skip", "resync", "conceal")
-DECODER_OUTPUTS: Final[tuple[str, ...]] = (
-    "metadata", "native", "nv12", "i420", "p010", "rgb24", "bgr24", "rgba", "bgra",
-    "rgb_planar", "rgb_float16", "rgb_float32",
-)  # fmt: skip
-ENCODER_INPUTS: Final[tuple[str, ...]] = ("nv12", "p010", "i420", "rgb24", "bgr24", "rgba", "bgra")
-PRESETS: Final[tuple[str, ...]] = ("fastest", "fast", "balanced", "quality", "best")
-
-DEFAULT_MAX_IN_FLIGHT_FRAMES: Final = 8
-DEFAULT_MAX_IN_FLIGHT_PACKETS: Final = 6
-DEFAULT_MAX_PENDING_BYTES: Final = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,32 +216,6 @@ class BackendStatus:
     reason: str | None = None
     hint: str | None = None
     versions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-
-
-@dataclass(frozen=True, slots=True)
-class DecoderConfig:
-    """Checked settings, as a backend gets them. ``size`` (width, height) and ``crop`` (left, top,
-    width, height) are in pixels of the displayed picture; ``mean`` and ``std`` in R, G, B."""
-
-    codec: str
-    output: str = "native"
-    memory: str = "host"
-    device: int | str = 0
-    size: tuple[int, int] | None = None
-    crop: tuple[int, int, int, int] | None = None
-    color: ColorSpec | None = None
-    chroma: str = "bilinear"
-    resize: str = "bilinear"
-    mean: tuple[float, float, float] | None = None
-    std: tuple[float, float, float] | None = None
-    low_latency: bool = False
-    on_error: str = "raise"
-    time_base: Fraction | None = None
-    max_in_flight: int = DEFAULT_MAX_IN_FLIGHT_FRAMES
-    max_pending_bytes: int = DEFAULT_MAX_PENDING_BYTES
-    extradata: bytes | None = None
-    options: object | None = None
-    require_hardware: bool = False
 
 
 @dataclass(frozen=True, slots=True)

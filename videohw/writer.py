@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from .arguments import integer
-from .backend import AUTO
+from .backend_table import AUTO
 from .color import ColorSpec
 from .encoder import Encoder
 from .encoder_config import FrameRate, frame_rate
@@ -19,8 +19,9 @@ from .errors import Backpressure, InvalidInput, SessionClosed, UnsupportedConfig
 from .files.containers import Container, container_for, places_missing
 from .files.media import rotation_matrix
 from .files.mux import Muxer, VideoTags, open_muxer
+from .known_names import DEFAULT_MAX_IN_FLIGHT_PACKETS
 from .selection import canonical_codec
-from .types import DEFAULT_MAX_IN_FLIGHT_PACKETS, Packet, RateControl
+from .types import Packet, RateControl
 
 # The longest wait inside one call of a session, so that an interrupt of the user and packets that
 # became ready are seen to; nothing ends because of it.

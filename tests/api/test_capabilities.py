@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from videohw.backend import BACKENDS
+from videohw.backend_table import BACKENDS
 from videohw.encoder import Encoder
 from videohw.errors import InvalidInput, UnsupportedCodec, UnsupportedConfig
+from videohw.known_names import DECODER_CODECS, ENCODER_CODECS, PRESETS
 from videohw.machine import backends, capabilities
 from videohw.software import capabilities as ask_software
-from videohw.types import DECODER_CODECS, ENCODER_CODECS, PRESETS
 
 machine = sys.modules["videohw.software.capabilities"]
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.backends.coded_clips import needs_av
 from tests.backends.pcm import PcmStream, gray_units, joined
-from videohw.backend import BACKENDS
+from videohw.backend_table import BACKENDS
 from videohw.bitstream import AvcConfig
 from videohw.color import ColorSpec
 from videohw.decoder import Decoder

@@ -12,7 +12,7 @@ from videohw.color import ColorSpec
 from videohw.encoder_input import Picture, host_picture
 from videohw.errors import InvalidInput
 from videohw.frame import Frame
-from videohw.types import ENCODER_INPUTS
+from videohw.known_names import ENCODER_INPUTS
 
 WIDTH, HEIGHT = 24, 12
 RNG = np.random.default_rng(1)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from videohw.backend import load
+from videohw.backend_table import load
 from videohw.software.thread_scheduling import unchanged_scheduling
 
 WIDTH, HEIGHT = 160, 128

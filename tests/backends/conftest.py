@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, settings
 from tests.backends.apple import apple_faults, emulated_frameworks, lookahead
 from tests.backends.faults import FaultPlan, Faults, software_faults
 from tests.backends.nvidia import emulated_drivers, no_faults, nvidia_faults
-from videohw.backend import load
+from videohw.backend_table import load
 from videohw.decoder import Decoder
 from videohw.encoder import Encoder
 from videohw.errors import BackendError, InvalidBitstream, VideoHwError

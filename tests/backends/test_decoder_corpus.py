@@ -13,7 +13,7 @@ from tests.backends.supported import why_refused
 from tests.corpus import Stream, all_streams, stream
 from videohw.errors import UnsupportedConfig
 from videohw.frame import Frame
-from videohw.types import ON_ERROR
+from videohw.known_names import ON_ERROR
 
 STREAMS = {each.name: each for each in all_streams()}
 INTACT = sorted(name for name, each in STREAMS.items() if not each.damaged)

@@ -24,9 +24,9 @@ from tests.backends.encoding import (
 )
 from videohw.encoder import Encoder
 from videohw.errors import InvalidInput, UnsupportedConfig
+from videohw.known_names import PRESETS
 from videohw.software_options import SoftwareEncoderOptions
 from videohw.types import (
-    PRESETS,
     ConstantBitrate,
     ConstantQp,
     ConstantQuality,

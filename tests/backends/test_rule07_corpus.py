@@ -21,7 +21,7 @@ from fuzz.mutate import MUTATIONS, flip_bits, splice, truncate
 from fuzz.seeds import Seed, clips, join, load
 from tests.backends.conftest import INEXACT, BackendCase, decodes, needs_decoder
 from tests.conftest import PROFILE
-from videohw.types import ON_ERROR
+from videohw.known_names import ON_ERROR
 
 DEEP_ROUNDS = 40 if PROFILE == "deep" else 1
 DAMAGES = {"cut": truncate, "spliced": splice, "flipped": flip_bits}

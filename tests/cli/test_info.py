@@ -10,11 +10,12 @@ import pytest
 import videohw
 from tests.cli.running import run_without
 from tests.cli.terminals import command, lines_of
-from videohw.backend import BACKENDS
+from videohw.backend_table import BACKENDS
 from videohw.cli import info
 from videohw.errors import VideoHwError
+from videohw.known_names import DECODER_CODECS, ENCODER_CODECS
 from videohw.selection import select
-from videohw.types import DECODER_CODECS, ENCODER_CODECS, Capability
+from videohw.types import Capability
 
 
 def test_the_report_has_every_part(run):

@@ -25,7 +25,7 @@ from videohw.backend import Account
 from videohw.decoder import Decoder
 from videohw.fault_policy import PictureLedger, Verdict
 from videohw.frame import Frame
-from videohw.types import DECODER_CODECS, ON_ERROR
+from videohw.known_names import DECODER_CODECS, ON_ERROR
 
 STREAM = joined(gray_units(8, PcmStream(vui=Vui(num_reorder=0))))
 # Begins with pictures that lack what they refer to.

@@ -14,7 +14,7 @@ import pytest
 import videohw
 from tests.nvidia.encoder_answers import version
 from videohw.errors import BackendError, UnsupportedCodec
-from videohw.types import ENCODER_CODECS
+from videohw.known_names import ENCODER_CODECS
 
 pytestmark = pytest.mark.hardware
 UNSUPPORTED_DEVICE, INVALID_VERSION = 2, 15

@@ -11,13 +11,9 @@ from hypothesis import strategies as st
 
 from tests.kernels.memory import Array, Planes
 from videohw.color import COMPUTED_MATRICES, RANGES, SITINGS, ColorSpec
-from videohw.color.reference import (
-    CHROMA_METHODS,
-    RESIZE_METHODS,
-    rgb_from_ycbcr,
-    ycbcr_from_rgb,
-)
+from videohw.color.reference import rgb_from_ycbcr, ycbcr_from_rgb
 from videohw.kernels import Plan, Surface, plan_to_rgb, plan_to_ycbcr
+from videohw.known_names import CHROMA_METHODS, RESIZE_METHODS
 from videohw.pixel_format import pixel_format
 
 # Format and bit depth of the surface, None for the format's own.

@@ -16,16 +16,19 @@ from tests.layout.sources import PACKAGE, ROOT, imports, is_import_by_name, modu
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "lazy_names": set(),
+    "known_names": set(),
+    "backend_table": {"errors"},
     "pyav": set(),
     "environment": set(),
     "metrics": {"errors", "lazy_names"},
     "pts_marks": set(),
     "status": {"errors"},
     "arguments": {"errors"},
-    "color": {"errors", "lazy_names"},
+    "color": {"errors", "known_names", "lazy_names"},
+    "decoder_config": {"color", "known_names"},
     "pixel_format": {"errors"},
     "prores": {"errors"},
-    "kernels": {"color", "errors", "lazy_names", "pixel_format"},
+    "kernels": {"color", "errors", "known_names", "lazy_names", "pixel_format"},
     "bitstream": {"errors", "lazy_names"},
     "packet_layout": {"bitstream"},
     "engine": {"errors"},
@@ -38,17 +41,22 @@ ALLOWED: dict[str, set[str]] = {
     "worker_session": {"engine", "errors", "ready_outputs", "session"},
     "core_changed": set(),
     "software_options": {"errors"},
-    "types": {"color", "errors"},
+    "types": {"color", "errors", "known_names"},
     "hdr_payloads": {"errors", "types"},
-    "backend": {"errors", "metrics", "types"},
+    "backend": {"decoder_config", "errors", "metrics", "types"},
     "encoder_session": {"backend", "errors", "pixel_format", "session", "types"},
     "fault_policy": {"backend", "errors"},
-    "machine": {"arguments", "backend", "errors", "types"},
-    "selection": {"backend", "environment", "errors", "open_sessions", "types"},
-    "session_owner": {"backend", "environment", "errors", "metrics", "selection", "types"},
-    "pixels": {"color", "errors", "lazy_names", "pixel_format"},
+    "machine": {"arguments", "backend_table", "errors", "known_names", "types"},
+    "selection": {
+        "backend", "backend_table", "environment", "errors", "known_names", "open_sessions",
+        "types",
+    },
+    "session_owner": {
+        "backend", "decoder_config", "environment", "errors", "metrics", "selection", "types",
+    },
+    "pixels": {"color", "errors", "known_names", "lazy_names", "pixel_format"},
     "frame_pixels": {"color", "errors", "pixel_format", "pixels"},
-    "conversion_request": {"color", "errors", "pixels", "types"},
+    "conversion_request": {"color", "errors", "known_names", "pixels"},
     "frame": {
         "color", "conversion_request", "errors", "frame_pixels", "pixel_format", "pixels", "types",
     },
@@ -59,17 +67,18 @@ ALLOWED: dict[str, set[str]] = {
         "arguments", "backend", "bitstream", "errors", "frame_headers", "picture_info",
         "pts_marks", "stream_check",
     },
-    "encoder_config": {"arguments", "color", "errors", "types"},
+    "encoder_config": {"arguments", "color", "errors", "known_names", "types"},
     "encoder_input": {"color", "errors", "frame", "pixel_format"},
     "device_input": {"color", "encoder_input", "errors", "frame", "pixel_format"},
     "coded_color": {"color", "errors", "pixel_format"},
     "input_times": {"arguments", "encoder_config", "encoder_input", "errors"},
     "session_switch": {"backend", "errors", "types"},
     "software": {
-        "backend", "bitstream", "coded_color", "color", "decode_clock", "encoder_input",
-        "encoder_session", "environment", "errors", "fault_policy", "frame", "frame_pixels",
-        "packet_layout", "picture_info", "pipeline", "pixel_format", "pixels", "prores", "pyav",
-        "ready_outputs", "status", "software_options", "types", "worker_session",
+        "backend", "bitstream", "coded_color", "color", "decode_clock", "decoder_config",
+        "encoder_input", "encoder_session", "environment", "errors", "fault_policy", "frame",
+        "frame_pixels", "known_names", "packet_layout", "picture_info", "pipeline", "pixel_format",
+        "pixels", "prores", "pyav", "ready_outputs", "software_options", "status", "types",
+        "worker_session",
     },
     "_native": set(),
     "_cuda": {"_native", "errors", "kernels", "status"},
@@ -77,43 +86,46 @@ ALLOWED: dict[str, set[str]] = {
     "_nvenc": {"_cuda", "_native", "errors", "status"},
     "nvidia": {
         "_cuda", "_nv", "_nvenc", "backend", "coded_color", "color", "core_changed",
-        "decode_clock", "device_input", "encoder_input", "encoder_session", "errors",
-        "fault_policy", "frame", "frame_pixels", "hdr_payloads", "kernels", "open_sessions",
-        "packet_layout", "pixel_format", "pixels", "prores", "ready_outputs", "session", "status",
-        "types",
+        "decode_clock", "decoder_config", "device_input", "encoder_input", "encoder_session",
+        "errors", "fault_policy", "frame", "frame_pixels", "hdr_payloads", "kernels",
+        "open_sessions", "packet_layout", "pixel_format", "pixels", "prores", "ready_outputs",
+        "session", "status", "types",
     },
     "_vt": {"_native", "errors", "status"},
     "_vt_encode": {"_native"},
     "apple": {
         "_vt", "_vt_encode", "backend", "bitstream", "coded_color", "color", "core_changed",
-        "decode_clock", "encoder_input", "encoder_session", "environment", "errors",
-        "fault_policy", "frame", "frame_pixels", "hdr_payloads", "kernels", "packet_layout",
-        "pixel_format", "pixels", "prores", "ready_outputs", "session", "status", "types",
+        "decode_clock", "decoder_config", "encoder_input", "encoder_session", "environment",
+        "errors", "fault_policy", "frame", "frame_pixels", "hdr_payloads", "kernels",
+        "packet_layout", "pixel_format", "pixels", "prores", "ready_outputs", "session", "status",
+        "types",
     },
     "decoder": {
-        "arguments", "backend", "bitstream", "coded_input", "color", "conversion_request",
-        "deadline", "errors", "frame", "metrics", "selection", "session_owner", "types",
+        "arguments", "backend", "backend_table", "bitstream", "coded_input", "color",
+        "conversion_request", "deadline", "decoder_config", "errors", "frame", "known_names",
+        "metrics", "selection", "session_owner",
     },
     "encoder": {
-        "arguments", "backend", "color", "deadline", "encoder_config", "errors", "input_times",
-        "metrics", "selection", "session_owner", "session_switch", "types",
+        "arguments", "backend", "backend_table", "color", "deadline", "encoder_config", "errors",
+        "input_times", "known_names", "metrics", "selection", "session_owner", "session_switch",
+        "types",
     },
-    "files": {"bitstream", "color", "errors", "prores", "pyav", "status", "types"},
+    "files": {"bitstream", "color", "errors", "known_names", "prores", "pyav", "status", "types"},
     "feed": {"decoder", "errors", "files", "frame"},
     "reader": {
-        "arguments", "backend", "color", "decoder", "encoder_config", "errors", "feed", "files",
-        "frame", "types",
+        "arguments", "backend_table", "color", "decoder", "encoder_config", "errors", "feed",
+        "files", "frame", "known_names",
     },
     "writer": {
-        "arguments", "backend", "color", "encoder", "encoder_config", "errors", "files",
-        "selection", "types",
+        "arguments", "backend_table", "color", "encoder", "encoder_config", "errors", "files",
+        "known_names", "selection", "types",
     },
     "transcode_job": {
         "color", "encoder", "errors", "feed", "files", "frame", "pixel_format", "reader", "writer",
     },
     "transcode_file": {
-        "backend", "color", "encoder_config", "errors", "feed", "files", "reader", "selection",
-        "transcode_job", "types", "writer",
+        "backend_table", "color", "encoder_config", "errors", "feed", "files", "reader",
+        "selection", "transcode_job", "types", "writer",
     },
     "": {
         "apple", "bitstream", "color", "decoder", "encoder", "errors", "frame", "lazy_names",
@@ -121,14 +133,16 @@ ALLOWED: dict[str, set[str]] = {
         "software_options", "transcode_file", "types", "writer",
     },
     "cli": {
-        "", "_cuda", "backend", "bitstream", "color", "errors", "files", "frame", "kernels",
-        "machine", "pixel_format", "reader", "selection", "transcode_file", "types", "writer",
+        "", "_cuda", "backend_table", "bitstream", "color", "errors", "files", "frame", "kernels",
+        "known_names", "machine", "pixel_format", "reader", "selection", "transcode_file", "types",
+        "writer",
     },
     "__main__": {"cli"},
 }  # fmt: skip
 # Edges that only a type checker follows: a lower part names the values that it passes through.
 TYPING_ONLY: dict[str, set[str]] = {
     "backend": {"bitstream", "frame"},
+    "backend_table": {"backend"},
     "cli": {"transcode_job"},
     "frame_pixels": {"frame"},
 }  # fmt: skip
@@ -136,7 +150,7 @@ TYPING_ONLY: dict[str, set[str]] = {
 EXTRAS: dict[str, set[str]] = {"av": {"pyav", "cli"}, "rich": {"cli"}}
 # Who may load a module by a name that is not written where it is loaded: the table of backends,
 # and the report on what is installed.
-LOADERS = {"videohw.lazy_names", "videohw.backend", "videohw.cli.info"}
+LOADERS = {"videohw.lazy_names", "videohw.backend_table", "videohw.cli.info"}
 
 
 def part(module: str) -> str:
@@ -211,7 +225,7 @@ def test_only_the_loaders_load_modules_by_a_computed_name() -> None:
 
 
 def test_the_backend_table_names_modules_that_exist() -> None:
-    from videohw.backend import BACKENDS
+    from videohw.backend_table import BACKENDS
 
     assert set(BACKENDS.values()) <= set(modules())
 

@@ -91,6 +91,25 @@ def test_only_what_is_used_is_loaded() -> None:
     assert run(program.format("Frame")) == "numpy"
 
 
+def test_little_is_imported_before_a_driver_may_start() -> None:
+    """What these cost, everyone waits for before the first picture of a process."""
+    program = """
+import sys, videohw, videohw.nvidia
+from videohw.selection import EarlyProbe
+
+late = {"numpy", "dataclasses", "fractions", "videohw.types", "videohw.backend", "videohw.frame"}
+before = []
+EarlyProbe.__enter__ = lambda probe: before.append(late & set(sys.modules)) or probe
+EarlyProbe.__exit__ = lambda *found: None
+try:
+    videohw.Decoder("h264", backend="nvidia", size=(64, 64), output="rgb24")
+except videohw.VideoHwError:
+    pass
+print(*before[0])
+"""
+    assert run(program) == ""
+
+
 def run(program: str) -> str:
     ran = subprocess.run(
         [sys.executable, "-c", program],

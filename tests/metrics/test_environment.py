@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from videohw import environment
-from videohw.backend import BACKENDS
+from videohw.backend_table import BACKENDS
 
 
 @pytest.mark.parametrize(

@@ -43,12 +43,13 @@ public:
     const char *why_no_cuda() const { return cuda_.why; }
     const char *why_no_cuvid() const { return cuvid_.why; }
 
-    // The version of CUDA that the driver speaks, such as 13000 for 13.0; 0 without a driver.
+    // The version of CUDA that the driver speaks, such as 13000 for 13.0; 0 without a driver, and
+    // in a forked child.
     int version()
     {
         int version = 0;
         const nvidia_cuda *api = cuda();
-        if (!api || api->cuDriverGetVersion(&version) != CUDA_SUCCESS)
+        if (!api || forked() || api->cuDriverGetVersion(&version) != CUDA_SUCCESS)
             return 0;
         return version;
     }

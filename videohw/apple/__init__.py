@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal
 
-from ..types import Capability, DecoderConfig, EncoderConfig
+from ..decoder_config import DecoderConfig
+from ..types import Capability, EncoderConfig
 from .capabilities import NAME, probe
 from .capabilities import capabilities as _of_decoders
 from .encoder_capabilities import capabilities as _of_encoders

@@ -14,11 +14,11 @@ from .. import _vt
 from ..backend import CodedPicture
 from ..bitstream import h264, hevc
 from ..color import ColorSpec
+from ..decoder_config import DecoderConfig
 from ..errors import BackendError, UnsupportedConfig
 from ..frame import Conversion, Frame
 from ..frame_pixels import Task, converted
 from ..pixel_format import FORMATS
-from ..types import DecoderConfig
 from .capabilities import FRAME_FORMATS
 from .image_info import image_info
 from .options import AppleDecoderOptions

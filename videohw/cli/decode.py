@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from ..types import DECODER_OUTPUTS, ON_ERROR
+from ..known_names import DECODER_OUTPUTS, ON_ERROR
 from . import outcome, values
 from .console import Console
 from .errors import CommandFailed, ExitCode, UsageError

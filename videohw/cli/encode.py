@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any, BinaryIO
 
 from ..files.containers import CONTAINERS
-from ..types import ENCODER_INPUTS
+from ..known_names import ENCODER_INPUTS
 from . import outcome, values
 from .console import Console
 from .errors import CommandFailed, ExitCode, UsageError

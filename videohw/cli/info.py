@@ -14,9 +14,10 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from .. import __version__
-from ..backend import BACKENDS
+from ..backend_table import BACKENDS
 from ..errors import VideoHwError
-from ..types import DECODER_CODECS, ENCODER_CODECS, BackendStatus, Capability
+from ..known_names import DECODER_CODECS, ENCODER_CODECS
+from ..types import BackendStatus, Capability
 from . import devices
 from .console import Column, Console
 from .errors import ExitCode

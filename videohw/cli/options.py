@@ -7,19 +7,11 @@ import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ..backend import AUTO, BACKENDS
+from ..backend_table import AUTO, BACKENDS
 from ..errors import InvalidInput
 from ..files.containers import CONTAINERS
-from ..types import (
-    CODEC_ALIASES,
-    ENCODER_CODECS,
-    PRESETS,
-    ConstantBitrate,
-    ConstantQp,
-    ConstantQuality,
-    RateControl,
-    VariableBitrate,
-)
+from ..known_names import CODEC_ALIASES, ENCODER_CODECS, PRESETS
+from ..types import ConstantBitrate, ConstantQp, ConstantQuality, RateControl, VariableBitrate
 from . import values
 from .errors import UsageError
 

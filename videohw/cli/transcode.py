@@ -6,9 +6,9 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ..backend import AUTO, BACKENDS
+from ..backend_table import AUTO, BACKENDS
 from ..files.containers import CONTAINERS
-from ..types import ON_ERROR
+from ..known_names import ON_ERROR
 from . import outcome, values
 from .console import Console
 from .errors import ExitCode, UsageError

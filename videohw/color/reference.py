@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InvalidInput
+from ..known_names import CHROMA_METHODS, RESIZE_METHODS
 from .coefficients import from_rgb, to_rgb
-from .spec import CHROMA_METHODS, RESIZE_METHODS, ColorSpec
+from .spec import ColorSpec
 
 Array: TypeAlias = npt.NDArray[np.float64]
 Samples: TypeAlias = npt.NDArray[np.generic]

@@ -29,9 +29,6 @@ TRANSFERS = {
 # ITU-T H.264 figure E-1 / H.265 figure E.1: chroma_sample_loc_type 0 to 5.
 SITINGS = {0: "left", 1: "center", 2: "topleft", 3: "top", 4: "bottomleft", 5: "bottom"}
 RANGES = ("limited", "full")
-# How a conversion makes chroma for each pixel, and how it scales.
-CHROMA_METHODS = ("nearest", "bilinear")
-RESIZE_METHODS = ("bilinear", "area")
 
 _NAMES = {
     "matrix": tuple(MATRICES.values()),

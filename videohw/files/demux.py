@@ -19,7 +19,7 @@ from ..bitstream import config_record
 from ..bitstream.convert import nals_to_length_prefixed
 from ..color import ColorSpec
 from ..errors import InvalidInput, UnsupportedCodec, UnsupportedConfig, VideoHwError
-from ..types import CODEC_ALIASES, DECODER_CODECS
+from ..known_names import CODEC_ALIASES, DECODER_CODECS
 from .headers import av1_color, first_sps, nals_in, sps_color
 from .media import Sample, StreamInfo, VideoTrack
 from .pyav import av_errors, detail, fraction, lenient_tags, load_av, writes_time_codes

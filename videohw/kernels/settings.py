@@ -16,8 +16,8 @@ import numpy as np
 
 from ..color import ColorSpec, from_rgb, to_rgb
 from ..color.reference import chroma_phase
-from ..color.spec import CHROMA_METHODS, RESIZE_METHODS
 from ..errors import InvalidInput, UnsupportedConfig
+from ..known_names import CHROMA_METHODS, RESIZE_METHODS
 from ..pixel_format import PixelFormat, pixel_format
 
 Triple: TypeAlias = tuple[float, float, float]

@@ -12,11 +12,12 @@ from .capabilities import NAME, capabilities, probe, supports
 
 if TYPE_CHECKING:
     from ..backend import DecoderSession, EncoderSession
-    from ..types import DecoderConfig, EncoderConfig
+    from ..decoder_config import DecoderConfig
+    from ..types import EncoderConfig
 
 with suppress(ImportError):  # a build without NVIDIA, as `probe` will say
-    # Here, before a thread starts the driver, which would wait for the GIL while it imports them.
-    from .. import _cuda, _nv  # noqa: F401
+    # Here, before a thread starts the driver, which would wait for the GIL while it imports it.
+    from .. import _cuda  # noqa: F401
 
 __all__ = [
     "HARDWARE", "NAME", "calling", "capabilities", "decoder_options", "open_decoder",

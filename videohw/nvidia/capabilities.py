@@ -9,12 +9,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from ..errors import BackendError, VideoHwError
-from ..types import BackendStatus, Capability
+
+if TYPE_CHECKING:  # what is made of answers is imported while the driver starts
+    from ..types import BackendStatus, Capability
 
 NAME: Final = "nvidia"
 # cudaVideoCodec.
@@ -48,12 +49,9 @@ def missing(device: int | str | None = None) -> tuple[str, str | None] | None:
     ``device`` is opened on the way, without a word when it cannot be.
     """
     try:
-        from .. import _cuda, _nv
+        from .. import _cuda
     except ImportError as error:
         return f"{_NO_MODULE} ({error})", None
-    if _nv.forked():
-        refused = _cuda.forked_error()
-        return str(refused.args[0]), refused.hint
     found: tuple[str, str | None] | None = _cuda.problem(device)
     return found
 
@@ -64,6 +62,8 @@ def probe(device: int | str | None = None) -> BackendStatus:
     Who goes on to ask of ``device`` has it opened beside that.
     """
     reason = missing(device)
+    from ..types import BackendStatus  # the driver started before this was imported
+
     if reason is not None:
         return BackendStatus(NAME, available=False, hardware=True, reason=reason[0], hint=reason[1])
     from .. import _cuda
@@ -130,6 +130,8 @@ def _answer(
         refused = _refusal(codec, direction, str(error.args[0]), error.hint)
         if not isinstance(error, BackendError):
             return refused
+        from dataclasses import replace
+
         return replace(refused, failed=True, error=error.with_traceback(None))
 
 
@@ -149,6 +151,8 @@ def forget() -> None:
 def _refusal(
     codec: str, direction: Literal["decode", "encode"], reason: str, hint: str | None = None
 ) -> Capability:
+    from ..types import Capability
+
     return Capability(
         NAME, codec, direction, supported=False, hardware=True, reason=reason, hint=hint
     )
@@ -157,6 +161,7 @@ def _refusal(
 @functools.lru_cache(maxsize=128)
 def _asked(codec: str, ordinal: int, context: int) -> Capability:
     from .. import _cuda
+    from ..types import Capability
 
     answers = dict(_answers(codec, _cuda.device(ordinal)))
     if not answers:
@@ -173,6 +178,7 @@ def _asked(codec: str, ordinal: int, context: int) -> Capability:
 @functools.lru_cache(maxsize=128)
 def _supported(codec: str, ordinal: int, context: int) -> Capability:
     from .. import _cuda
+    from ..types import Capability
 
     if next(_answers(codec, _cuda.device(ordinal)), None) is None:
         return _no_decoder(codec, ordinal)

@@ -15,13 +15,13 @@ from typing import Any, Final, TypeAlias
 from .. import _cuda, _nv
 from ..backend import Account, CodedPicture, SequenceInfo
 from ..core_changed import CoreChanged, join_unless_stuck
+from ..decoder_config import DecoderConfig
 from ..errors import InvalidInput, VideoHwError
 from ..fault_policy import PictureLedger, Verdict
 from ..frame import Frame
 from ..open_sessions import when_all_are_closed
 from ..ready_outputs import unexpected
 from ..session import Control, Drain, Session
-from ..types import DecoderConfig
 from . import devices
 from .capabilities import CODECS
 from .failures import lost, never_decoded, no_memory, no_plan, no_tool, refusal, repeated, stuck

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from ..backend import CodedPicture, SequenceInfo
 from ..color import ColorSpec
+from ..decoder_config import DecoderConfig
 from ..frame import Converter, Frame
 from ..frame_pixels import converted
 from ..pixel_format import FORMATS
-from ..types import DecoderConfig
 from .conversions import DeviceConverter
 from .sequences import PictureForm, aspect
 

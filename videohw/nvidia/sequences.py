@@ -14,12 +14,12 @@ import numpy as np
 
 from .. import kernels
 from ..color import ColorSpec
+from ..decoder_config import DecoderConfig
 from ..errors import UnsupportedConfig
 from ..frame import Conversion, Crop, Frame
 from ..frame_pixels import check_begins_on_chroma, color_in, resolved
 from ..pixel_format import FORMATS
 from ..pixels.requests import checked_crop
-from ..types import DecoderConfig
 from .capabilities import sample_format
 from .layouts import Layout, block_layout, kernel_source, plan_rgb
 

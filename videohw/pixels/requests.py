@@ -9,8 +9,8 @@ from __future__ import annotations
 from numbers import Integral
 from typing import Final, TypeAlias
 
-from ..color.spec import CHROMA_METHODS, RESIZE_METHODS
 from ..errors import InvalidInput
+from ..known_names import CHROMA_METHODS, RESIZE_METHODS
 
 Size: TypeAlias = tuple[int, int]
 Crop: TypeAlias = tuple[int, int, int, int]

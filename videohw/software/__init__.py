@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ..types import DecoderConfig, EncoderConfig
+from ..decoder_config import DecoderConfig
+from ..types import EncoderConfig
 from .capabilities import NAME, capabilities, probe
 
 if TYPE_CHECKING:

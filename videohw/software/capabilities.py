@@ -12,10 +12,11 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
+from ..known_names import DECODER_CODECS
 from ..prores import WHO_ENCODES
 from ..pyav import INSTALL_HINT
 from ..pyav import load_av as load_av  # the modules beside this one take it from here
-from ..types import DECODER_CODECS, BackendStatus, Capability
+from ..types import BackendStatus, Capability
 from . import live_options
 from .encoder_settings import LIBRARIES, LIVE_RATES, MAX_B_FRAMES, PROFILES
 from .thread_scheduling import unchanged_scheduling

@@ -10,9 +10,9 @@ from collections.abc import Container, Iterator
 from fractions import Fraction
 from typing import Any, Final, NamedTuple
 
+from ..decoder_config import DecoderConfig
 from ..errors import UnsupportedCodec
 from ..status import from_ffmpeg
-from ..types import DecoderConfig
 from .capabilities import decoder_name, load_av
 from .threads import Setup
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from ..backend import Account, CodedPicture
+from ..decoder_config import DecoderConfig
 from ..errors import (
     BackendError,
     DeviceLost,
@@ -26,7 +27,6 @@ from ..frame import Frame
 from ..ready_outputs import unexpected
 from ..software_options import SoftwareDecoderOptions
 from ..status import from_ffmpeg
-from ..types import DecoderConfig
 from ..worker_session import WorkerSession
 from .capabilities import decoder_name, load_av
 from .context import DecodingContext, Outcome

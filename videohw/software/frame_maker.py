@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ..backend import CodedPicture
+from ..decoder_config import DecoderConfig
 from ..frame import Conversion, Frame
 from ..frame_pixels import converted
 from ..pixel_format import FORMATS
-from ..types import DecoderConfig
 from .context import DecodingContext
 from .frames import color_of, format_name, planes_of
 

@@ -13,8 +13,8 @@ import os
 from typing import Final, NamedTuple
 
 from ..backend import SequenceInfo
+from ..decoder_config import DecoderConfig
 from ..software_options import SoftwareDecoderOptions
-from ..types import DecoderConfig
 
 # Of these libavcodec knows which macroblocks came and which it had to make up. Pictures of the
 # others that end in the middle, or have bits flipped, come out as if they were whole.
