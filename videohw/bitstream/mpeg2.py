@@ -9,11 +9,10 @@ from __future__ import annotations
 from ..errors import InvalidInput
 from .access_unit import AccessUnit
 from .assembler import DEFAULT_MAX_UNIT_BYTES
-from .unit_queue import UnitQueue
+from .start_code_units import PREFIX, StartCodeUnits
 
 CODECS = ("mpeg1", "mpeg2")
 
-_PREFIX = b"\0\0\1"
 # Start code values (13818-2 table 6-1).
 _PICTURE = 0x00
 _SEQUENCE_HEADER = 0xB3
@@ -28,21 +27,19 @@ _PICTURE_CODING_EXTENSION = 8
 _FIELDS = {1: "top", 2: "bottom", 3: "frame"}
 
 
-class Mpeg2Assembler(UnitQueue):
+class Mpeg2Assembler(StartCodeUnits):
     """Cuts an MPEG-1 or MPEG-2 video stream into coded pictures with the headers before them.
 
     ``codec`` is "mpeg1" or "mpeg2" and names the units; the streams are cut alike. A unit begins
     with a sequence, group or picture header, once the open one has a picture; everything else
     stays in it, sequence_end_code included. A key picture is an I picture, of a field pair the
-    first, for which a sequence header was seen. Further arguments as :class:`UnitQueue`.
+    first, for which a sequence header was seen. Further arguments as
+    :class:`~videohw.bitstream.unit_queue.UnitQueue`.
     """
 
-    _scan: int  # the search goes on here
-    _started: bool  # the pending bytes begin with a header that begins a unit
-    _picture_at: int  # the picture header of the open unit, -1 before it
+    _unit_starters = _UNIT_STARTERS
+    _picture_code = _PICTURE
     _has_sequence_header: bool
-    _ended: bool  # by a sequence_end_code
-    _after_end: bool
     _first_field: str | None  # a field that waits for the other one of its frame
 
     def __init__(
@@ -52,108 +49,54 @@ class Mpeg2Assembler(UnitQueue):
             raise InvalidInput(
                 f"codec is {codec!r}", argument="codec", hint=" or ".join(map(repr, CODECS))
             )
-        super().__init__(max_unit_bytes=max_unit_bytes)
-        self.codec = codec
-        self._end_stream()
-
-    def _search(self) -> None:
-        pending = self._pending
-        while True:
-            found = pending.find(_PREFIX, self._scan)
-            code_at = found + len(_PREFIX)
-            if found < 0 or code_at >= len(pending):
-                # The bytes may end inside of a start code.
-                last = found if found >= 0 else len(pending) - len(_PREFIX) + 1
-                self._scan = max(self._scan, last)
-                break
-            code = pending[code_at]
-            if code in _UNIT_STARTERS:
-                if not self._started:
-                    self._drop(found, garbage=True)
-                    self._started = True
-                    found, code_at = 0, len(_PREFIX)
-                elif self._picture_at >= 0 or found > self._max_unit_bytes:
-                    self._close(found)
-                    continue
-            if self._started:
-                self._note(found, code)
-            self._scan = code_at + 1
-        if not self._started:
-            self._drop(self._scan, garbage=True)
-            self._scan = 0
-        elif self._scan > self._max_unit_bytes:
-            self._close(self._scan)
+        super().__init__(codec, max_unit_bytes=max_unit_bytes)
 
     def _note(self, position: int, code: int) -> None:
-        if code == _PICTURE:
-            self._picture_at = position
-        elif code == _SEQUENCE_HEADER:
+        if code == _SEQUENCE_HEADER:
             self._has_sequence_header = self._sequence_known = True
         elif code == _SEQUENCE_END:
             self._ended = True
 
-    def _close(self, size: int) -> None:
-        """The first ``size`` pending bytes are a unit, or too long for one."""
-        if size > self._max_unit_bytes:
-            self._fail_too_long()
-            self._drop(size, garbage=True)
-            self._open_unit()
-            return
-        data = bytes(self._pending[:size])
+    def _unit(self, data: bytes) -> AccessUnit:
         picture_type, field = _read_picture(data, self._picture_at)
         second = field != "frame" and self._first_field not in (None, field)
         self._first_field = None if second or field == "frame" else field
         coding_type = _coding_type(data, self._picture_at)
-        self._ready.append(
-            AccessUnit(
-                self.codec,
-                data,
-                self._pending_offset,
-                keyframe=picture_type == "I"
-                and coding_type != _D_PICTURE
-                and not second
-                and self._sequence_known,
-                picture_type=picture_type,
-                reference=picture_type in ("I", "P") and coding_type != _D_PICTURE,
-                field=field,
-                second_field=second,
-                after_end_of_sequence=self._after_end,
-                has_parameter_sets=self._has_sequence_header,
-            )
+        return AccessUnit(
+            self.codec,
+            data,
+            self._pending_offset,
+            keyframe=picture_type == "I"
+            and coding_type != _D_PICTURE
+            and not second
+            and self._sequence_known,
+            picture_type=picture_type,
+            reference=picture_type in ("I", "P") and coding_type != _D_PICTURE,
+            field=field,
+            second_field=second,
+            after_end_of_sequence=self._after_end,
+            has_parameter_sets=self._has_sequence_header,
         )
-        self._after_end = self._ended
-        self._drop(size, garbage=False)
-        self._open_unit()
 
     def _open_unit(self) -> None:
-        self._scan = 0
-        self._started = False
-        self._picture_at = -1
+        super()._open_unit()
         self._has_sequence_header = False
-        self._ended = False
-
-    def _end_unit(self) -> None:
-        if self._started and self._picture_at >= 0:
-            self._close(len(self._pending))
 
     def _end_stream(self) -> None:
-        self._drop(len(self._pending), garbage=True)
-        self._open_unit()
-        self._after_end = True
-        self._sequence_known = False
+        super()._end_stream()
         self._first_field = None
 
 
 def _coding_type(data: bytes, picture_at: int) -> int:
-    header = picture_at + len(_PREFIX) + 1
+    header = picture_at + len(PREFIX) + 1
     return data[header + 1] >> 3 & 7 if header + 1 < len(data) else 0
 
 
 def _read_picture(data: bytes, picture_at: int) -> tuple[str, str]:
     """(picture_type, field) of the picture header at ``picture_at`` and its coding extension."""
     picture_type = _PICTURE_TYPES.get(_coding_type(data, picture_at), "")
-    extension = data.find(_PREFIX + bytes((_EXTENSION,)), picture_at)
-    body = extension + len(_PREFIX) + 1
+    extension = data.find(PREFIX + bytes((_EXTENSION,)), picture_at)
+    body = extension + len(PREFIX) + 1
     if extension < 0 or body + 2 >= len(data) or data[body] >> 4 != _PICTURE_CODING_EXTENSION:
         return picture_type, "frame"
     return picture_type, _FIELDS.get(data[body + 2] & 3, "frame")

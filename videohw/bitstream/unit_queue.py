@@ -1,7 +1,8 @@
 """What the assemblers written in Python share: bytes in, units and errors out in order.
 
 Owns the pending bytes with their place in the stream, and the queue of what is ready. Must not
-know where a unit ends: that is the business of ``mpeg2`` and ``av1``.
+know where a unit ends: that is the business of
+``start_code_units`` and ``av1``.
 """
 
 from __future__ import annotations
