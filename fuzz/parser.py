@@ -23,6 +23,7 @@ from videohw.bitstream import (
 from videohw.bitstream.av1_sequence import find_sequence_header
 from videohw.bitstream.config_record import Av1Config
 from videohw.bitstream.mpeg2_sequence import parse_sequence
+from videohw.bitstream.mpeg4_layer import parse_layer
 from videohw.bitstream.obu import obus
 from videohw.coded_input import CodedInput
 from videohw.errors import InvalidBitstream
@@ -61,6 +62,7 @@ def run(case: Case) -> frozenset[str]:
         features |= _read_nals(case, rng)
     else:
         _try(parse_sequence, case.payload)
+        _try(parse_layer, case.payload)
         _try(find_sequence_header, case.payload)
         _try(lambda: list(obus(case.payload)))
     for record in (AvcConfig, HevcConfig, Av1Config):

@@ -32,6 +32,7 @@ class SequenceInfo:
     in decoding order and follow it in output order. ``has_fields``: fields may be pictures of
     their own. ``range_extension``: it uses coding tools of the HEVC range extensions (H.265
     7.3.2.2.2). ``full_range``: what the VUI says, None when it says nothing.
+    ``size``: width and height in luma samples, of codecs whose decoders forget at a change.
     """
 
     sample_aspect_ratio: Fraction | None = None
@@ -41,6 +42,7 @@ class SequenceInfo:
     has_fields: bool = True
     range_extension: bool = False
     full_range: bool | None = None
+    size: tuple[int, int] | None = None
 
 
 class Fields(NamedTuple):
@@ -63,13 +65,15 @@ class PictureInfo:
     """What the parser read about a picture that a frame hands on, or that a backend must know.
 
     ``rare_tool``: a coding tool of the picture that hardware decoders lack, in words, and that
-    they would not notice; None as a rule.
+    they would not notice; None as a rule. ``repeats``: the picture is not coded, but the one
+    before it lasts; no decoder is given it.
     """
 
     sequence: SequenceInfo = _UNKNOWN_SEQUENCE
     fields: Fields = _NO_FIELDS
     side_data: SideData = _NO_SIDE_DATA
     rare_tool: str | None = None
+    repeats: bool = False
 
 
 UNKNOWN_PICTURE: Final = PictureInfo()

@@ -7,10 +7,9 @@ references are missing. Must not know: threads, backends.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from .arguments import integer
 from .backend import UNKNOWN_PICTURE, CodedPicture, PictureInfo, SequenceInfo
 from .bitstream import AccessUnit, open_assembler
 from .bitstream.convert import (
@@ -23,15 +22,16 @@ from .errors import InvalidBitstream, InvalidInput
 from .picture_info import UnitReader
 from .pts_marks import PtsMarks
 from .stream_check import StreamCheck
+from .submit_arguments import checked_nals, checked_pts
 
 if TYPE_CHECKING:
-    from .frame_headers import Av1Reader, Mpeg2Reader
+    from .frame_headers import HeaderReader
 
 Item: TypeAlias = CodedPicture | InvalidBitstream
 
 _LAYOUTS: Final = {
     **dict.fromkeys(("h264", "hevc"), ("annexb", "access_unit", "length_prefixed")),
-    **dict.fromkeys(("av1", "mpeg2", "mpeg1"), ("annexb", "frame")),
+    **dict.fromkeys(("av1", "mpeg4", "mpeg2", "mpeg1"), ("annexb", "frame")),
     **dict.fromkeys(("vp9", "vp8", "jpeg"), ("frame",)),
 }
 # Where decoding begins without pictures that lack references: RASL pictures are left out here.
@@ -50,7 +50,6 @@ _AV1_CONFIG_MARK: Final = 0x81
 # Temporal delimiter, sequence header, metadata, padding (AV1 6.2.2).
 _AV1_CONFIG_OBUS: Final = (1, 2, 5, 15)
 _START_CODE: Final = b"\0\0\1"
-_PTS_LIMIT: Final = 1 << 63
 
 
 class CodedInput:
@@ -68,7 +67,7 @@ class CodedInput:
         if "annexb" in _LAYOUTS[codec]:
             self._assembler = open_assembler(codec)
         self._reader = UnitReader(codec) if codec in _WITH_SETS else None
-        self._headers_of: Mpeg2Reader | Av1Reader | None = None
+        self._headers_of: HeaderReader | None = None
         if self._reader is None:  # most streams are H.264 or HEVC
             from .frame_headers import coded_frames, header_reader
 
@@ -105,13 +104,13 @@ class CodedInput:
                 hint=f"one of {', '.join(layouts)}",
             )
         if layout == "access_unit":
-            return _checked_nals(data), _checked_pts(pts), layout
+            return checked_nals(data), checked_pts(pts), layout
         data = as_bytes(data, "data")
         if not data:
             raise InvalidInput(
                 "data is empty", argument="data", hint="call flush() at the end of the stream"
             )
-        return data, _checked_pts(pts), layout
+        return data, checked_pts(pts), layout
 
     def feed(self, data: Any, pts: int | None, layout: str) -> list[Item]:
         """The items that a call, as :meth:`check` returned it, makes ready."""
@@ -212,6 +211,8 @@ class CodedInput:
         if self._awaiting:
             if self._reader is not None:
                 self._reader.add_from(unit)
+            elif self._headers_of is not None and unit.has_parameter_sets:
+                self._headers_of.read(unit)
             return self._number(b"", pts, offset=offset, skip="no_reference")
         if self._lacks_reference(unit, begins):
             return self._number(b"", pts, offset=offset, skip="rasl")
@@ -228,6 +229,9 @@ class CodedInput:
                 silent = "not_shown"
         elif self._headers_of is not None:
             info = self._headers_of.read(unit)
+            data, sets = self._headers_of.complete(unit, fed=not info.repeats, begins=begins)
+            if info.repeats:
+                return self._number(b"", pts, offset=offset, skip="not_shown")
         open_start = begins and unit.random_access not in _CLEAN_STARTS
         resumes = self._resumes(unit) if unit.keyframe or self._recoveries else None
         serial, self._serial = self._serial, self._serial + 1
@@ -372,26 +376,3 @@ class CodedInput:
 
 def _unreadable(why: object, hint: str) -> InvalidInput:
     return InvalidInput(f"extradata cannot be read: {why}", argument="extradata", hint=hint)
-
-
-def _checked_pts(pts: object) -> int | None:
-    if pts is None or (type(pts) is int and -_PTS_LIMIT <= pts < _PTS_LIMIT):
-        return pts
-    return integer("pts", pts, -_PTS_LIMIT, _PTS_LIMIT - 1)
-
-
-def _checked_nals(data: Any) -> list[bytes]:
-    if not isinstance(data, Sequence) or isinstance(data, (str, bytes, bytearray, memoryview)):
-        raise InvalidInput(
-            f"data is {type(data).__name__} with layout access_unit",
-            argument="data",
-            hint="a list of NAL units without start codes",
-        )
-    nals = [as_bytes(nal, "data") for nal in data]
-    if not nals or not all(nals):
-        raise InvalidInput(
-            "data holds no NAL unit, or an empty one",
-            argument="data",
-            hint="one access unit, a list of NAL units without start codes",
-        )
-    return nals

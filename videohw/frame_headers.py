@@ -6,10 +6,11 @@ decoder will refuse it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from .backend import Fields, PictureInfo, SequenceInfo
 from .bitstream import AccessUnit, sei
@@ -17,6 +18,7 @@ from .bitstream.av1_sequence import parse_sequence_header
 from .bitstream.bits import BitReader
 from .bitstream.obu import OBU_SEQUENCE_HEADER, obus
 from .errors import InvalidBitstream
+from .mpeg4_headers import Mpeg4Reader
 from .types import ContentLight, MasteringDisplay, SideData
 
 # H.262 6.2.2.2.1, tables 6-1, 6-2 and 6-14.
@@ -58,7 +60,22 @@ class CodedFrame(NamedTuple):
     shown: bool
 
 
-class Mpeg2Reader:
+class HeaderReader(Protocol):
+    """Reads headers of one stream, unit by unit, in order."""
+
+    def read(self, unit: AccessUnit) -> PictureInfo:
+        """What they say of the picture in ``unit``."""
+
+    def complete(self, unit: AccessUnit, *, fed: bool, begins: bool) -> tuple[bytes, bytes]:
+        """(what a decoder is given for ``unit``, the headers in force that are not in it).
+
+        ``fed`` False: it is not given this one. ``begins``: it decodes nothing before. Most
+        streams repeat their headers where decoding may begin.
+        """
+        return unit.data, b""
+
+
+class Mpeg2Reader(HeaderReader):
     """What the headers say of MPEG-2 pictures (H.262 6.2.2.1, 6.2.3.1; ATSC A/53 part 4).
 
     The shape of a pixel, field order, repeat and captions.
@@ -122,7 +139,7 @@ class Mpeg1Reader(Mpeg2Reader):
     _mpeg2 = False
 
 
-class Av1Reader:
+class Av1Reader(HeaderReader):
     """What AV1 temporal units say of a picture beside its samples.
 
     Chroma siting (sequence header, 6.4.2), mastering display, light level and captions (metadata
@@ -175,11 +192,11 @@ def _chromaticity(bits: BitReader) -> tuple[Fraction, Fraction]:
     )
 
 
-def header_reader(codec: str) -> Mpeg2Reader | Av1Reader | None:
+def header_reader(codec: str) -> HeaderReader | None:
     """A new reader for ``codec``; None for those whose headers say nothing more of a picture."""
-    if codec == "av1":
-        return Av1Reader()
-    readers = {"mpeg1": Mpeg1Reader, "mpeg2": Mpeg2Reader}
+    readers: dict[str, Callable[[], HeaderReader]] = {
+        "av1": Av1Reader, "mpeg1": Mpeg1Reader, "mpeg2": Mpeg2Reader, "mpeg4": Mpeg4Reader,
+    }  # fmt: skip
     return readers[codec]() if codec in readers else None
 
 

@@ -16,6 +16,7 @@ from .errors import InvalidBitstream
 _HEADERS: Final = {
     **dict.fromkeys(("h264", "hevc"), "sequence parameter set"),
     **dict.fromkeys(("mpeg2", "mpeg1", "av1"), "sequence header"),
+    "mpeg4": "video object layer header",
 }
 
 

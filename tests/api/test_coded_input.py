@@ -78,6 +78,7 @@ def test_errors_say_where_in_the_bytes_submitted_they_are() -> None:
         ("av1", b"\x32\x01\0"),  # an OBU of a frame
         ("mpeg2", b"no start code"),
         ("mpeg2", b"\1\2\0\0\1\xb3"),
+        ("mpeg4", b"\1\2\0\0\1\xb3"),
         ("vp9", b"\1"),
     ],
 )

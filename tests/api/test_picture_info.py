@@ -7,12 +7,15 @@ from fractions import Fraction
 
 import pytest
 
+from tests import mpeg4_headers as mpeg4
 from tests.backends.pcm import PcmStream, Vui
 from tests.coded_streams import Bits, annexb, h264_sei
 from videohw.backend import Fields
-from videohw.bitstream import AccessUnit, AccessUnitAssembler
+from videohw.bitstream import AccessUnit, AccessUnitAssembler, Mpeg4Assembler
 from videohw.bitstream.av1_sequence import find_sequence_header, write_sequence_header
+from videohw.bitstream.mpeg4_layer import with_reordering_stated
 from videohw.frame_headers import Av1Reader, CodedFrame, Mpeg2Reader, coded_frames
+from videohw.mpeg4_headers import Mpeg4Reader
 from videohw.picture_info import UnitReader
 from videohw.types import ContentLight, MasteringDisplay, SideData
 
@@ -243,3 +246,66 @@ def test_vp9_superframes() -> None:
 )
 def test_what_only_looks_like_a_superframe_is_one_frame(data: bytes) -> None:
     assert [frame.data for frame in coded_frames("vp9", data)] == [data]
+
+
+# MPEG-4 part 2
+
+
+def mpeg4_units(*parts: bytes) -> list[AccessUnit]:
+    assembler = Mpeg4Assembler()
+    for part in parts:
+        assembler.feed(part, end_of_unit=True)
+    return list(assembler)
+
+
+def test_mpeg4_headers_are_kept_for_who_begins_later() -> None:
+    headers = mpeg4.VISUAL_OBJECTS + mpeg4.layer()
+    first, second, third = mpeg4_units(headers + mpeg4.picture(), mpeg4.picture(1), mpeg4.picture())
+    reader = Mpeg4Reader()
+    for unit in (first, second, third):
+        reader.read(unit)
+    assert reader.complete(first, fed=True, begins=True) == (first.data, b"")
+    assert reader.complete(second, fed=True, begins=False) == (second.data, b"")
+    assert reader.complete(third, fed=True, begins=False) == (third.data, headers)
+    assert reader.complete(third, fed=True, begins=True) == (headers + third.data, b"")
+
+
+def test_mpeg4_headers_of_a_picture_that_no_decoder_is_given() -> None:
+    headers = mpeg4.VISUAL_OBJECTS + mpeg4.layer()
+    repeated, next_one = mpeg4_units(headers + mpeg4.not_coded(), mpeg4.picture(1))
+    reader = Mpeg4Reader()
+    assert reader.read(repeated).repeats
+    assert not reader.read(next_one).repeats
+    reader.complete(repeated, fed=False, begins=False)
+    assert reader.complete(next_one, fed=True, begins=False) == (headers + next_one.data, b"")
+    assert reader.complete(next_one, fed=True, begins=False) == (next_one.data, b"")
+
+
+def test_mpeg4_states_that_it_reorders() -> None:
+    """Where its headers say nothing of the matter, in the stream and where they are kept."""
+    silent = mpeg4.VISUAL_OBJECTS + mpeg4.layer(control=None)
+    first, second = mpeg4_units(silent + mpeg4.picture(), mpeg4.picture())
+    reader = Mpeg4Reader()
+    reader.read(first)
+    data, _ = reader.complete(first, fed=True, begins=True)
+    assert data == with_reordering_stated(first.data) != first.data
+    reader.read(second)
+    assert reader.complete(second, fed=True, begins=False)[1] == with_reordering_stated(silent)
+
+
+def test_mpeg4_tools_fields_and_shape() -> None:
+    head = mpeg4.VISUAL_OBJECTS + mpeg4.layer(96, 64, aspect=(2,), interlaced=True)
+    odd = mpeg4.layer(partitioned=True)
+    units = mpeg4_units(
+        head + mpeg4.picture(), mpeg4.picture(3), odd + mpeg4.picture(), mpeg4.picture(3),
+        b"\0\0\1\x20" + mpeg4.picture(), mpeg4.layer() + mpeg4.picture(),
+    )  # fmt: skip
+    reader = Mpeg4Reader()
+    infos = [reader.read(unit) for unit in units]
+    assert infos[0].sequence.sample_aspect_ratio == Fraction(12, 11)
+    assert infos[0].sequence.size == (96, 64)
+    assert infos[0].fields.top_first is not None
+    assert [info.rare_tool for info in infos] == [
+        None, "global motion compensation", *["data partitioning"] * 3, None,
+    ]  # fmt: skip
+    assert infos[5].fields == Fields()

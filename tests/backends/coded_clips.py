@@ -20,6 +20,7 @@ ENCODERS: Mapping[str, tuple[str, str, int, Mapping[str, str]]] = MappingProxyTy
     {
         "mpeg1": ("mpeg1video", "yuv420p", 2, {}),
         "mpeg2": ("mpeg2video", "yuv420p", 2, {}),
+        "mpeg4": ("mpeg4", "yuv420p", 2, {}),
         "jpeg": ("mjpeg", "yuvj420p", 0, {}),
         "vp8": ("libvpx", "yuv420p", 0, {"deadline": "realtime", "cpu-used": "8"}),
         "vp9": ("libvpx-vp9", "yuv420p", 0, {"deadline": "realtime", "cpu-used": "8"}),
@@ -40,13 +41,18 @@ def needs_av() -> Any:
 
 @functools.cache
 def packets(
-    codec: str, frames: int = 24, gop: int = 8, options: tuple[tuple[str, str], ...] = ()
+    codec: str,
+    frames: int = 24,
+    gop: int = 8,
+    options: tuple[tuple[str, str], ...] = (),
+    size: tuple[int, int] = (WIDTH, HEIGHT),
 ) -> tuple[bytes, ...]:
     """The coded pictures of a moving pattern, in decoding order; ``options`` for the encoder."""
+    width, height = size
     av = needs_av()
     encoder, pixel_format, b_frames, defaults = ENCODERS[codec]
     context = av.CodecContext.create(encoder, "w")
-    context.width, context.height, context.pix_fmt = WIDTH, HEIGHT, pixel_format
+    context.width, context.height, context.pix_fmt = width, height, pixel_format
     context.time_base, context.framerate = Fraction(1, 25), Fraction(25)
     context.gop_size, context.max_b_frames, context.bit_rate = gop, b_frames, 300_000
     context.thread_count = 1
@@ -55,7 +61,7 @@ def packets(
         context.open()
     coded = []
     for number in range(frames):
-        picture = av.VideoFrame(WIDTH, HEIGHT, pixel_format)
+        picture = av.VideoFrame(width, height, pixel_format)
         for index, plane in enumerate(picture.planes):
             view = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
             rows, columns = np.mgrid[0 : view.shape[0], 0 : view.shape[1]]
@@ -82,8 +88,10 @@ def decoded_packets(
     context.options = options
     found = []
     for index, data in enumerate((*coded, None)):
-        packet = None if data is None else av.Packet(data)
-        if packet is not None:
+        packet = None
+        if data is not None:
+            packet = av.Packet(len(data))  # zeros follow, which a decoder may read
+            packet.update(data)
             packet.pts = index
         for frame in context.decode(packet):
             planes = [

@@ -1,4 +1,4 @@
-"""AV1, VP9, VP8, MPEG-2, MPEG-1 and JPEG: the same rules as for H.264 and HEVC."""
+"""AV1, VP9, VP8, MPEG-4, MPEG-2, MPEG-1 and JPEG: the same rules as for H.264 and HEVC."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from videohw.bitstream.obu import OBU_SEQUENCE_HEADER, obus
 from videohw.errors import InvalidBitstream, InvalidInput, VideoHwError
 from videohw.software_options import SoftwareDecoderOptions
 
-BYTE_STREAMS = ("mpeg1", "mpeg2", "av1")
-FRAMED = ("jpeg", "vp8", "vp9", "av1", "mpeg2", "mpeg1")
+BYTE_STREAMS = ("mpeg1", "mpeg2", "mpeg4", "av1")
+FRAMED = ("jpeg", "vp8", "vp9", "av1", "mpeg4", "mpeg2", "mpeg1")
 
 
 @pytest.mark.parametrize("codec", BYTE_STREAMS)
@@ -99,7 +99,14 @@ def test_jpeg_is_full_range_bt601(backend: BackendCase) -> None:
 
 @pytest.mark.parametrize(
     ("codec", "siting"),
-    [("jpeg", "center"), ("mpeg1", "center"), ("mpeg2", None), ("vp8", None), ("vp9", None)],
+    [
+        ("jpeg", "center"),
+        ("mpeg1", "center"),
+        ("mpeg2", None),
+        ("mpeg4", None),
+        ("vp8", None),
+        ("vp9", None),
+    ],
 )
 def test_where_chroma_lies_by_the_codec(
     backend: BackendCase, codec: str, siting: str | None
@@ -123,7 +130,7 @@ def test_where_chroma_lies_by_the_headers_of_av1(
     assert [frame.color.siting for frame in got.frames] == [siting] * 3
 
 
-@pytest.mark.parametrize("codec", ["vp8", "vp9", "av1", "mpeg2"])
+@pytest.mark.parametrize("codec", ["vp8", "vp9", "av1", "mpeg4", "mpeg2"])
 def test_pictures_before_a_keyframe_lack_references(backend: BackendCase, codec: str) -> None:
     data = packets(codec)
     with backend.decoder(codec, max_in_flight=50) as decoder:
@@ -225,7 +232,7 @@ def test_av1_headers_kept_apart(backend: BackendCase, layout: str) -> None:
     assert got.pts == [index for index, _ in expected]
 
 
-@pytest.mark.parametrize("codec", ["mpeg1", "mpeg2"])
+@pytest.mark.parametrize("codec", ["mpeg1", "mpeg2", "mpeg4"])
 def test_mpeg_states_its_shape(backend: BackendCase, codec: str) -> None:
     got = decode(backend.decoder(codec), [{"data": packets(codec)[0]}])
     (frame,) = got.frames

@@ -14,7 +14,7 @@ from tests.coded_streams import annexb
 from tests.corpus import DATA
 from videohw.errors import InvalidBitstream
 
-CODECS = ("h264", "hevc", "mpeg2", "mpeg1")  # AV1 tells each byte that cannot be an OBU
+CODECS = ("h264", "hevc", "mpeg4", "mpeg2", "mpeg1")  # AV1 tells each byte that cannot be an OBU
 
 
 def foreign(codec: str) -> dict[str, bytes]:

@@ -100,6 +100,18 @@ def test_codecs_whose_damage_is_noticed(codec: str, threads: int) -> None:
     assert damaged == corrupt_states(codec, SoftwareDecoderOptions(threads=1), cut=True)
 
 
+@pytest.mark.parametrize("threads", [1, 8])
+def test_damage_of_mpeg4_is_noticed_where_no_thread_may_hide_it(threads: int) -> None:
+    """Frame threads show pictures that others still decode: of these nothing is said."""
+    alone, options = SoftwareDecoderOptions(threads=1), SoftwareDecoderOptions(threads=threads)
+    assert corrupt_states("mpeg4", alone) == [False] * len(clip("mpeg4").units)
+    truth = corrupt_states("mpeg4", alone, cut=True)
+    assert truth[DAMAGED] is True
+    seen = corrupt_states("mpeg4", options, cut=True)
+    assert all(state in (None, right) for state, right in zip(seen, truth, strict=True))
+    assert True not in corrupt_states("mpeg4", options)
+
+
 @pytest.mark.parametrize("codec", ["hevc", "av1", "vp9", "vp8", "jpeg"])
 def test_nothing_is_said_of_codecs_whose_damage_goes_unnoticed(codec: str) -> None:
     """Pictures that end in the middle come out of libavcodec as if they were whole."""

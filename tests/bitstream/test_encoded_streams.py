@@ -19,6 +19,7 @@ ENCODERS = {
     "hevc": ("libx265", {"preset": "ultrafast", "x265-params": "log-level=error:keyint=8"}),
     "mpeg1": ("mpeg1video", {}),
     "mpeg2": ("mpeg2video", {}),
+    "mpeg4": ("mpeg4", {}),
     "av1": ("libsvtav1", {"preset": "10", "svtav1-params": "keyint=8"}),
 }
 

@@ -216,6 +216,7 @@ def encoded_raw(path, encoder, container, frames=6):
     [
         ("in.m2v", "mpeg2video", "mpeg2video", "mpeg2"),
         ("in.m1v", "mpeg1video", "mpeg1video", "mpeg1"),
+        ("in.m4v", "mpeg4", "m4v", "mpeg4"),
         ("in.obu", None, None, "av1"),
     ],
 )

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .av1 import Av1Assembler
     from .config_record import AvcConfig, HevcConfig
     from .mpeg2 import Mpeg2Assembler
+    from .mpeg4 import Mpeg4Assembler
     from .nal_types import nal_type_name
     from .parameter_sets import ParameterSets
     from .splitter import DEFAULT_MAX_NAL_BYTES, AnnexBSplitter, NalUnit
@@ -41,6 +42,7 @@ __all__ = [
     "AvcConfig",
     "HevcConfig",
     "Mpeg2Assembler",
+    "Mpeg4Assembler",
     "NalSpan",
     "NalUnit",
     "ParameterSets",
@@ -61,6 +63,7 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "av1": ("Av1Assembler",),
     "config_record": ("AvcConfig", "HevcConfig"),
     "mpeg2": ("Mpeg2Assembler",),
+    "mpeg4": ("Mpeg4Assembler",),
     "nal_types": ("nal_type_name",),
     "parameter_sets": ("ParameterSets",),
     "splitter": ("DEFAULT_MAX_NAL_BYTES", "AnnexBSplitter", "NalUnit"),

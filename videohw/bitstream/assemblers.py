@@ -11,10 +11,11 @@ from .splitter import DEFAULT_MAX_NAL_BYTES
 if TYPE_CHECKING:
     from .av1 import Av1Assembler
     from .mpeg2 import Mpeg2Assembler
+    from .mpeg4 import Mpeg4Assembler
 
-Assembler: TypeAlias = "AccessUnitAssembler | Av1Assembler | Mpeg2Assembler"
+Assembler: TypeAlias = "AccessUnitAssembler | Av1Assembler | Mpeg2Assembler | Mpeg4Assembler"
 
-CODECS = ("h264", "hevc", "mpeg1", "mpeg2", "av1")
+CODECS = ("h264", "hevc", "mpeg1", "mpeg2", "mpeg4", "av1")
 
 
 def open_assembler(
@@ -23,7 +24,7 @@ def open_assembler(
     max_nal_bytes: int = DEFAULT_MAX_NAL_BYTES,
     max_unit_bytes: int = DEFAULT_MAX_UNIT_BYTES,
 ) -> Assembler:
-    """The assembler of ``codec``: "h264", "hevc", "mpeg1", "mpeg2" or "av1".
+    """The assembler of ``codec``: "h264", "hevc", "mpeg1", "mpeg2", "mpeg4" or "av1".
 
     VP8, VP9 and JPEG have no way to find a picture in a byte stream: :class:`InvalidInput`, as
     for any other name. The limits, in bytes, are those of the assemblers; ``max_nal_bytes`` is for
@@ -37,6 +38,10 @@ def open_assembler(
         from .mpeg2 import Mpeg2Assembler
 
         return Mpeg2Assembler(codec, max_unit_bytes=max_unit_bytes)
+    if codec == "mpeg4":
+        from .mpeg4 import Mpeg4Assembler
+
+        return Mpeg4Assembler(max_unit_bytes=max_unit_bytes)
     if codec == "av1":
         from .av1 import Av1Assembler
 

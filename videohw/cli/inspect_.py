@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 DEFAULT_ROWS = 10
 NAL_CODECS = ("h264", "hevc")
-RAW_CODECS = ("h264", "hevc", "av1", "mpeg2", "mpeg1")
+RAW_CODECS = ("h264", "hevc", "av1", "mpeg4", "mpeg2", "mpeg1")
 T = TypeVar("T")
 
 
@@ -29,8 +29,9 @@ def add_parser(commands: SubParsers) -> None:
         "inspect",
         "FILE",
         help="NAL units, access units, parameter sets and timing of a stream",
-        description="Report what a video stream holds. FILE is a raw stream (Annex-B, MPEG-2,\n"
-        "AV1 OBUs) or a container (with PyAV); - is standard input. Nothing is decoded.",
+        description="Report what a video stream holds. FILE is a raw stream (Annex-B,\n"
+        "MPEG-1, 2 or 4, AV1 OBUs) or a container (with PyAV); - is standard input.\n"
+        "Nothing is decoded.",
         examples=(
             "videohw inspect in.mp4",
             "videohw inspect in.h264 --nals --limit 50",

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, Protocol
 from ..bitstream import AccessUnit, open_assembler
 from ..bitstream.config_record import AvcConfig, HevcConfig
 from ..bitstream.convert import length_prefixed_to_annexb
+from ..bitstream.mpeg4_layer import parse_layer
 from ..errors import InvalidBitstream, VideoHwError
 from ..files.headers import raw_codec
 from ..files.pyav import av_errors, fraction, lenient_tags, load_av
@@ -27,6 +28,8 @@ from .targets import STANDARD
 CHUNK_BYTES = 64 << 10
 # A raw stream is told by a parameter set in its first bytes.
 HEAD_BYTES = 256 << 10
+# A visual object sequence, or a video object (ISO/IEC 14496-2 table 6-3).
+_MPEG4_BEGINS = frozenset(bytes((code,)) for code in (*range(0x20), 0xB0))
 # A damaged file can give one problem for each picture; the count stays exact beyond this.
 MAX_PROBLEMS = 50
 # FFmpeg's names of the codecs whose pictures our parser reads.
@@ -105,9 +108,21 @@ def raw_stream_codec(head: bytes, name: str) -> str | None:
         return codec
     if head.startswith(b"\0\0\1\xb3"):  # a sequence header; MPEG-2 adds an extension (B5)
         return "mpeg2" if b"\0\0\1\xb5" in head else "mpeg1"
+    if _begins_mpeg4(head):
+        return "mpeg4"
     if head.startswith((b"\x12\x00\x0a", b"\x12\x00\x08")):  # delimiter, sequence header
         return "av1"
     return RAW_EXTENSIONS.get(os.path.splitext(name)[1].lower())
+
+
+def _begins_mpeg4(head: bytes) -> bool:
+    """Whether headers of MPEG-4 part 2 come first, a layer that can be read among them."""
+    if head[:3] != b"\0\0\1" or head[3:4] not in _MPEG4_BEGINS:
+        return False
+    try:
+        return parse_layer(head) is not None
+    except InvalidBitstream:
+        return False
 
 
 class VideoStream(Protocol):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -16,6 +16,7 @@ from typing import Any
 from ..bitstream import AccessUnit, sei
 from ..bitstream.av1_sequence import SequenceHeader, find_sequence_header
 from ..bitstream.mpeg2_sequence import Sequence, parse_sequence
+from ..bitstream.mpeg4_layer import Layer, parse_layer
 from ..bitstream.nal_types import nal_type_name
 from ..errors import InvalidBitstream
 from .streams import Problems, Sample, StreamInfo
@@ -26,7 +27,12 @@ SEI_TYPES = {"h264": (6,), "hevc": (39, 40)}
 SHOWN_SEI = (
     sei.MASTERING_DISPLAY, sei.CONTENT_LIGHT, sei.ALTERNATIVE_TRANSFER, sei.USER_DATA_UNREGISTERED,
 )  # fmt: skip
-# A unit without a slice header that can be read; in AV1 one that shows an earlier picture.
+# What such a stream says of all its pictures.
+_HEADERS: dict[str, Callable[[bytes], SequenceHeader | Sequence | Layer | None]] = {
+    "av1": find_sequence_header, "mpeg4": parse_layer,
+}  # fmt: skip
+# A unit without a slice header that can be read; in AV1 and MPEG-4 one that shows an earlier
+# picture.
 UNKNOWN_TYPE = "unknown"
 # A stream may send other parameter sets with each picture; more than these are only counted.
 MAX_SETS = 64
@@ -95,7 +101,7 @@ class Survey:
         self.keyframes = array("q")  # index of the frame, in decoding order
         self.sets: dict[bytes, SeenSet] = {}
         self.sets_left_out = 0
-        self.sequence: SequenceHeader | Sequence | None = None  # of AV1 and MPEG-2
+        self.sequence: SequenceHeader | Sequence | Layer | None = None  # of AV1 and MPEG
         self._pts = array("q")
         self._end = 0
         for nal in info.parameter_sets:
@@ -140,7 +146,7 @@ class Survey:
                 self._see_sei(payload(unit, span), offset)
 
     def _see_sequence(self, unit: AccessUnit, offset: int | None) -> None:
-        find = find_sequence_header if self.info.codec == "av1" else parse_sequence
+        find = _HEADERS.get(self.info.codec, parse_sequence)
         try:
             self.sequence = find(unit.data)
         except InvalidBitstream as error:

@@ -39,7 +39,7 @@ STUCK_SECONDS = 30.0
 DECODING_SECONDS = 20.0
 _IN_ORDER_CODECS: Final = ("h264", "hevc")
 # Decoding may begin with pictures that lack references, and the driver decodes them to something.
-_REORDERING_CODECS: Final = ("h264", "hevc", "mpeg1", "mpeg2")
+_REORDERING_CODECS: Final = ("h264", "hevc", "mpeg1", "mpeg2", "mpeg4")
 _STATUS_BAD: Final = (8, 9)  # cuvidDecodeStatus_Error, _Error_Concealed
 _STATUS_GOOD: Final = 2
 _EXIT_SECONDS: Final = 2.0
@@ -190,8 +190,10 @@ class NvidiaDecoderSession(Session[_Item, Frame]):
         if tool is not None and tool != self._refused_tool:
             self._refused_tool = tool
             self._mark(Refusal(no_tool(tool, item)))
-        if item.keyframe and tool is None:
+        if item.keyframe and tool is None and self._refused_tool is not None:
             self._refused_tool = None
+            # What comes behind it and is shown before may refer to what was refused.
+            item.open_start = item.unit is None or item.unit.random_access != "idr"
         if self._refused_tool is not None and item.skip is None:
             item.skip = "undecodable"
         if item.skip is not None:

@@ -85,6 +85,8 @@ class DecodingContext:
         # dav1d may refuse all that comes after a picture that it refused, keyframes too.
         self._sticks = codec == "av1"
         self.stuck = False
+        # Headers of MPEG-4 leave traces: what one said of order holds where the next is silent.
+        self._remembers = codec == "mpeg4"
 
     def decode(self, data: bytes, serial: int) -> Outcome:
         """Feed one picture; its frame carries ``serial`` as pts."""
@@ -123,6 +125,11 @@ class DecodingContext:
         self.idle = True
         self.stuck = False
         self._context.flush_buffers()
+
+    @property
+    def stale(self) -> bool:
+        """Whether the next stream should get a decoder that knows nothing of the last one."""
+        return self.idle and self._remembers
 
     @property
     def sample_aspect_ratio(self) -> Fraction | None:

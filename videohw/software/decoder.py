@@ -113,6 +113,7 @@ class _Engine:
         self._options = options
         self._account = account
         self._context: DecodingContext | None = None
+        self._size: tuple[int, int] | None = None
         self._ledger = PictureLedger(config.on_error, account)
         self._frames = FrameMaker(config)
         self._workers = pixel_workers(options, config.max_in_flight)
@@ -181,14 +182,21 @@ class _Engine:
                 yield from self.drain()
                 context.reset()
                 self._context = None
-        elif context is not None and context.stuck and item.keyframe:
+        elif context is not None and item.keyframe and (context.stuck or self._resized(item)):
             yield from self.drain()
+        self._size = item.info.sequence.size
+        if self._context is not None and self._context.stale:
+            self._context = None
         if self._context is None:
             try:
                 self._context = DecodingContext(self._config, setup)
             except VideoHwError:
                 self._account.add(item.silent or "undecodable")
                 raise
+
+    def _resized(self, item: CodedPicture) -> bool:
+        """Whether libavcodec would let go of pictures that it holds, for those of another size."""
+        return self._size not in (None, item.info.sequence.size)
 
     def _decode(self, item: CodedPicture) -> Outcome:
         assert self._context is not None
@@ -204,6 +212,8 @@ class _Engine:
     def _settle(self, outcome: Outcome) -> Iterator[_Output]:
         ledger = self._ledger
         for av_frame in outcome.frames:
+            if av_frame.pts is None:
+                continue  # of MPEG-4: one that was shown before, because the last was damaged
             ledger.give_up_before(av_frame.pts)
             yield from ledger.released()
             verdict = ledger.shown(av_frame.pts, corrupt=av_frame.is_corrupt)

@@ -18,7 +18,7 @@ from ..software_options import SoftwareDecoderOptions
 
 # Of these libavcodec knows which macroblocks came and which it had to make up. Pictures of the
 # others that end in the middle, or have bits flipped, come out as if they were whole.
-_CHECKED: Final = ("h264", "mpeg2", "mpeg1")
+_CHECKED: Final = ("h264", "mpeg4", "mpeg2", "mpeg1")
 # Pictures that libavcodec's H.264 decoder can hold back for reordering (libavcodec/h264dec.h).
 _MOST_HELD_BACK: Final = 15
 # What streams that do not state how far they reorder are taken to need at most: six levels of

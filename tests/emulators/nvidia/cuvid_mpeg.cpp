@@ -299,6 +299,10 @@ class Mpeg4 : public Reordering {
         bits.skip(1 + time_bits + 1);
         if (!bits.flag())
             return false; // a picture that is not coded repeats the one before
+        if (type != i_picture && type != b_picture)
+            bits.skip(1); // vop_rounding_type
+        bits.skip(3);
+        top_first = interlaced && bits.flag();
         CUVIDEOFORMAT format{};
         format.codec = cudaVideoCodec_MPEG4;
         set_rate(format, resolution, fixed_increment ? fixed_increment : 1);
@@ -314,6 +318,9 @@ class Mpeg4 : public Reordering {
         format.video_signal_description.color_primaries = 2;
         format.video_signal_description.transfer_characteristics = 2;
         format.video_signal_description.matrix_coefficients = 2;
+        if (sequence_now().coded_width != format.coded_width ||
+            sequence_now().coded_height != format.coded_height)
+            forget_pictures();
         if (begin_sequence(format) <= 0)
             return false;
         start(type, false);
@@ -330,6 +337,7 @@ class Mpeg4 : public Reordering {
         coded.reference = is_reference;
         coded.intra = type == i_picture;
         coded.progressive = !interlaced;
+        coded.top_first = top_first;
         coded.sets = layer;
         coded.sets.insert(coded.sets.end(), user_data.begin(), user_data.end());
         return true;
@@ -390,7 +398,7 @@ class Mpeg4 : public Reordering {
     Bytes layer, user_data;
     unsigned sar_width = 1, sar_height = 1, resolution = 25, fixed_increment = 0;
     int time_bits = 5, width = 0, height = 0, type = i_picture;
-    bool interlaced = false;
+    bool interlaced = false, top_first = false;
 };
 
 } // namespace
