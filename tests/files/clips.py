@@ -27,7 +27,7 @@ Array = npt.NDArray[np.uint8]
 
 ENCODERS = {
     "h264": "libx264", "hevc": "libx265", "av1": "libsvtav1", "vp9": "libvpx-vp9",
-    "vp8": "libvpx", "mpeg2": "mpeg2video", "mjpeg": "mjpeg",
+    "vp8": "libvpx", "mpeg4": "mpeg4", "mpeg2": "mpeg2video", "mjpeg": "mjpeg",
 }  # fmt: skip
 QUIET = {"libx265": {"x265-params": "log-level=none"}}
 
@@ -203,6 +203,9 @@ CLIPS = {
     "hevc.mp4": Recipe("hevc", b_frames=2),
     "av1.mp4": Recipe("av1"),
     "mpeg2.mp4": Recipe("mpeg2", b_frames=2),
+    "mpeg4.mp4": Recipe("mpeg4", b_frames=2),
+    "mpeg4.mkv": Recipe("mpeg4", b_frames=2),
+    "mpeg4.avi": Recipe("mpeg4"),
     "h264.mov": Recipe(b_frames=2),
     "mjpeg.mov": Recipe("mjpeg"),
     "h264.mkv": Recipe(b_frames=2, audio="libopus"),

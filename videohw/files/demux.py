@@ -11,6 +11,7 @@ import math
 import struct
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Mapping
+from contextlib import suppress
 from fractions import Fraction
 from io import BytesIO
 from typing import Any, Final
@@ -22,12 +23,13 @@ from ..errors import InvalidInput, UnsupportedCodec, UnsupportedConfig, VideoHwE
 from ..known_names import CODEC_ALIASES, DECODER_CODECS
 from .headers import av1_color, first_sps, nals_in, sps_color
 from .media import Sample, StreamInfo, VideoTrack
+from .packed import Unpacker
 from .pyav import av_errors, detail, fraction, lenient_tags, load_av, writes_time_codes
 
 AV_TIME_BASE: Final = 1_000_000  # units of AVFormatContext.duration in a second
 IDENTITY: Final = (65536, 0, 0, 0, 65536, 0, 0, 0, 1 << 30)  # display matrix, 16.16 and 2.30
 # Codecs whose decoders are told the headers that the container keeps apart.
-_WITH_EXTRADATA: Final = frozenset({"h264", "hevc", "av1", "mpeg1", "mpeg2"})
+_WITH_EXTRADATA: Final = frozenset({"h264", "hevc", "av1", "mpeg1", "mpeg2", "mpeg4"})
 # When a seek lands after the wanted picture, the next try starts this much earlier, then doubles.
 SEEK_STEP_SECONDS: Final = 1
 _BEFORE_START_SECONDS: Final = 10
@@ -66,6 +68,7 @@ class ContainerSource:
         self._on_other: Callable[[Any], None] | None = None
         self._discard(av, keep=frozenset({self.stream.index}))
         self._av = av
+        self._unpacker = Unpacker(av, self.stream) if self.track.codec == "mpeg4" else None
         self._packets = self._demux()
         self._held: deque[Any] = deque()  # the packets that a seek looked at
         self._packets_read = 0
@@ -164,7 +167,7 @@ class ContainerSource:
 
     def _demux(self) -> Generator[Any, None, None]:
         packets: Generator[Any, None, None] = self.container.demux()
-        return packets
+        return packets if self._unpacker is None else self._unpacker.apart(packets)
 
     def _next_packet(self) -> Any:
         if self._held:
@@ -175,19 +178,23 @@ class ContainerSource:
                     return packet
         return None
 
-    def _seek_container(self, pts: int) -> None:
+    def _seek_container(self, *places: int) -> None:
+        """Go to the first of ``places`` that can be reached."""
         self._held.clear()
         self._packets.close()
-        try:
-            self.container.seek(pts, stream=self.stream)
-        except self._av.error.FFmpegError:
+        for pts in places:
+            with suppress(self._av.error.FFmpegError):
+                self.container.seek(pts, stream=self.stream)
+                break
+        else:
             # No index yet, as in FLV: the beginning can be reached all the same.
             self._rewind_bytes()
         self._packets = self._demux()
 
     def _rewind(self, first: int) -> None:
         """Go to the first packet; its dts may be well before the first picture is shown."""
-        self._seek_container(first - math.ceil(_BEFORE_START_SECONDS / self.track.time_base))
+        before = first - math.ceil(_BEFORE_START_SECONDS / self.track.time_base)
+        self._seek_container(before, first)  # AVI goes nowhere before its first packet
 
     def _rewind_bytes(self) -> None:
         try:
