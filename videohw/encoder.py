@@ -174,7 +174,7 @@ class Encoder(SessionOwner):
             if switch is not made_for:
                 since = 0 if meter is None else meter.now()
                 staged, made_for = session.stage(frame, switch, options), switch
-                spent = 0 if meter is None else meter.now() - since
+                spent += 0 if meter is None else meter.now() - since
             with self._submitting:
                 if self._serial != serial:  # another thread was faster
                     try:
@@ -184,8 +184,10 @@ class Encoder(SessionOwner):
                             raise
                         continue
                 if meter is not None:
-                    meter.prepared(began, meter.now() - spent)
+                    meter.pushing(began)
                 if self._pushed(frame, pts, force_keyframe, switch, *staged):
+                    if meter is not None:
+                        meter.staged(spent)
                     return staged[1]
 
     def _pushed(
@@ -213,8 +215,10 @@ class Encoder(SessionOwner):
             starting.first_pts = pts
             items.insert(0, starting)
         if not self._session.push_into(stream, items):
+            if starting is not None and starting.state == "failed":  # it went alone
+                plan.refused(starting)
             return False
-        plan.took(stream, force_keyframe, starting)
+        plan.took(stream, force_keyframe, switch, starting)
         self._times.took(exact, pts, frame_duration)
         self._serial += 1
         return True

@@ -77,79 +77,97 @@ class SwitchRequest:
         object.__setattr__(self, "changes", MappingProxyType(dict(changes)))
 
 
-class _Mark(NamedTuple):
-    """A picture that may be a keyframe: the first of ``switch``; else by the ``gop``, or for sure
-    where that is None."""
+class _Taken(NamedTuple):
+    """A picture that was queued: the switch in force for it, whether it ``starts`` that, whether it
+    is a keyframe for sure, if it is coded."""
 
-    position: int
-    switch: SessionSwitch | None = None
-    gop: int | None = None
+    switch: SessionSwitch
+    starts: bool
+    certain: bool
+
+
+class _Counted(NamedTuple):
+    """An encoder behind some pictures: the settings that it has, the pictures that it coded since
+    its last keyframe, with that, and whether the next is one, whatever it counts."""
+
+    config: EncoderConfig
+    since: int = 0
+    ended: bool = False
+
+    def due(self) -> bool:
+        """Whether it makes a keyframe of the next picture by itself."""
+        return self.ended or (bool(self.config.gop) and self.since % (self.config.gop or 1) == 0)
+
+    def after(self, taken: _Taken) -> _Counted:
+        """Behind that picture, as far as is known by now what becomes of its switch."""
+        now = self._switched(taken.switch) if taken.starts else self
+        if _size(taken.switch.config) != _size(now.config):
+            return now  # of a size that the encoder does not have: it gives an error, no packet
+        if taken.certain or now.due():
+            return now._replace(since=1, ended=False)
+        return now._replace(since=now.since + 1)
+
+    def _switched(self, switch: SessionSwitch) -> _Counted:
+        made = switch.prepared
+        # It may have been asked for behind one that failed, so that only this is another size.
+        resizes = _size(switch.config) != _size(self.config)
+        if switch.state == "failed":
+            # The running encoder ended its stream for another size, before it refused that.
+            reconfigures = made is not None and made.reconfigures
+            return self._replace(ended=self.ended or (resizes and reconfigures))
+        # What is due by the GOP before the switch is made behind it, too.
+        ended = self.due() or resizes or made is None or made.makes_keyframe
+        return _Counted(switch.config, self.since, ended)
+
+
+def _size(config: EncoderConfig) -> tuple[int, int]:
+    return config.width, config.height
 
 
 class _Keyframes:
     """Which pictures are keyframes without anybody asking for a switch.
 
-    A switch that begins with one may fail later: then that was none, and what was counted from
-    there is counted again from the one before.
+    A switch may fail when pictures behind it were queued: what was counted is counted again then,
+    from the last picture before the first switch of which that is not known.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, opened: EncoderConfig) -> None:
         self._stream: int | None = None
-        self._count = 0  # pictures so far
-        self._marks: list[_Mark] = []  # all since the newest that is certain
+        self._known = _Counted(opened)
+        self._taken: list[_Taken] = []  # since the first that starts a switch still queued
 
     def starts(self, stream: int) -> bool:
         """Whether the next picture is the first of ``stream``."""
         return stream != self._stream
 
-    def at_next(self, stream: int, forced: bool, gop: int | None) -> bool:
-        return self._certain_at_next(stream, forced) or self._due(gop)
+    def at_next(self, stream: int, forced: bool) -> bool:
+        """Whether the next picture is a keyframe."""
+        return forced or self.starts(stream) or self._counted().due()
 
-    def took(
-        self, stream: int, forced: bool, gop: int | None, started: SessionSwitch | None
-    ) -> None:
-        """A picture was queued, behind ``started``; ``gop`` was in force before that."""
-        if self._certain_at_next(stream, forced):
-            self._mark(_Mark(self._count))
-        elif self._due(gop):
-            self._mark(_Mark(self._count, gop=gop))
-        if started is not None:
-            self._mark(_Mark(self._count, started))
+    def took(self, stream: int, forced: bool, switch: SessionSwitch, starts: bool) -> None:
+        """A picture of ``switch`` was queued, the first of it where it ``starts`` that."""
+        self._taken.append(_Taken(switch, starts, forced or self.starts(stream)))
         self._stream = stream
-        self._count += 1
+        self._settle()
 
     def restart(self) -> None:
+        """The next picture is the first of its stream."""
         self._stream = None
 
-    def _mark(self, mark: _Mark) -> None:
-        settled = all(each.switch is None or each.switch.state != "queued" for each in self._marks)
-        last, ended = self._last()
-        if settled and not ended:
-            self._marks = [_Mark(last)]
-        self._marks.append(mark)
+    def _settle(self) -> None:
+        certain = 0
+        for taken in self._taken:
+            if taken.starts and taken.switch.state == "queued":
+                break
+            self._known = self._known.after(taken)
+            certain += 1
+        del self._taken[:certain]
 
-    def _certain_at_next(self, stream: int, forced: bool) -> bool:
-        return forced or self.starts(stream) or self._last()[1]
-
-    def _due(self, gop: int | None) -> bool:
-        return bool(gop) and (self._count - self._last()[0]) % (gop or 1) == 0
-
-    def _last(self) -> tuple[int, bool]:
-        """Where the last keyframe was, and whether the next picture is one, since an encoder ended
-        its stream for a change that it then refused."""
-        last, ended = 0, False
-        for position, switch, gop in self._marks:
-            if switch is not None:
-                made = switch.prepared
-                keyframe = made is None or made.makes_keyframe
-                if switch.state == "failed":
-                    ended = ended or (keyframe and made is not None and made.reconfigures)
-                    continue
-            else:
-                keyframe = gop is None or (position - last) % gop == 0
-            if keyframe or ended:
-                last, ended = position, False
-        return last, ended
+    def _counted(self) -> _Counted:
+        now = self._known
+        for taken in self._taken:
+            now = now.after(taken)
+        return now
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +201,7 @@ class SwitchPlan:
         self._begun: tuple[SessionSwitch, ...] = (SessionSwitch(0, opened, state="active"),)
         self._pending: _Asked | None = None
         self._newest: _Asked | None = None
-        self._keyframes = _Keyframes()
+        self._keyframes = _Keyframes(opened)
 
     @property
     def in_force(self) -> SessionSwitch:
@@ -218,14 +236,19 @@ class SwitchPlan:
         if pending is None:
             return None
         waits = pending.request.mode is SwitchMode.ON_NEXT_KEYFRAME
-        return pending.switch if not waits or self._at_keyframe(stream, forced) else None
+        return pending.switch if not waits or self._keyframes.at_next(stream, forced) else None
 
-    def took(self, stream: int, forced: bool, started: SessionSwitch | None) -> None:
-        """A picture was queued, behind ``started`` if that is not None."""
-        self._keyframes.took(stream, forced, self.in_force.config.gop, started)
+    def took(
+        self, stream: int, forced: bool, switch: SessionSwitch, started: SessionSwitch | None
+    ) -> None:
+        """A picture of ``switch`` was queued, behind ``started`` if that is not None."""
+        self._keyframes.took(stream, forced, switch, started is not None)
         if started is not None:
-            self._pending = None
-            self._begun = (*self._since_last_active(), started)
+            self._begin(started)
+
+    def refused(self, switch: SessionSwitch) -> None:
+        """``switch``, which was to start, failed before a picture of it was queued."""
+        self._begin(switch)
 
     def describe(self) -> dict[str, Any] | None:
         """The newest request and what became of it; None when there was none."""
@@ -239,8 +262,9 @@ class SwitchPlan:
             described["state"] = "active"
         return described
 
-    def _at_keyframe(self, stream: int, forced: bool) -> bool:
-        return self._keyframes.at_next(stream, forced, self.in_force.config.gop)
+    def _begin(self, switch: SessionSwitch) -> None:
+        self._pending = None
+        self._begun = (*self._since_last_active(), switch)
 
     def _since_last_active(self) -> tuple[SessionSwitch, ...]:
         begun = self._begun

@@ -110,6 +110,20 @@ def test_a_known_encode_is_counted_exactly(backend: BackendCase) -> None:
     assert known.copied_bytes["output"] == known.bytes_out
 
 
+def test_a_picture_whose_push_is_repeated_is_staged_once(
+    backend: BackendCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with backend.encoder("h264", WIDTH, HEIGHT, metrics=True) as encoder:
+        session = encoder._session
+        push = session.push_into
+        answers = iter([False, True])  # a flush by another thread came between
+        monkeypatch.setattr(session, "push_into", lambda *items: next(answers) and push(*items))
+        encoder.submit(next(iter(nv12_pictures(1))))
+        assert len(encoder.flush(PATIENCE_SECONDS)) == 1
+        known = counts(encoder.metrics())
+    assert (known["submit"], known["stage"], known["queue"]) == (1, 1, 1)
+
+
 def test_times_lie_within_those_of_the_whole_run(backend: BackendCase) -> None:
     """Every stage of every picture fits between the first call and the last return."""
     with backend.decoder("h264", metrics=True, max_in_flight=100) as decoder:

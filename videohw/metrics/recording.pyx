@@ -237,6 +237,15 @@ cdef class Meter:
         self._prepared = self.now()
         self._prepare.put(self._prepared - since)
 
+    def pushing(self, int64_t began):
+        """The call that began at ``began`` tries to queue now what it staged."""
+        self._arrival = began
+        self._prepared = self.now()
+
+    def staged(self, int64_t spent):
+        """It was queued; to stage it took ``spent``, again where a switch came between."""
+        self._prepare.put(spent)
+
     def ending(self):
         """What is queued now is the rest of a stream."""
         self._arrival = self._prepared = self.now()
