@@ -104,6 +104,26 @@ TRIED: list[dict[str, Any]] = [
 LONELY = {"entropy": ("h264",)}
 
 
+AV1_TRIED: list[dict[str, Any]] = [
+    {"preset": "p1", "tuning": "ultra_low_latency"},
+    {"preset": "p7", "multipass": "full", "temporal_aq": True},
+    {"spatial_aq": True, "aq_strength": 8, "lookahead": 8, "min_qp": 10, "max_qp": 200},
+    {"gop_length": 5, "repeat_headers": False, "reference_frames": 2},
+]
+
+
+@pytest.mark.parametrize("options", AV1_TRIED, ids=lambda each: "-".join(each))
+def test_every_picture_of_av1_comes_back(backend: BackendCase, options: dict[str, Any]) -> None:
+    pictures = nv12_pictures(10)
+    packets = coded(backend, "av1", pictures, options=options, rate_control=ConstantQuality(20))
+    seen = witness("av1", packets)
+    assert [each.pts for each in seen] == list(range(10))
+    for given, shown in zip(pictures, seen, strict=True):
+        assert psnr(nv12_planes(given), shown.planes) > 28
+    keyframes = [0, 5] if "gop_length" in options else [0]
+    assert [each.pts for each in packets if each.keyframe] == keyframes
+
+
 @pytest.mark.parametrize("options", TRIED, ids=lambda each: "-".join(map(str, each.items())))
 def test_every_picture_comes_back(backend: BackendCase, options: dict[str, Any]) -> None:
     pictures = nv12_pictures(14)
@@ -226,6 +246,19 @@ def test_lossless_is_lossless(backend: BackendCase) -> None:
     packets = coded(backend, "h264", pictures, options={"tuning": "lossless"})
     for given, shown in zip(pictures, witness("h264", packets), strict=True):
         assert psnr(nv12_planes(given), shown.planes) == float("inf")
+
+
+@pytest.mark.parametrize("asked", [None, False, True])
+def test_the_predecessors_word_for_metrics(backend: BackendCase, asked: bool | None) -> None:
+    needs_encoder(backend, "h264")
+    options = NvidiaEncoderOptions(report_metrics=asked)
+    with backend.encoder("h264", WIDTH, HEIGHT, options=options) as encoder:
+        encode(encoder, nv12_pictures(2))
+        known = encoder.metrics()
+    assert known.enabled == bool(asked)
+    assert bool(known.stages) == bool(asked)
+    with backend.encoder("h264", WIDTH, HEIGHT, options=options, metrics=not asked) as encoder:
+        assert encoder.metrics().enabled == (not asked)  # the argument wins
 
 
 # Headers

@@ -11,7 +11,6 @@ import pytest
 
 from tests.backends.encode_runs import Outcome
 from tests.backends.fault_places import EVERY, Stalled, middle, places
-from tests.backends.waiting import wait_for
 from tests.emulators.control import Emulator
 from tests.nvidia.encoding import (
     LEFT_BY_LOSSES,
@@ -212,7 +211,7 @@ def test_each_call_stalls(
     encoding: Emulator, monkeypatch: pytest.MonkeyPatch, scenario: Scenario
 ) -> None:
     """Who waits is told, and the session closes, while it is stalled; what the driver still had
-    is given back with the next session."""
+    is given back when the call returns."""
     monkeypatch.setattr(core_changed, "_LOOK_SECONDS", 0.01)
     monkeypatch.setattr(encoder_cores, "STUCK_SECONDS", encoder_cores.STUCK_SECONDS)  # set back
     sweep = Sweep(encoding, scenario)
@@ -221,7 +220,7 @@ def test_each_call_stalls(
         for first in middle(count):
             what = f"{call} {first} of {count} stalls"
             told += stall(sweep, call, first, what)
-            wait_for(lambda: all(each.core.ended() for each in encoder_cores._ending))
+            assert release(encoding, sweep.left) == set(), what
             sweep.check_again(what)
             assert release(encoding, sweep.left) == set(), what
     assert told > (20 if EVERY else 0)

@@ -18,11 +18,13 @@ from tests.nvidia.encoding import (
     WIDTH,
     check_pictures,
     check_times,
+    decoded,
     emulated_encoders,
     nothing_left,
     picture,
 )
 from videohw import Decoder, Encoder, SwitchRequest, _cuda
+from videohw.color import ColorSpec
 from videohw.errors import UnsupportedConfig
 from videohw.types import ConstantQp, Packet
 
@@ -159,6 +161,24 @@ def test_the_encoder_waits_for_the_producer_of_its_input(encoding: Emulator) -> 
         packets = encoder.flush(PATIENCE_SECONDS)
         assert encoder.summary()["converted"] == 0
     check(packets)
+
+
+@pytest.mark.parametrize("name", ["bgra", "rgba"])
+def test_rgb_in_the_drivers_own_colour_is_used_where_it_lies(encoding: Emulator, name: str) -> None:
+    """BT.601 in limited range: the one conversion that NVENC has."""
+    device = _cuda.device(0)
+    red = np.zeros((HEIGHT, WIDTH, 4), np.uint8)
+    red[..., 0 if name == "rgba" else 2] = 200
+    array = device.upload(red)
+    with opened(input=name, color=ColorSpec(matrix="smpte170m", range="limited")) as encoder:
+        encoder.submit(array, 0)
+        packets = encoder.flush(PATIENCE_SECONDS)
+        summary = encoder.summary()
+    assert (summary["converted"], summary["host_bytes"], summary["registered"]) == (0, 0, 1)
+    assert "cuLaunchKernel" not in encoding.report()["calls"]
+    ((_, luma),) = decoded(packets, "h264")
+    assert abs(float(luma.mean()) - (16 + 219 * 0.299 * 200 / 255)) < 2
+    del array, device
 
 
 def test_rgb_is_converted_by_one_kernel(encoding: Emulator) -> None:

@@ -8,11 +8,13 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
+from tests.backends.waiting import wait_for
 from tests.emulators import build
 from tests.emulators.control import Emulator, environment
 from tests.nvidia.encoding import (
@@ -26,6 +28,8 @@ from tests.nvidia.encoding import (
 )
 from tests.nvidia.producer import DlpackTensor, OldDlpackTensor, Producer, Tensor, Unwatchable
 from videohw import Encoder
+from videohw.errors import DeviceLost
+from videohw.nvidia import encoder_cores
 from videohw.types import ConstantQp, Packet
 
 COUNT = 8
@@ -205,6 +209,41 @@ def test_a_driver_that_does_not_answer_holds_nobody_up(uncoded: Producer, driver
         coded(encoder, picture(0))
         assert RESOURCE not in driver.open()
     del kept
+
+
+def test_memory_that_a_stuck_driver_had_is_given_back_when_the_call_returns(
+    producer: Producer, driver: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By nobody's call: the session is closed, and no other one is opened."""
+    monkeypatch.setattr(encoder_cores, "STUCK_SECONDS", 0.1)
+    tensors = [producer.tensor(picture(number)) for number in range(3)]
+    memory = [weakref.ref(tensor) for tensor in tensors]
+    encoder = opened()
+    coded(encoder, tensors[0])
+    driver.fault("nvEncEncodePicture", "stall", 0)
+    for tensor in tensors:
+        encoder.submit(tensor, timeout=PATIENCE_SECONDS)
+    with pytest.raises(DeviceLost, match="nvEncEncodePicture"):
+        encoder.flush(PATIENCE_SECONDS)
+    encoder.close()
+    del tensor
+    tensors.clear()
+    gc.collect()
+    assert [each() is None for each in memory] == [False] * 3
+    driver.clear_faults()
+    wait_for(lambda: all(each() is None for each in memory))
+    wait_for(lambda: producer.freed == producer.made)
+
+
+def test_the_memory_of_a_last_picture_is_let_go_of_without_another(uncoded: Producer) -> None:
+    """The encoder gives back what it had of it when the next one comes, and else soon."""
+    tensor = uncoded.tensor(picture(0))
+    seen = weakref.ref(tensor)
+    with opened() as encoder:
+        coded(encoder, tensor)
+        del tensor
+        let_go(encoder)
+        assert seen() is None
 
 
 PROGRAM = """

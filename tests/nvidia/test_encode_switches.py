@@ -4,13 +4,16 @@ opened before; no packet is lost, pts stay, dts increase, generations tell who c
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
 
+from tests.backends.waiting import Call, wait_for
 from tests.emulators.control import Emulator
 from tests.nvidia.encoding import (
     HEIGHT,
@@ -348,6 +351,87 @@ def test_a_refused_size_makes_the_next_picture_a_keyframe(encoding: Emulator) ->
         packets += switched_at_the_next_keyframe(encoder, range(5, 18))
     assert [each.pts for each in packets if each.keyframe] == [0, 50, 150]
     assert {each.pts for each in packets if each.generation} == set(range(50, 180, 10))
+
+
+@pytest.mark.parametrize("forced", [{3}, {4}, {3, 5}, {5}])
+def test_a_keyframe_forced_at_a_size_that_is_refused_is_none(
+    encoding: Emulator, forced: set[int]
+) -> None:
+    """Its picture has the size that did not come, and ends in an error: the next one that is coded
+    is the keyframe, from where the GOP is counted."""
+    encoding.fault("nvEncEncodePicture", "stall", 400)  # so that nobody knows of the refusal
+    encoding.fault("nvEncReconfigureEncoder", "fail", REFUSES, 1, 1)
+    options = NvidiaEncoderOptions(max_width=WIDTH, max_height=HEIGHT)
+    settings = {"gop": 10, "options": options, "time_base": Fraction(1, 300)}
+    rate = ConstantBitrate(400_000)
+    with Encoder(
+        "h264", 160, 96, fps=30, backend="nvidia", rate_control=rate, max_in_flight=20, **settings
+    ) as encoder:
+        for number in range(3):
+            encoder.submit(picture(number, 160, 96), 10 * number)
+        encoder.request_session_switch(SwitchRequest({"width": WIDTH, "height": HEIGHT}))
+        for number in range(3, 6):
+            encoder.submit(picture(number), 10 * number, force_keyframe=number in forced)
+        packets: list[Packet] = []
+        errors: list[VideoHwError] = []
+        while len(packets) < 3 or len(errors) < 4:
+            packet = taken(encoder, errors)
+            packets += [] if packet is None else [packet]
+        assert [type(each) for each in errors] == [BackendError] + [InvalidInput] * 3
+        packets += switched_at_the_next_keyframe(encoder, range(6, 19))
+    assert [each.pts for each in packets if each.keyframe] == [0, 60, 160]
+    assert {each.pts for each in packets if each.generation} == set(range(60, 190, 10))
+
+
+def test_a_picture_staged_in_vain_holds_nobody_up(
+    encoding: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It lies in a buffer of the encoder that does not come, and is copied anew: meanwhile others
+    reap and submit, and it is staged once as far as anybody counts."""
+    copies, goes_on = threading.Event(), threading.Event()
+    planes: list[object] = []
+    slow_ones: set[int] = set()
+    copied = np.copyto
+
+    def copy(*arguments: Any) -> None:
+        if threading.get_ident() in slow_ones:
+            planes.append(arguments[1])
+            if len(planes) == 3:  # luma, for the second time
+                copies.set()
+                assert goes_on.wait(PATIENCE_SECONDS)
+        copied(*arguments)
+
+    def submit_one() -> None:
+        slow_ones.add(threading.get_ident())
+        encoder.submit(picture(2), 12)
+
+    with opened(time_base=Fraction(1, 300), metrics=True) as encoder:
+        for number in range(2):
+            encoder.submit(picture(number), number * 10)
+        encoder.request_session_switch(SwitchRequest({"b_frames": 2}))
+        monkeypatch.setattr(np, "copyto", copy)
+        slow = Call(submit_one)
+        try:
+            wait_for(copies.is_set)
+            assert encoder.summary()["switch"]["state"] == "failed"
+            packets: list[Packet] = []
+            errors: list[VideoHwError] = []
+            while len(packets) < 2 or not errors:
+                packet = Call(lambda: taken(encoder, errors)).join()
+                packets += [] if packet is None else [packet]
+            assert [type(each) for each in errors] == [UnsupportedConfig]
+            Call(lambda: encoder.submit(picture(3), 11, timeout=0)).join()
+            assert not slow.ended
+        finally:
+            goes_on.set()
+            slow.wait()
+        assert slow.raised is None
+        packets += encoder.flush(PATIENCE_SECONDS)
+        stages = {name: seen.count for name, seen in encoder.metrics().stages.items()}
+    assert [each.pts for each in packets] == [0, 10, 11, 12]
+    assert [each.generation for each in packets] == [0] * 4
+    check_pictures(packets, "h264", {0: 0, 10: 1, 11: 3, 12: 2})
+    assert (stages["submit"], stages["stage"]) == (4, 4)
 
 
 def test_what_cannot_be_opened_changes_nothing(encoding: Emulator) -> None:

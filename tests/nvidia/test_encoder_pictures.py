@@ -13,9 +13,9 @@ from videohw.color import ColorSpec
 from videohw.errors import InvalidInput
 from videohw.frame import Frame
 from videohw.nvidia.encoder_options import NvidiaPictureOptions
-from videohw.nvidia.encoder_pictures import PictureStage, StagedPicture, fits, planes_in
+from videohw.nvidia.encoder_pictures import PictureStage, StagedPicture, fits, plane_places
 from videohw.nvidia.encoder_settings import settings_of
-from videohw.pixel_format import FORMATS
+from videohw.pixel_format import FORMATS, PixelFormat
 from videohw.pixels import convert
 from videohw.software_options import SoftwareEncoderOptions
 from videohw.types import SideData
@@ -32,6 +32,16 @@ class Buffer(np.ndarray):
     """Memory like a locked input buffer, with gaps behind rows and below planes."""
 
     pitch, rows = PITCH, ROWS
+
+
+def planes_in(
+    buffer: Any, pitch: int, rows: int, layout: PixelFormat, width: int, height: int
+) -> list[Any]:
+    """Arrays of the planes of a picture in ``buffer``."""
+    return [
+        np.ndarray(shape, dtype, buffer, offset, strides)
+        for shape, dtype, offset, strides in plane_places(pitch, rows, layout, width, height)
+    ]
 
 
 class Inputs:

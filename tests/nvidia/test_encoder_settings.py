@@ -294,6 +294,16 @@ def test_intra_refresh_takes_the_place_of_keyframes(codec: str) -> None:
         assert fields[root + "outputRecoveryPointSEI"] == 1
 
 
+def test_a_wave_of_one_slice() -> None:
+    waves = {"intra_refresh_period": 60, "intra_refresh_frames": 12}
+    field = ROOTS["h264"] + "singleSliceIntraRefresh"
+    found = [
+        made("h264", **opts(**waves, single_slice_intra_refresh=asked)).fields.get(field)
+        for asked in (None, False, True)
+    ]
+    assert found == [None, 0, 1]
+
+
 @pytest.mark.parametrize("codec", ["h264", "hevc"])
 def test_headers_and_slices(codec: str) -> None:
     root = ROOTS[codec]

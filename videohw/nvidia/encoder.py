@@ -55,6 +55,7 @@ def open_session(config: EncoderConfig) -> NvidiaEncoderSession:
     """A running encoder for ``config``; UnsupportedCodec or UnsupportedConfig when it cannot."""
     options = options_of(config.options)
     device = devices.opened(config.device, options.context)
+    devices.check_stream(device, options.stream)
     settings = checked_settings(config, device)
     changes = _nvenc.Changes()
     return NvidiaEncoderSession(opened(settings, device, changes), device, changes)
@@ -93,9 +94,21 @@ class NvidiaEncoderSession(QueueOfPictures):
     ) -> tuple[Staged, int]:
         """A copy of ``frame``'s pixels, or its device memory, and the bytes it holds."""
         made = self._made_for(switch)
-        with made.core.inputs.writing():
+        try:
             picture = made.stage.stage(frame, options)
+        finally:
+            made.core.inputs.wrote()
         return Staged(picture, made), picture.memory_bytes
+
+    def push_into(self, stream: int, items: Sequence[EncoderItem]) -> bool:
+        """Queue ``items`` as every session does. Where they begin with a switch that fails at once,
+        and the picture behind it is in buffers of the encoder that does not come, that switch goes
+        alone, and the answer is False: to stage the picture anew takes no lock."""
+        with self._changed:
+            if stream == self.stream and self._order.in_vain(items, self._active):
+                super().push_into(stream, items[:1])
+                return False
+            return super().push_into(stream, items)
 
     # Switches
 
@@ -217,13 +230,9 @@ class NvidiaEncoderSession(QueueOfPictures):
     def _switch(self, switch: SessionSwitch) -> None:
         prepared = switch.prepared
         assert isinstance(prepared, Prepared)
-        assert switch.first_pts is not None
         if prepared in self._waiting:
             self._waiting.remove(prepared)
-        delay = prepared.settings.reorder_delay
-        try:
-            self._order.clock.check_room(delay, switch.first_pts)
-        except VideoHwError as error:
+        if (error := self._order.refusal(prepared, switch)) is not None:
             self._refuse(switch, self._next_serial, error)
             if prepared.change is None:
                 self._useless.append(prepared.core)
@@ -242,7 +251,7 @@ class NvidiaEncoderSession(QueueOfPictures):
             old.core.retires = True
             self._cores.append(prepared.core)
             switch.state = "active"
-        self._order.clock.widen(delay, switch.first_pts)
+        self._order.widen(prepared, switch)
         self._active = prepared
         self._order.generation = switch.generation
 

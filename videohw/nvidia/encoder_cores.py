@@ -9,21 +9,16 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
-import numpy as np
-
 from .. import _cuda, _nvenc
 from ..backend import InputPicture, SessionSwitch
-from ..errors import InvalidInput
 from ..pixel_format import FORMATS
 from ..types import EncoderConfig
 from .encoder_capabilities import answers
 from .encoder_failures import of_opening, stuck
-from .encoder_pictures import PictureStage, StagedPicture, planes_in
+from .encoder_pictures import PictureStage, StagedPicture
 from .encoder_settings import EncoderSettings, Reconfigure, settings_of
 from .watched_memory import WatchedMemory
 
@@ -32,10 +27,6 @@ STUCK_SECONDS = 30.0
 # How long a driver is asked again that answers that it is busy.
 BUSY_SECONDS = 10.0
 _LOOK_SECONDS: Final = 0.25
-
-# Encoders that were closed while their threads could still read what pictures lie in, or have it
-# registered.
-_ending: list[EncoderCore] = []
 
 
 class Drain(NamedTuple):
@@ -74,14 +65,11 @@ class Inputs:
         """Have the input wait for the work that another stream, by its address, has."""
         self._core.wait_for_stream(stream)
 
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        """What was lent to this thread meanwhile is not written to afterwards."""
-        try:
-            yield
-        finally:
-            while self._lent.buffers:
-                self._lent.buffers.pop().seal()
+    def wrote(self) -> None:
+        """This thread does not write any more to what was lent to it."""
+        lent = self._lent.buffers
+        while lent:
+            lent.pop().seal()
 
 
 @dataclass(slots=True, eq=False)
@@ -89,6 +77,7 @@ class EncoderCore:
     """An encoder, and what is kept of its pictures; the session's lock guards all of it."""
 
     core: _nvenc.Core
+    changes: _nvenc.Changes
     inputs: Inputs
     memory: WatchedMemory
     sent: deque[InputPicture] = field(default_factory=deque)  # not begun, as far as is known
@@ -102,8 +91,7 @@ class EncoderCore:
         """Have it end by itself."""
         self.core.close()
         if (self.owners or self.memory) and not self.core.ended():
-            _ending.append(self)
-        _ending[:] = [each for each in _ending if not each.core.ended()]
+            _endings.keep(self)
 
     def join(self, changes: _nvenc.Changes, seconds: float) -> None:
         """Wait until it has ended, but not for a thread that is stuck in the driver."""
@@ -114,7 +102,50 @@ class EncoderCore:
             if self.core.ended() or left <= 0 or self.core.busy_seconds() > STUCK_SECONDS:
                 break
             changes.wait(seen, min(left, _LOOK_SECONDS))
-        _ending[:] = [each for each in _ending if not each.core.ended()]
+
+
+class _Endings:
+    """Encoders that were closed while their threads could still read what pictures lie in, or have
+    it registered: kept until they have ended, however long a call of the driver takes."""
+
+    def __init__(self) -> None:
+        self._kept: list[EncoderCore] = []
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def keep(self, core: EncoderCore) -> None:
+        """Let go of ``core`` when it has ended: a thread waits for that."""
+        with self._lock:
+            self._kept.append(core)
+            if self._thread is not None and self._thread.is_alive():
+                return
+            self._thread = threading.Thread(
+                target=self._wait, name="videohw-nvenc-endings", daemon=True
+            )
+            try:
+                self._thread.start()
+            except RuntimeError:  # the interpreter ends, or has no more threads: kept for good
+                self._thread = None
+
+    def _wait(self) -> None:
+        while True:
+            with self._lock:
+                ended = [each for each in self._kept if each.core.ended()]
+                self._kept = [each for each in self._kept if each not in ended]
+                last = self._kept[-1] if self._kept else None
+                if last is None:
+                    self._thread = None
+            for each in ended:  # without the lock, since that may run any code
+                each.owners.clear()
+            ended.clear()
+            if last is None:
+                return
+            seen = last.changes.version()
+            if not last.core.ended():
+                last.changes.wait(seen, _LOOK_SECONDS)
+
+
+_endings = _Endings()
 
 
 @dataclass(slots=True, eq=False)
@@ -129,16 +160,12 @@ class Prepared:
     core: EncoderCore
     stage: PictureStage
     change: Reconfigure | None = None
+    config: EncoderConfig = field(init=False)  # the settings as they were asked for
+    size: tuple[int, int] = field(init=False)  # width and height of its pictures
 
-    @property
-    def config(self) -> EncoderConfig:
-        """The settings as they were asked for."""
-        return self.settings.config
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height of its pictures."""
-        return self.config.width, self.config.height
+    def __post_init__(self) -> None:
+        self.config = self.settings.config
+        self.size = self.config.width, self.config.height
 
     @property
     def reconfigures(self) -> bool:
@@ -168,6 +195,12 @@ class Staged:
     picture: StagedPicture
     made: Prepared
 
+    def fits(self, other: Prepared) -> bool:
+        """Whether another encoder than that which it was staged for can take it: it is in device
+        memory, and in the format of both."""
+        formats = {each.settings.picture_format for each in (self.made, other)}
+        return self.picture.buffer is None and len(formats) == 1
+
 
 def checked_settings(config: EncoderConfig, device: _cuda.Device) -> EncoderSettings:
     """The settings for ``config``; refused is what the device lacks, before anything is opened."""
@@ -185,7 +218,7 @@ def opened(settings: EncoderSettings, device: _cuda.Device, changes: _nvenc.Chan
         max_in_flight=config.max_in_flight, held=settings.held,
         stream=settings.options.stream or 0, busy_seconds=BUSY_SECONDS,
     )  # fmt: skip
-    made = EncoderCore(core, Inputs(core), WatchedMemory(core.forget_memory))
+    made = EncoderCore(core, changes, Inputs(core), WatchedMemory(core.forget_memory))
     seen = changes.version()
     try:
         while (outcome := core.opening()) is None:
@@ -216,7 +249,7 @@ def pushed(item: InputPicture, staged: Staged, active: Prepared, *, force_keyfra
     picture = staged.picture
     after = None  # whose input the memory was to be ready for, which no call may tell here
     if staged.made.core is not active.core:
-        picture = _moved(staged, active)
+        assert staged.fits(active), "else it is staged anew"
         after = staged.made.core.core
     native = picture.buffer
     if native is None:
@@ -232,31 +265,7 @@ def pushed(item: InputPicture, staged: Staged, active: Prepared, *, force_keyfra
     active.core.sent.append(item)
 
 
-def _moved(staged: Staged, active: Prepared) -> StagedPicture:
-    """A picture for the encoder of ``active``, that was staged for one that does not come."""
-    name = active.settings.picture_format
-    made, picture = staged.made, staged.picture
-    if made.settings.picture_format != name:
-        raise InvalidInput(
-            f"the picture is {made.settings.picture_format}, for a session switch that failed; "
-            f"the encoder goes on with {name}",
-            argument="frame",
-            hint="submit it again",
-        )
-    if picture.buffer is None:
-        return picture
-    layout, size = FORMATS[name], active.size
-    with active.core.inputs.writing():
-        target, source = active.core.inputs.host_buffer(), picture.buffer
-        new = planes_in(target, target.pitch, target.rows, layout, *size)
-        old = planes_in(source, source.pitch, source.rows, layout, *size)
-        for to, given in zip(new, old, strict=True):
-            np.copyto(to, given)
-    return replace(picture, buffer=target)
-
-
 def _in_device_memory(picture: StagedPicture, active: Prepared) -> _nvenc.DevicePicture:
-    layout = FORMATS[active.settings.picture_format]
     if picture.conversion is not None:
         return _nvenc.DevicePicture(
             picture.planes, total_bytes=picture.block_bytes, pitch=picture.pitch,
@@ -265,6 +274,7 @@ def _in_device_memory(picture: StagedPicture, active: Prepared) -> _nvenc.Device
     if not picture.copies:
         watched = active.core.memory.watch(picture.owners, picture.planes[0][0])
         return _nvenc.DevicePicture(picture.planes, watched=watched)
+    layout = FORMATS[active.settings.picture_format]
     copies: list[tuple[int, int, int, int]] = []
     for index, row_bytes, rows, offset in picture.copies:
         plane = layout.planes[index]

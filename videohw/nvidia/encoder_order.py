@@ -7,17 +7,17 @@ what became of pictures. Must not know: threads, queues, the driver's calls.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from .. import _nvenc
-from ..backend import Account, InputPicture
+from ..backend import Account, EncoderItem, InputPicture, SessionSwitch
 from ..decode_clock import DecodeClock
 from ..errors import VideoHwError
 from ..packet_layout import PacketLayout
 from ..ready_outputs import unexpected
 from ..types import EncoderConfig, Packet
-from .encoder_cores import EncoderCore, Prepared
+from .encoder_cores import EncoderCore, Prepared, Staged
 from .encoder_failures import no_packets, no_picture
 
 
@@ -73,6 +73,33 @@ class PacketOrder:
         self.owed[item.serial] = Owed(
             item.pts, item.duration, self.generation, item.generation, size
         )  # fmt: skip
+
+    def refusal(self, made: Prepared, switch: SessionSwitch) -> VideoHwError | None:
+        """Why no picture can be coded as ``made`` behind those of before; None where one can."""
+        assert switch.first_pts is not None
+        try:
+            self.clock.check_room(made.settings.reorder_delay, switch.first_pts)
+        except VideoHwError as error:
+            return error
+        return None
+
+    def in_vain(self, items: Sequence[EncoderItem], active: Prepared) -> bool:
+        """Whether ``items`` begin with a switch to an encoder that is refused, and the picture
+        behind it was staged for that one so that ``active`` cannot take it."""
+        switch, picture = items[0], items[-1]
+        if not isinstance(switch, SessionSwitch) or not isinstance(picture, InputPicture):
+            return False
+        made, staged = switch.prepared, picture.pixels
+        assert isinstance(made, Prepared)
+        assert isinstance(staged, Staged)
+        if made.change is not None or made.size != active.size:
+            return False  # of another size it is an error in its place
+        return self.refusal(made, switch) is not None and not staged.fits(active)
+
+    def widen(self, made: Prepared, switch: SessionSwitch) -> None:
+        """The pictures from here on are coded as ``made``."""
+        assert switch.first_pts is not None
+        self.clock.widen(made.settings.reorder_delay, switch.first_pts)
 
     def pushed(self, item: InputPicture, core: EncoderCore) -> None:
         """It went to ``core``, which gives one more packet for it."""

@@ -22,7 +22,7 @@ from ..pixel_format import FORMATS, PixelFormat
 from ..pixels import convert
 from ..types import SideData
 from .encoder_messages import Payload, payloads
-from .encoder_options import NvidiaPictureOptions, picture_options_of
+from .encoder_options import NO_PICTURE_OPTIONS, NvidiaPictureOptions, picture_options_of
 from .encoder_settings import EncoderSettings
 from .encoder_structure import b_frames_of
 
@@ -98,6 +98,8 @@ class PictureStage:
         self._places: tuple[tuple[int, int], list[PlanePlace]] | None = None
         self._reader: DeviceReader | None = None
         self._conversions: dict[Any, Any] = {}
+        # What goes with a picture that brings nothing of its own.
+        self._plain = self._extra(NO_PICTURE_OPTIONS, _NO_SIDE_DATA)
 
     def stage(self, frame: Any, options: object = None) -> StagedPicture:
         """``frame``, anything that ``Encoder.submit`` takes, with the ``options`` of the picture.
@@ -107,8 +109,10 @@ class PictureStage:
         cannot be.
         """
         given = picture_options_of(options)
-        config = self._settings.config
-        extra = self._extra(given, frame.side_data if isinstance(frame, Frame) else _NO_SIDE_DATA)
+        config, extra = self._settings.config, self._plain
+        side_data = frame.side_data if isinstance(frame, Frame) else _NO_SIDE_DATA
+        if given is not NO_PICTURE_OPTIONS or side_data is not _NO_SIDE_DATA:
+            extra = self._extra(given, side_data)
         if is_on_device(frame):
             reader = self._reader or self._new_reader()
             on_device = reader.picture(frame, config.input, config.width, config.height)
@@ -133,7 +137,7 @@ class PictureStage:
         buffer = self._inputs.host_buffer()
         views = self._planes_of(buffer, target)
         passed = RGB if self._passes_rgb else self._coded.color
-        if source == target.name and color == passed:
+        if source == target.name and (color is passed or color == passed):
             for view, plane in zip(views, picture.planes, strict=True):
                 np.copyto(view, plane)
         else:
@@ -168,7 +172,8 @@ class PictureStage:
             owners=picture.owners,
             kept=picture.kept,
         )
-        if alike and (color == self._coded.color or self._passes_rgb):
+        coded = self._coded.color
+        if alike and (color is coded or color == coded or self._passes_rgb):
             if not fits(staged.planes, target, config.height):
                 self._plan_copies(staged, target)
             return staged
@@ -314,13 +319,6 @@ def plane_places(
         places.append((shape, dtype, offset, (row, *inner)))
         offset += row * (rows >> layout.planes[index].shift_y)
     return places
-
-
-def planes_in(
-    buffer: Any, pitch: int, rows: int, layout: PixelFormat, width: int, height: int
-) -> list[npt.NDArray[Any]]:
-    """Arrays of the planes of a picture in ``buffer``; see :func:`plane_places`."""
-    return _views(buffer, plane_places(pitch, rows, layout, width, height))
 
 
 def _views(buffer: Any, places: list[PlanePlace]) -> list[npt.NDArray[Any]]:
