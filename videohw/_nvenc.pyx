@@ -28,7 +28,6 @@ from ._cuda cimport (
     Conversion,
     ConversionPlan,
     Device,
-    DeviceArray,
     Pool,
     driver,
     failure,
@@ -220,6 +219,7 @@ cdef extern from "_native/nvenc_session.hpp" nogil:
         void give_input(NativeInput *input) except +
         void push(NvencItem item) except +
         size_t queued()
+        cbool news(size_t sent, size_t ready, double stuck_seconds)
         CUstream stream()
         SharedStream shared_stream()
         CUresult wait_for_stream(CUstream other)
@@ -681,15 +681,6 @@ cdef class Core:
         if code:
             raise failure(code)
 
-    def wait_for_array(self, DeviceArray array not None):
-        """Have the input wait for the work that fills ``array``."""
-        cdef CUresult code
-        cdef CUstream stream = self.session.get().stream()
-        with nogil:
-            code = array.block.wait_on(stream)
-        if code:
-            raise failure(code)
-
     def forget_memory(self, CUdeviceptr address):
         """The device memory there goes away; returns when the driver has let go of it."""
         if driver().forked():
@@ -786,6 +777,11 @@ cdef class Core:
         return self.session.get().queued()
 
     # Output
+
+    def news(self, size_t sent, size_t ready, double stuck_seconds):
+        """Whether something is to be done: an event is there, fewer than ``sent`` pictures are
+        queued, or a call takes longer than that. ``ready`` as for :meth:`set_ready`."""
+        return self.session.get().news(sent, ready, stuck_seconds)
 
     def pop(self):
         """The next event as a tuple, or None.

@@ -5,10 +5,10 @@ Must not know: what changes, whose worker it is.
 
 from __future__ import annotations
 
+import _thread
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Final, Protocol
 
 # How often who waits looks at what changes nothing: a worker that is stuck in the driver.
@@ -40,28 +40,22 @@ class Changes(Protocol):
         """Change the version."""
 
 
-class CoreChanged:
+class CoreChanged(_thread.RLock):  # type: ignore[misc]  # final to checkers alone
     """The lock of a session, and waiting for what the native worker or another thread changes.
+
+    It is the lock itself, since entering one through Python takes longer than what is done there;
+    one that may be taken again, since a push may be within another.
 
     The worker has no lock of Python's: a wait ends when the version of the core is not the one
     seen before the outputs were last looked at.
     """
 
     def __init__(self, core: Changes) -> None:
+        super().__init__()
         self._core = core
-        self._lock = threading.RLock()  # a push may be within another
         self._seen = 0
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._lock.release()
+        # Wake all who wait.
+        self.notify_all = core.notify
 
     def look(self) -> None:
         """What happens from now on ends the next wait."""
@@ -75,12 +69,8 @@ class CoreChanged:
         """Give the lock away until something changes, or for ``timeout`` seconds, or a while."""
         seen = self._seen
         timeout = _LOOK_SECONDS if timeout is None else min(timeout, _LOOK_SECONDS)
-        self._lock.release()
+        self.release()
         try:
             self._core.wait(seen, timeout)
         finally:
-            self._lock.acquire()
-
-    def notify_all(self) -> None:
-        """Wake all who wait."""
-        self._core.notify()
+            self.acquire()

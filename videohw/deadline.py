@@ -6,10 +6,13 @@ import time
 
 
 def deadline_after(timeout: float | None) -> float | None:
-    """The monotonic time in seconds at which a wait of ``timeout`` seconds ends; None: never."""
-    return None if timeout is None else time.monotonic() + max(timeout, 0.0)
+    """The monotonic time in seconds at which a wait of ``timeout`` seconds ends; None: never.
+
+    0.0, which is long past, of one that does not wait: most calls are of these, and ask no clock.
+    """
+    return time.monotonic() + max(timeout, 0.0) if timeout else timeout
 
 
 def remaining(deadline: float | None) -> float | None:
     """Seconds left until ``deadline``, at least 0; None when there is no deadline."""
-    return None if deadline is None else max(deadline - time.monotonic(), 0.0)
+    return max(deadline - time.monotonic(), 0.0) if deadline else deadline

@@ -8,8 +8,8 @@ memory over orders its work before that of a stream of ours: by ``__dlpack__(str
 from __future__ import annotations
 
 import ctypes as c
+import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from math import prod
 from typing import Any, Final, NamedTuple
 
@@ -28,14 +28,9 @@ _MOST_FORMS: Final = 64  # of arrays that are remembered: more than anybody has 
 _HOST_TYPES: Final = (np.ndarray, bytes, bytearray, memoryview)
 
 
-class _Tensor(c.Structure):
-    _fields_ = (
-        ("data", c.c_uint64), ("device_type", c.c_int32), ("device_id", c.c_int32),
-        ("ndim", c.c_int32), ("code", c.c_uint8), ("bits", c.c_uint8), ("lanes", c.c_uint16),
-        ("shape", c.POINTER(c.c_int64)), ("strides", c.POINTER(c.c_int64)),
-        ("byte_offset", c.c_uint64),
-    )  # fmt: skip
-
+# DLTensor: data, device type and number, dimensions, type code, bits, lanes, addresses of shape and
+# strides, offset in bytes. All at once, since ctypes takes as long for each field.
+_TENSOR: Final = struct.Struct("=QiiiBBHQQQ")
 
 # Where the tensor lies in what a capsule points to (DLManagedTensor, DLManagedTensorVersioned).
 _PLACES: Final = {b"dltensor": 0, b"dltensor_versioned": 32}
@@ -45,8 +40,7 @@ _get_name = c.pythonapi.PyCapsule_GetName
 _get_name.argtypes, _get_name.restype = (c.py_object,), c.c_char_p
 
 
-@dataclass(frozen=True, slots=True)
-class DevicePlane:
+class DevicePlane(NamedTuple):
     """An array in device memory: its address, shape, and strides in bytes."""
 
     address: int
@@ -59,8 +53,7 @@ class DevicePlane:
         return DevicePlane(address, (count, *self.shape[1:]), self.strides)
 
 
-@dataclass(frozen=True, slots=True)
-class DevicePicture:
+class DevicePicture(NamedTuple):
     """A picture in device memory: its format and one array for each plane, shaped as it says.
 
     ``color`` is what the picture itself states of its colour, None when it cannot. ``owners``
@@ -190,22 +183,24 @@ class DeviceReader:
         except TypeError:  # an exporter older than DLPack 1.0
             capsule = data.__dlpack__(stream=self._stream)
         name = _get_name(capsule)
-        tensor = _Tensor.from_address(_get_pointer(capsule, name) + _PLACES[name])
-        if (tensor.device_type not in _CUDA_TYPES) or tensor.device_id != self._ordinal:
+        place = _get_pointer(capsule, name) + _PLACES[name]
+        address, device_type, device_id, count, code, bits, lanes, sides, steps, offset = (
+            _TENSOR.unpack(c.string_at(place, _TENSOR.size))
+        )
+        if device_type not in _CUDA_TYPES or device_id != self._ordinal:
             raise InvalidInput(
-                f"frame lies on DLPack device ({tensor.device_type}, {tensor.device_id}), the "
+                f"frame lies on DLPack device ({device_type}, {device_id}), the "
                 f"encoder on CUDA device {self._ordinal}",
                 argument="frame",
                 hint="copy it there, or open an encoder with that device",
             )
-        item = tensor.bits // 8
-        _check_dtype(f"{_KINDS.get(tensor.code, 'V')}{item}", tensor.lanes == 1, layout)
-        shape = tuple(tensor.shape[: tensor.ndim])
-        if tensor.strides:
-            strides = tuple(item * step for step in tensor.strides[: tensor.ndim])
-        else:
-            strides = _packed(shape, item)
-        return DevicePlane(tensor.data + tensor.byte_offset, shape, strides), capsule
+        item = bits // 8
+        _check_dtype(f"{_KINDS.get(code, 'V')}{item}", lanes == 1, layout)
+        shape = _numbers(sides, count)
+        strides = _packed(shape, item)
+        if steps:
+            strides = tuple([item * step for step in _numbers(steps, count)])
+        return DevicePlane(address + offset, shape, strides), capsule
 
     def _of_interface(self, data: Any, layout: PixelFormat) -> DevicePlane:
         told = data.__cuda_array_interface__
@@ -217,6 +212,10 @@ class DeviceReader:
         if stream is not None:
             self._wait(int(stream))
         return DevicePlane(int(told["data"][0]), shape, tuple(int(step) for step in strides))
+
+
+def _numbers(address: int, count: int) -> tuple[int, ...]:
+    return struct.unpack(f"{count}q", c.string_at(address, 8 * count))
 
 
 def _owner(data: Any) -> object:

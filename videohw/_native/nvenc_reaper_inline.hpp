@@ -51,13 +51,17 @@ inline bool NvencSession::next_lockable(Lockable *lockable)
 {
     std::unique_lock<std::mutex> held(lock_);
     locking_.set(false);
-    reaping_.wait(held, [this] {
-        if (lost_)
-            return no_more_;
-        if (lockable_.empty())
+    if (!input_.empty() && lockable_.empty()) // what waits for buffers waits in vain
+        work_.notify_one();
+    const auto ready = [this] {
+        if (lost_ || lockable_.empty())
             return no_more_;
         return discarding_ || !lockable_.front().output || has_room();
-    });
+    };
+    // What is done and not given back waits for the next picture, but not long.
+    if (!done_.empty() && !reaping_.wait_for(held, idle_wait, ready))
+        work_.notify_one();
+    reaping_.wait(held, ready);
     if (lost_ || lockable_.empty())
         return false;
     *lockable = lockable_.front();
@@ -146,8 +150,10 @@ inline void NvencSession::was_locked(Output *output, const LockedOutput &locked)
         done_.push_back(std::move(flights_.begin()->second));
         flights_.erase(flights_.begin());
     }
+    const bool wake = recycling_is_due(done_.size() >= settings_.outputs);
     held.unlock();
-    work_.notify_one();
+    if (wake)
+        work_.notify_one();
 }
 
 // After the end of a stream the encoder holds nothing of it.

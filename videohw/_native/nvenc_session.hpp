@@ -280,6 +280,25 @@ public:
         std::lock_guard<std::mutex> held(lock_);
         return ended_;
     }
+    // Whether a caller has something to do, who knows of `sent` pictures that were not begun, and
+    // has `ready` outputs: there is an event, fewer are queued, or a thread has been at one thing
+    // for longer than that.
+    bool news(std::size_t sent, std::size_t ready, double stuck_seconds)
+    {
+        bool found, room;
+        {
+            std::lock_guard<std::mutex> held(lock_);
+            const bool had_room = has_room();
+            ready_ = ready;
+            room = !had_room && has_room();
+            found = !events_.empty() || queued_pictures_ < sent ||
+                    (submitting_.is && longer(submitting_.since, stuck_seconds)) ||
+                    (locking_.is && longer(locking_.since, stuck_seconds));
+        }
+        if (room)
+            reaping_.notify_one();
+        return found;
+    }
     // How long a thread has been at one thing; 0 when both have nothing to do, or nothing but to
     // wait for more input. `call`: the one of NVENC's that it is inside of, null without.
     double busy_seconds(const char **call)
@@ -316,6 +335,10 @@ private:
             since = Clock::now();
         }
     };
+    static bool longer(Clock::time_point since, double seconds)
+    {
+        return std::chrono::duration<double>(Clock::now() - since).count() > seconds;
+    }
     // Whether an output may be locked that is not coded before more pictures come: with B pictures
     // and lookahead a driver may let the reaper wait for it. With lock_ held.
     bool waits_for_input() const
@@ -363,6 +386,12 @@ private:
         NvencFailure failure;
     };
     enum : std::size_t { most_registrations = 64 };
+    // Whether what is done is to be given back now, not when the next picture comes.
+    bool recycling_is_due(bool many) const
+    {
+        return many || !input_.empty() || !freed_.empty() || closing_ || no_more_;
+    }
+    static constexpr std::chrono::milliseconds idle_wait{100};
 
     void tell() { changes_->tell(); }
     bool has_room() const { return events_out_ + ready_ < settings_.max_ready; }

@@ -63,6 +63,9 @@ inline void NvencSession::push(NvencItem &&item)
             ++owed_packets_;
         }
         input_.push_back(std::move(item));
+        // A thread that sleeps before other input waits for buffers, of which the reaper tells.
+        if (input_.size() > 1)
+            return;
     }
     work_.notify_one();
 }
@@ -148,6 +151,7 @@ inline void NvencSession::lose(NvencFailure failure)
             return;
         lost_ = true;
         reaping_.notify_one();
+        work_.notify_one();
     }
     NvencEvent event;
     event.kind = NvencEvent::lost;
@@ -259,6 +263,12 @@ inline bool NvencSession::next(NvencItem *item)
         submitting_.set(true);
         if (closing_)
             return false;
+        if (!done_.empty()) {
+            held.unlock();
+            recycle_done();
+            held.lock();
+            continue;
+        }
         if (!freed_.empty()) {
             const auto freed = freed_;
             held.unlock();
@@ -268,12 +278,6 @@ inline bool NvencSession::next(NvencItem *item)
             freed_.erase(freed_.begin(), freed_.begin() + static_cast<long>(freed.size()));
             forgets_late_ = false;
             forgot_.notify_all();
-            continue;
-        }
-        if (!done_.empty()) {
-            held.unlock();
-            recycle_done();
-            held.lock();
             continue;
         }
         if (!input_.empty() && can_start(input_.front())) {

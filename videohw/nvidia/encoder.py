@@ -291,6 +291,11 @@ class NvidiaEncoderSession(QueueOfPictures):
             return
         assert isinstance(self._changed, CoreChanged)
         self._changed.look()
+        first = self._cores[0]
+        if not (self._order.holds or len(self._cores) > 1) and not first.core.news(
+            len(first.sent), self._ready.count, encoder_cores.STUCK_SECONDS
+        ):
+            return  # as it is most of the time
         # Errors of pictures that were held back come several at a time.
         if self._order.holds:
             self._append_due(self._order.due())
