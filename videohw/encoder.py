@@ -199,13 +199,12 @@ class Encoder(SessionOwner):
         starting = plan.due(stream, force_keyframe)
         if (starting or plan.in_force) is not switch:
             return False
-        frame_duration = switch.frame_duration
         exact, pts = self._times.of(frame, given_pts)
         picture = InputPicture(
             serial=self._serial,
             pixels=pixels,
             pts=pts,
-            duration=round(frame_duration),
+            duration=round(switch.frame_duration),
             force_keyframe=force_keyframe,
             queued_bytes=queued_bytes,
             generation=switch.generation,
@@ -219,7 +218,7 @@ class Encoder(SessionOwner):
                 plan.refused(starting)
             return False
         plan.took(stream, force_keyframe, switch, starting)
-        self._times.took(exact, pts, frame_duration)
+        self._times.took(exact, pts, switch.frame_duration)
         self._serial += 1
         return True
 
