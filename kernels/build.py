@@ -1,4 +1,4 @@
-"""Compile kernels/nv12_rgb.cu into videohw/kernels: PTX for any device, machine code for some.
+"""Compile kernels/*.cu as one unit into videohw/kernels: PTX for any device, machine code for some.
 
 The tools are parts of PyPI packages (dependency group "kernels"; Linux on x86-64): NVRTC 11.8,
 whose PTX a driver of CUDA 11.8 takes, and ptxas 12.9, which knows today's chips and takes that
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCE = ROOT / "kernels" / "nv12_rgb.cu"
+SOURCES = (ROOT / "kernels" / "nv12_rgb.cu", ROOT / "kernels" / "ycbcr.cu")
 PRODUCTS = ROOT / "videohw" / "kernels"
 TOOLS = {"nvidia-cuda-nvrtc-cu11": "11.8.89", "nvidia-cuda-nvcc-cu12": "12.9.86"}
 NVRTC = ("nvidia.cuda_nvrtc", "lib/libnvrtc.so.11.2")
@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
 def build() -> dict[str, bytes]:
     """Every product by its file name, the manifest among them."""
     check_versions()
-    source = SOURCE.read_bytes()
+    source = b"".join(each.read_bytes() for each in SOURCES)
     ptx = compiled(source)
     products = {"nv12_rgb.ptx": ptx}
     facts: dict[str, dict[str, Any]] = {
@@ -69,7 +69,7 @@ def build() -> dict[str, bytes]:
         facts[name] |= {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
     manifest = {
         "source": {
-            "file": SOURCE.relative_to(ROOT).as_posix(),
+            "files": [each.relative_to(ROOT).as_posix() for each in SOURCES],
             "sha256": hashlib.sha256(source).hexdigest(),
         },
         "tools": TOOLS,
@@ -109,7 +109,7 @@ def compiled(source: bytes) -> bytes:
     """PTX, by NVRTC."""
     nvrtc = c.CDLL(str(tool(*NVRTC)))
     program, size = c.c_void_p(), c.c_size_t()
-    nvrtc.nvrtcCreateProgram(c.byref(program), source, SOURCE.name.encode(), 0, None, None)
+    nvrtc.nvrtcCreateProgram(c.byref(program), source, b"kernels.cu", 0, None, None)
     options = [option.encode() for option in NVRTC_OPTIONS]
     failed = nvrtc.nvrtcCompileProgram(program, len(options), (c.c_char_p * len(options))(*options))
     nvrtc.nvrtcGetProgramLogSize(program, c.byref(size))

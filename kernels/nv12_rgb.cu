@@ -17,9 +17,8 @@
 // The order of the components (BGR, NV21) is that of the rows and columns of the matrix. Blocks
 // are of 32 x 4 threads, blockIdx.z is the picture. Nothing but the pixels is read or written, at
 // any pitch and place; these only decide how fast it goes (samples of 2 and 4 bytes lie at
-// multiples of their size). There is no kernel from NV12 to NV12: a crop that begins at an even
-// place is a copy of rectangles, and one that begins at an odd place has no form in NV12, since its
-// chroma would lie between samples.
+// multiples of their size). From YCbCr to YCbCr, and from RGB to any YCbCr in any size, are the
+// kernels of ycbcr.cu, which is compiled behind this file, as one unit with it.
 
 typedef unsigned char Byte;
 typedef unsigned short Short;
@@ -34,6 +33,10 @@ typedef unsigned long long Address;
 
 enum { MAX_PICTURES = 32, LANES = 32, ROWS_OF_BLOCK = 4 };
 enum { RGB24, RGBA, RGB_PLANAR, RGB_FLOAT16, RGB_FLOAT32, NV12, P016 };
+
+// Samples of one component in a picture: the plane, in bytes where its first one is and from one to
+// the next.
+struct Component { int plane, offset, stride; };
 
 struct Picture {
     const Byte *from[3];  // Y, CbCr; Y, Cb, Cr; the packed pixels; or R, G, B
@@ -68,6 +71,10 @@ struct Conversion {
     // Scaled: what a block makes, whether the source of it goes through shared memory, and whether
     // moreover no sample is made of more than two by two.
     int tile_columns, tile_rows, staged, brief;
+    // Of ycbcr.cu alone, and explained there.
+    Component from_component[3], to_component[3];
+    int from_step[2], from_place[2], to_step[2], to_place[2], kept[2];
+    int used[2], taps[2][2], luma_blocks, plain;
     Picture pictures[MAX_PICTURES];
 };
 

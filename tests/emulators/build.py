@@ -30,7 +30,7 @@ NVIDIA, CODEC, KERNELS = HERE / "nvidia", HERE / "codec", ROOT / "tests" / "kern
 APPLE = HERE / "apple"
 CUDA, CUVID, ENCODE = "libcuda.so.1", "libnvcuvid.so.1", "libnvidia-encode.so.1"
 APPLE_LIBRARY = "libvideohw_apple.so"
-NATIVE, DEVICE_SOURCE = ROOT / "videohw" / "_native", ROOT / "kernels" / "nv12_rgb.cu"
+NATIVE, DEVICE_SOURCES = ROOT / "videohw" / "_native", sorted((ROOT / "kernels").glob("*.cu"))
 VT_MODULES = ("_vt", "_vt_encode")
 TRACES = HERE / "traces" / "h100-580" / "caps.json"
 SANITIZED = "libasan" in os.environ.get("LD_PRELOAD", "")
@@ -213,9 +213,9 @@ class Builder:
         """The device's kernels as host code, beside the libraries."""
         command = [
             self.program, *self.common, *KERNEL_FLAGS, "-shared", f"-I{KERNELS}",
-            f'-DKERNEL_SOURCE="{DEVICE_SOURCE.as_posix()}"', KERNELS_ON_HOST,
+            f"-I{ROOT / 'kernels'}", KERNELS_ON_HOST,
         ]  # fmt: skip
-        inputs = [KERNELS_ON_HOST, *sorted(KERNELS.glob("cuda_*")), DEVICE_SOURCE]
+        inputs = [KERNELS_ON_HOST, *sorted(KERNELS.glob("cuda_*")), *DEVICE_SOURCES]
         self.step(OUT / "kernels_host.so", command, inputs)
 
     def metal_kernels(self) -> None:

@@ -52,6 +52,7 @@ class Case:
     # Rows begin at multiples of this many bytes, where the format does not ask for more.
     alignment: tuple[int, int] = (1, 1)
     extreme: bool = False
+    output_color: ColorSpec | None = None
 
     @property
     def numbers(self) -> dict[str, tuple[float, float, float]]:

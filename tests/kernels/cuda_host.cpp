@@ -1,8 +1,10 @@
-/* kernels/nv12_rgb.cu as a library of the host: the kernels by their names, and how to run one. */
+/* The kernels of kernels/ as a library of the host: by their names, and how to run one. */
 #include "cuda_shim.h"
 #include "forbidden.h"
 
-#include KERNEL_SOURCE
+/* One unit, in the order of kernels/build.py. */
+#include "nv12_rgb.cu"
+#include "ycbcr.cu"
 
 extern "C" {
 
@@ -38,6 +40,8 @@ size_t layout_of_conversion(size_t *offsets)
     FIELD(sample_bits) FIELD(phase_x) FIELD(phase_y) FIELD(chroma_rows) FIELD(nearest) FIELD(area)
     FIELD(target) FIELD(back) FIELD(ahead) FIELD(parts) FIELD(lead) FIELD(chroma_top)
     FIELD(chroma_pace) FIELD(tile_columns) FIELD(tile_rows) FIELD(staged) FIELD(brief)
+    FIELD(from_component) FIELD(to_component) FIELD(from_step) FIELD(from_place) FIELD(to_step)
+    FIELD(to_place) FIELD(kept) FIELD(used) FIELD(taps) FIELD(luma_blocks) FIELD(plain)
     FIELD(pictures)
 #undef FIELD
     offsets[count++] = sizeof(Picture);

@@ -1,4 +1,4 @@
-/* As much of CUDA's language as kernels/nv12_rgb.cu uses, for a C++ compiler of the host.
+/* As much of CUDA's language as the sources in kernels/ use, for a C++ compiler of the host.
  *
  * Owns the stand-ins and run_block: the threads of a block run one after the other. A kernel whose
  * threads exchange data in shared memory is written in phases with a barrier between them; every
@@ -59,6 +59,9 @@ static inline unsigned __float_as_uint(float value)
 }
 
 static inline float __saturatef(float value) { return value > 0.0f ? (value < 1.0f ? value : 1.0f) : 0.0f; }
+
+/* Rounded down, of a sum in which one is the smallest step. */
+static inline float __fadd_rd(float a, float b) { return (float)floor((double)a + b); }
 
 static inline unsigned min(unsigned a, unsigned b) { return a < b ? a : b; }
 

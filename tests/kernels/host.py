@@ -1,4 +1,4 @@
-"""kernels/nv12_rgb.cu compiled for the host, and run there.
+"""kernels/*.cu compiled for the host, and run there.
 
 In a process that has AddressSanitizer loaded (tools/asan.py) the library is built with it, and
 every byte outside of the pictures' rows is forbidden while a kernel runs.
@@ -20,7 +20,7 @@ from tests.kernels.memory import Array, Plane, Planes
 from videohw.kernels import Plan
 
 HERE = Path(__file__).parent
-SOURCE = HERE.parents[1] / "kernels" / "nv12_rgb.cu"
+SOURCES = tuple(HERE.parents[1] / "kernels" / name for name in ("nv12_rgb.cu", "ycbcr.cu"))
 FLAGS = (
     "-std=c++14", "-O1", "-fPIC", "-shared", "-fno-strict-aliasing", "-ffp-contract=off", "-Wall",
     "-Wextra", "-Werror", "-Wno-unknown-pragmas",
@@ -43,10 +43,10 @@ def compiled(directory: Path) -> c.CDLL:
     """The library of the kernels; :class:`subprocess.CalledProcessError` where it is not C++."""
     program = compiler()
     assert program is not None, "a C++ compiler is not here"
-    library = directory / "nv12_rgb.so"
+    library = directory / "kernels.so"
     flags = [*FLAGS, *(SANITIZERS if SANITIZED else ())]
-    source = f'-DKERNEL_SOURCE="{SOURCE.as_posix()}"'
-    subprocess.run([program, *flags, source, HERE / "cuda_host.cpp", "-o", library], check=True)
+    sources = f"-I{SOURCES[0].parent}", HERE / "cuda_host.cpp"
+    subprocess.run([program, *flags, *sources, "-o", library], check=True)
     found = c.CDLL(str(library))
     found.layout_of_conversion.restype = c.c_size_t
     return found

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.kernels.host import SOURCE
+from tests.kernels.host import SOURCES
 from videohw.color import ColorSpec
 from videohw.errors import InvalidInput, UnsupportedConfig
 from videohw.kernels import Surface, plan_to_rgb, plan_to_ycbcr
@@ -122,7 +122,7 @@ def test_a_crop_between_two_samples_of_chroma_takes_a_scaling_kernel(
 @pytest.mark.parametrize("source", ["nv12", "p010", "yuv444p16"])
 def test_the_source_of_a_block_has_room_in_its_memory(source: str, resize: str) -> None:
     """Whatever is scaled to what: the kernel's array is as large as is counted on."""
-    text = SOURCE.read_text(encoding="utf-8")
+    text = SOURCES[0].read_text(encoding="utf-8")
     assert f"TILE_BYTES = {_TILE_BYTES}, TILE_COLUMNS = 64, TILE_ROWS = 32" in text
     for side in (1, 64, 65, 1000, 4096, 32768):
         surface = Surface(source, 2000, 1500)

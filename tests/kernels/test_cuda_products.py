@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from tests.kernels.host import SOURCE, HostRunner
+from tests.kernels.host import SOURCES, HostRunner
 from videohw.errors import UnsupportedConfig
 from videohw.kernels import image_for, manifest
 from videohw.kernels.launch import _PIXELS, _SOURCES
@@ -19,7 +19,7 @@ from videohw.kernels.settings import RGB_SOURCES, TARGET_FORMS
 
 def builder() -> ModuleType:
     """kernels/build.py."""
-    spec = importlib.util.spec_from_file_location("kernels_build", SOURCE.parent / "build.py")
+    spec = importlib.util.spec_from_file_location("kernels_build", SOURCES[0].parent / "build.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -36,8 +36,11 @@ def products() -> dict[str, bytes]:
 
 
 def test_the_source_is_the_one_that_was_compiled() -> None:
-    digest = hashlib.sha256(SOURCE.read_bytes()).hexdigest()
+    digest = hashlib.sha256(b"".join(each.read_bytes() for each in SOURCES)).hexdigest()
     assert manifest()["source"]["sha256"] == digest, "run make kernels"
+    assert [each.split("/")[-1] for each in manifest()["source"]["files"]] == [
+        each.name for each in SOURCES
+    ]
 
 
 def test_the_products_are_those_of_the_manifest() -> None:
@@ -77,7 +80,10 @@ def test_nothing_is_compressed() -> None:
 def test_every_kernel_that_a_plan_may_name_is_in_every_product() -> None:
     wanted = {
         f"{source}_{kind}" for source in set(_SOURCES.values()) for kind in ("rgb8", "rgb4", "any")
-    } | {f"{TARGET_FORMS[source]}_ycbcr" for source in RGB_SOURCES}
+    } | {f"{TARGET_FORMS[source]}_ycbcr" for source in RGB_SOURCES} | {
+        f"ycbcr_{kind}_{one}_{other}"
+        for kind in ("move", "taps", "sums") for one in (8, 16) for other in (8, 16)
+    }  # fmt: skip
     assert set(manifest()["kernels"]) == wanted
     for name, data in products().items():
         for kernel in wanted:
@@ -117,7 +123,7 @@ def test_the_struct_is_the_one_that_the_kernels_read(host: HostRunner) -> None:
 
 
 def test_setuptools_is_told_of_every_product() -> None:
-    config = (SOURCE.parents[1] / "pyproject.toml").read_text(encoding="utf-8")
+    config = (SOURCES[0].parents[1] / "pyproject.toml").read_text(encoding="utf-8")
     listed = re.search(r'^"videohw\.kernels" = \[(.*?)\]', config, re.MULTILINE | re.DOTALL)
     assert listed is not None
     patterns = re.findall(r'"([^"]+)"', listed[1])

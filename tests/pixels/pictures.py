@@ -12,15 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from hypothesis import strategies as st
 
-from videohw.color import COMPUTED_MATRICES, SITINGS, ColorSpec, between
-from videohw.color.reference import (
-    chroma_phase,
-    resized,
-    rgb_from_ycbcr,
-    subsampled,
-    upsampled,
-    ycbcr_from_rgb,
-)
+from videohw.color import COMPUTED_MATRICES, SITINGS, ColorSpec
+from videohw.color.reference import resized, rgb_from_ycbcr, ycbcr_from_rgb, ycbcr_from_ycbcr
 from videohw.pixel_format import FORMATS, PixelFormat
 
 Array = npt.NDArray[Any]
@@ -155,68 +148,15 @@ def exact(case: Case, planes: tuple[Array, ...]) -> Codes:
             crop=(left, top, width, height), size=size, resize=case.resize,
         )  # fmt: skip
         return tuple(np.moveaxis(rgb * peak, -1, 0))
-    return other_ycbcr(case, color, made, (y, cb, cr), (left, top, width, height), size)
+    return ycbcr_from_ycbcr(
+        (y, cb, cr), color, source.bit_depth, made, depth, subsampling=steps(source),
+        new_subsampling=steps(target), chroma=case.chroma, crop=(left, top, width, height),
+        size=size, resize=case.resize,
+    )  # fmt: skip
 
 
 def with_gray_chroma(y: npt.NDArray[np.float64], source: PixelFormat) -> Codes:
     return y, *(np.full(y.shape, float(1 << source.bit_depth - 1)),) * 2
-
-
-def other_ycbcr(
-    case: Case,
-    color: ColorSpec,
-    made: ColorSpec,
-    codes: Codes,
-    crop: tuple[int, int, int, int],
-    size: tuple[int, int],
-) -> Codes:
-    """YCbCr to YCbCr: every component at the places of luma, and at those of the new chroma.
-
-    Along an axis on which chroma keeps its places it is copied, and not made anew of luma's.
-    """
-    source, target = FORMATS[case.source], FORMATS[case.target]
-    affine = between(color, source.bit_depth, made, target.bit_depth)
-    results: list[npt.NDArray[np.float64]] = []
-    for grid in ((1, 1), steps(target)):
-        there = []
-        for plane, old in zip(codes, ((1, 1), steps(source), steps(source)), strict=True):
-            for axis in range(2):
-                plane = along(case, plane, axis, old, grid, color, made, crop, size)
-            there.append(plane)
-        mapped = np.stack(there, -1) @ np.array(affine.matrix).T + np.array(affine.offset)
-        results.extend(np.moveaxis(mapped, -1, 0)[1:] if results else [mapped[..., 0]])
-    return tuple(results)
-
-
-def along(
-    case: Case,
-    plane: npt.NDArray[np.float64],
-    axis: int,
-    old: tuple[int, int],
-    new: tuple[int, int],
-    color: ColorSpec,
-    made: ColorSpec,
-    crop: tuple[int, int, int, int],
-    size: tuple[int, int],
-) -> npt.NDArray[np.float64]:
-    """``plane`` with one axis brought from its places to those of the result."""
-    begin, count, extent = crop[axis], crop[2 + axis], (case.width, case.height)[axis]
-    place = chroma_phase(color.siting, old)[axis], chroma_phase(made.siting, new)[axis]
-    keeps = (old[axis], place[0], size[axis]) == (new[axis], place[1], count)
-    if keeps and begin % old[axis] == 0:
-        kept = begin // old[axis] + np.arange(-(-count // old[axis]))
-        return np.take(plane, kept, axis=1 - axis)
-
-    def only(number: int) -> tuple[int, int]:
-        return (number, 1) if axis == 0 else (1, number)
-
-    def with_length(number: int) -> tuple[int, int]:
-        return (number, plane.shape[0]) if axis == 0 else (plane.shape[1], number)
-
-    plane = upsampled(plane, with_length(extent), only(old[axis]), color.siting, case.chroma)
-    plane = np.take(plane, begin + np.arange(count), axis=1 - axis)
-    plane = resized(plane, with_length(size[axis]), case.resize)
-    return subsampled(plane, only(new[axis]), made.siting)
 
 
 def allowed_error(case: Case) -> float:

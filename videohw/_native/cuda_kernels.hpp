@@ -1,7 +1,7 @@
 // The conversion kernels of one context, and the launch of a conversion that Python planned.
 //
-// The structures are those of kernels/nv12_rgb.cu and videohw/kernels/settings.py; _cuda.pyx checks
-// what is read here against the latter. Nothing needs the GIL.
+// The structures are those of kernels/*.cu and videohw/kernels/settings.py; _cuda.pyx checks what is
+// read here against the latter. Nothing needs the GIL.
 #ifndef VIDEOHW_CUDA_KERNELS_HPP
 #define VIDEOHW_CUDA_KERNELS_HPP
 

@@ -10,14 +10,15 @@ matrix is linear, so that scaling before it and after it is the same but for the
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from collections.abc import Sequence
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import InvalidInput
 from ..known_names import CHROMA_METHODS, RESIZE_METHODS
-from .coefficients import from_rgb, to_rgb
+from .coefficients import between, from_rgb, to_rgb
 from .spec import ColorSpec
 
 Array: TypeAlias = npt.NDArray[np.float64]
@@ -150,6 +151,86 @@ def ycbcr_from_rgb(
         subsampled(cb, subsampling, color.siting),
         subsampled(cr, subsampling, color.siting),
     )
+
+
+def ycbcr_from_ycbcr(
+    planes: Sequence[Samples],
+    color: ColorSpec,
+    bit_depth: int,
+    new_color: ColorSpec,
+    new_bit_depth: int,
+    *,
+    subsampling: tuple[int, int] = (2, 2),
+    new_subsampling: tuple[int, int] = (2, 2),
+    chroma: str = "bilinear",
+    crop: tuple[int, int, int, int] | None = None,
+    size: tuple[int, int] | None = None,
+    resize: str = "bilinear",
+) -> tuple[Array, Array, Array]:
+    """Planes Y, Cb, Cr in codes of ``new_bit_depth`` bits, not clamped, not rounded.
+
+    Each component comes to the places of luma, is cropped and scaled, and comes from there to the
+    places of the new chroma. Along an axis on which the samples of chroma keep their places, their
+    number and the size, they are taken as they are. ``planes``: Y, Cb and Cr; other arguments as
+    for :func:`rgb_from_ycbcr`.
+    """
+    rows, columns = planes[0].shape
+    cut = crop or (0, 0, columns, rows)
+    shape = size or cut[2:]
+    affine = between(color, bit_depth, new_color, new_bit_depth)
+    found: list[Array] = []
+    for steps in ((1, 1), new_subsampling):
+        there = []
+        for plane, old in zip(planes, ((1, 1), subsampling, subsampling), strict=True):
+            values = np.asarray(plane, np.float64)
+            for axis, extent in enumerate((columns, rows)):
+                way = _Way(
+                    extent, cut[axis], cut[2 + axis], shape[axis], old[axis], steps[axis],
+                    chroma_phase(color.siting, old)[axis],
+                    chroma_phase(new_color.siting, steps)[axis], chroma, resize,
+                )  # fmt: skip
+                values = _taken(values, way, 1 - axis)
+            there.append(values)
+        made = np.stack(there, axis=-1) @ np.array(affine.matrix).T + np.array(affine.offset)
+        found.extend(np.moveaxis(made, -1, 0)[1:] if found else [made[..., 0]])
+    return found[0], found[1], found[2]
+
+
+class _Way(NamedTuple):
+    """From the samples of a plane, ``step`` luma samples apart and the first at ``phase``, to those
+    of another: of ``extent`` luma samples ``length`` from ``begin`` on, scaled to ``made``."""
+
+    extent: int
+    begin: int
+    length: int
+    made: int
+    step: int
+    new_step: int
+    phase: float
+    new_phase: float
+    chroma: str
+    resize: str
+
+
+def _taken(values: Array, way: _Way, axis: int) -> Array:
+    stays = (way.step, way.phase, way.length) == (way.new_step, way.new_phase, way.made)
+    if stays and way.begin % way.step == 0:
+        places = way.begin // way.step + np.arange(-(-way.length // way.step))
+        kept: Array = np.take(values, places, axis=axis)
+        return kept
+    if way.step > 1:
+        places = np.arange(way.extent)
+        if way.chroma == "nearest":
+            values = np.take(values, places // way.step, axis=axis)
+        else:
+            values = _interpolated(values, (places - way.phase) / way.step, axis=axis)
+    values = np.take(values, way.begin + np.arange(way.length), axis=axis)
+    across = axis == 1
+    size = (way.made, values.shape[0]) if across else (values.shape[1], way.made)
+    values = resized(values, size, way.resize)
+    if way.new_step > 1:
+        values = _reduced(values, way.new_step, way.new_phase, axis=axis)
+    return values
 
 
 def resized(plane: Array, size: tuple[int, int], method: str = "bilinear") -> Array:

@@ -1,8 +1,8 @@
 """The CUDA and Metal kernels as they are shipped, and how one is called.
 
 ``image_for`` reads the products of ``kernels/build.py`` for a CUDA device; ``launch`` makes the
-arguments and the grid of a conversion. ``metal_libraries`` and ``metal`` are the same for Metal.
-Nothing here calls a driver.
+arguments and the grid of a conversion, ``ycbcr`` of one to YCbCr of any form. ``metal_libraries``
+and ``metal`` are the same for Metal. Nothing here calls a driver.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .metal import MetalLaunch, MetalLibrary, MetalPlan, metal_libraries
     from .products import image_for, manifest
     from .settings import Surface
+    from .ycbcr import plan_ycbcr_of_any
 
 __all__ = [
     "Conversion",
@@ -31,6 +32,7 @@ __all__ = [
     "metal_libraries",
     "plan_to_rgb",
     "plan_to_ycbcr",
+    "plan_ycbcr_of_any",
 ]
 
 # Pictures that are taken as they are need none of it, and nobody needs both CUDA and Metal.
@@ -39,6 +41,7 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "metal": ("MetalLaunch", "MetalLibrary", "MetalPlan", "metal_libraries"),
     "products": ("image_for", "manifest"),
     "settings": ("Surface",),
+    "ycbcr": ("plan_ycbcr_of_any",),
 }
 
 if not TYPE_CHECKING:

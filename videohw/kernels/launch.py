@@ -1,7 +1,8 @@
 """Grids of the CUDA kernels, for conversions that are stated in the API's terms.
 
 Owns: the layout of the struct that every kernel takes (kernels/nv12_rgb.cu), which kernel is
-taken, and what a thread and a block of it make. Must not know: the driver; memory is addresses.
+taken, and what a thread and a block of it make; those of kernels/ycbcr.cu are in ``ycbcr``. Must
+not know: the driver; memory is addresses.
 """
 
 from __future__ import annotations
@@ -51,14 +52,24 @@ class Picture(c.Structure):
     _fields_ = (("source", c.c_uint64 * 3), ("target", c.c_uint64 * 3))
 
 
+class Component(c.Structure):
+    """Samples of a component: their plane, bytes to the first one and from one to the next."""
+
+    _fields_ = (("plane", c.c_int32), ("offset", c.c_int32), ("stride", c.c_int32))
+
+
 class Conversion(c.Structure):
-    """The one argument of every kernel, by value; the fields are explained in nv12_rgb.cu."""
+    """The one argument of every kernel, by value; the fields are explained in kernels/*.cu."""
 
     _fields_ = (
         *FIELDS,
         ("back", c.c_float), ("ahead", c.c_float), ("parts", c.c_int32 * 2), ("lead", c.c_int32),
         ("chroma_top", c.c_int32), ("chroma_pace", c.c_int32), ("tile_columns", c.c_int32),
         ("tile_rows", c.c_int32), ("staged", c.c_int32), ("brief", c.c_int32),
+        ("from_component", Component * 3), ("to_component", Component * 3),
+        ("from_step", c.c_int32 * 2), ("from_place", c.c_int32 * 2), ("to_step", c.c_int32 * 2),
+        ("to_place", c.c_int32 * 2), ("kept", c.c_int32 * 2), ("used", c.c_int32 * 2),
+        ("taps", c.c_int32 * 2 * 2), ("luma_blocks", c.c_int32), ("plain", c.c_int32),
         ("pictures", Picture * MAX_PICTURES),
     )  # fmt: skip
 

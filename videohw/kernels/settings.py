@@ -103,12 +103,12 @@ def fields_to_rgb(
 
     :class:`InvalidInput` names the argument that cannot be.
     """
-    from_pitch, to_pitch = _pitches("source", source), _pitches("target", target)
-    _one_of("chroma", chroma, CHROMA_METHODS)
-    _one_of("resize", resize, RESIZE_METHODS)
-    left, top, columns, rows = _crop(crop, source)
+    from_pitch, to_pitch = pitches_of("source", source), pitches_of("target", target)
+    one_of("chroma", chroma, CHROMA_METHODS)
+    one_of("resize", resize, RESIZE_METHODS)
+    left, top, columns, rows = crop_inside(crop, source)
     scale, bias = _normalisation(target, mean, std)
-    bits, shift = _depth(source)
+    bits, shift = depth_of(source)
     unit = 2.0**-shift  # a code, of what stands in the word
     affine = to_rgb(color, bits)
     phases = chroma_phase(color.siting, source.subsampling)
@@ -135,14 +135,14 @@ def fields_to_ycbcr(source: Surface, target: Surface, color: ColorSpec) -> dict[
 
     Errors are those of :func:`fields_to_rgb`.
     """
-    from_pitch, to_pitch = _pitches("source", source), _pitches("target", target)
+    from_pitch, to_pitch = pitches_of("source", source), pitches_of("target", target)
     if (source.width, source.height) != (target.width, target.height):
         raise InvalidInput(
             f"target is {target.width}x{target.height} and source {source.width}x{source.height}",
             argument="target",
             hint="the same size: nothing is scaled on the way to YCbCr",
         )
-    bits, shift = _depth(target)
+    bits, shift = depth_of(target)
     affine = from_rgb(color, bits)
     peak = (1 << bits) - 1
     phases = chroma_phase(color.siting, (2, 2))
@@ -178,7 +178,7 @@ def _weights(phase: float) -> tuple[float, float, float, float]:
     return (0.25, 0.5, 0.25, 0.0) if phase == 0.0 else (0.0, 0.25, 0.5, 0.25)
 
 
-def _depth(surface: Surface) -> tuple[int, int]:
+def depth_of(surface: Surface) -> tuple[int, int]:
     """(bits of a code, how far it is shifted left in its word)."""
     layout = surface.layout
     if surface.bit_depth is None or surface.bit_depth == layout.bit_depth:
@@ -192,7 +192,7 @@ def _depth(surface: Surface) -> tuple[int, int]:
     return surface.bit_depth, 16 - surface.bit_depth
 
 
-def _pitches(argument: str, surface: Surface) -> tuple[int, int]:
+def pitches_of(argument: str, surface: Surface) -> tuple[int, int]:
     """Two pitches that hold the rows, of samples at multiples of their size."""
     for name in ("width", "height"):
         value = getattr(surface, name)
@@ -220,7 +220,10 @@ def _pitches(argument: str, surface: Surface) -> tuple[int, int]:
     return pitches[0], pitches[-1]
 
 
-def _crop(crop: tuple[int, int, int, int] | None, source: Surface) -> tuple[int, int, int, int]:
+def crop_inside(
+    crop: tuple[int, int, int, int] | None, source: Surface
+) -> tuple[int, int, int, int]:
+    """``crop``, or all of the source; :class:`InvalidInput` for one that is not inside."""
     if crop is None:
         return 0, 0, source.width, source.height
     left, top, columns, rows = crop
@@ -252,7 +255,8 @@ def _normalisation(target: Surface, mean: Triple, std: Triple) -> tuple[Triple, 
     return scale, (-mean[0] * scale[0], -mean[1] * scale[1], -mean[2] * scale[2])
 
 
-def _one_of(argument: str, value: str, known: tuple[str, ...]) -> None:
+def one_of(argument: str, value: str, known: tuple[str, ...]) -> None:
+    """:class:`InvalidInput` for a value that is not known."""
     if value not in known:
         raise InvalidInput(
             f"{argument} is {value!r}", argument=argument, hint=f"one of {', '.join(known)}"

@@ -1,4 +1,4 @@
-// libcuda: modules, which are the shipped images of kernels/nv12_rgb.cu and no others, and launches.
+// libcuda: modules, which are the shipped images of the CUDA kernels and no others, and launches.
 
 #include "contexts.hpp"
 #include "nvidia.h"

@@ -51,8 +51,28 @@ Form ycbcr_form(size_t item, bool pairs, size_t width, size_t rows, int chroma_r
     return {{luma, chroma, chroma}, pairs ? 2 : 3};
 }
 
+// Planes of the components that there are, in a picture of this size; `steps` are those of chroma.
+Form form_of(const Component *components, const int *steps, size_t width, size_t height,
+             const Word *pitches)
+{
+    Form form = {};
+    for (int k = 0; k < 3; ++k) {
+        const Component &each = components[k];
+        if (!each.stride)
+            continue;
+        const size_t across = k ? steps[0] : 1, down = k ? steps[1] : 1;
+        form.planes[each.plane] = {(width + across - 1) / across * each.stride,
+                                   (height + down - 1) / down, pitches[each.plane > 0]};
+        form.count = form.count > each.plane ? form.count : each.plane + 1;
+    }
+    return form;
+}
+
 Form source_form(const char *name, const Conversion &by)
 {
+    if (begins(name, "ycbcr_"))
+        return form_of(by.from_component, by.from_step, by.from_width, by.from_height,
+                       by.from_pitch);
     for (const char *kind : {"rgb24", "rgba", "rgb_planar"})
         if (begins(name, kind))
             return rgb_form(kind, 0, by.width, by.height, by.from_pitch[0]);
@@ -63,6 +83,8 @@ Form source_form(const char *name, const Conversion &by)
 
 Form target_form(const char *name, const Conversion &by)
 {
+    if (begins(name, "ycbcr_"))
+        return form_of(by.to_component, by.to_step, by.width, by.height, by.to_pitch);
     if (!ends(name, "_ycbcr"))
         return rgb_form(nullptr, by.target, by.width, by.height, by.to_pitch[0]);
     return ycbcr_form(by.target == P016 ? 2 : 1, true, by.width, by.height, 2, by.to_pitch);
