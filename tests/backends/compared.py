@@ -38,15 +38,15 @@ def assert_alike(frames: list[Frame], name: str, output: str, **request: Any) ->
         assert_close(frame, native.convert(output, **request), output)
 
 
-def assert_close(frame: Frame, right: Frame, output: str) -> None:
-    """The same frame but for its memory, each sample within one code value."""
+def assert_close(frame: Frame, right: Frame, output: str, codes: int = 1) -> None:
+    """The same frame but for its memory, each sample within one code value, or so many."""
     assert (frame.format, frame.width, frame.height) == (output, right.width, right.height)
     assert (frame.pts, frame.color.matrix) == (right.pts, right.color.matrix)
     assert frame.sample_aspect_ratio == right.sample_aspect_ratio
     layout = FORMATS[output]
     bound = 1.01 / 255
     if np.dtype(layout.dtype).kind != "f":
-        bound = float(1 << layout.shift)
+        bound = float(codes << layout.shift)
     elif output == "rgb_float16":
         bound += 1e-3
     for plane, exact in zip(frame.planes, right.planes, strict=True):

@@ -136,16 +136,48 @@ def test_ycbcr_of_rgb(backend: BackendCase, source: str, output: str, crop: Any)
         assert_converts(frame, frame.to_host(), output, crop=crop)
 
 
+# YCbCr of YCbCr, and of RGB in another size
+
+YCBCR_REQUESTS: tuple[dict[str, Any], ...] = (
+    {}, {"size": (97, 61)}, {"crop": (8, 2, 51, 60), "size": (40, 90)},
+    {"size": (64, 48), "resize": "area"}, {"size": (200, 150), "chroma": "nearest"},
+    {"color": ColorSpec(matrix="bt2020nc", range="full"), "size": (60, 60)},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("request_", YCBCR_REQUESTS, ids=lambda each: "-".join(each) or "whole")
+@pytest.mark.parametrize("name", STREAMS)
+def test_ycbcr_of_every_format(backend: BackendCase, name: str, request_: dict[str, Any]) -> None:
+    for frame, right in pairs(backend, name)[:2]:
+        for output in ("nv12", "i420", "p010"):
+            if output != frame.format or "size" in request_:
+                made = assert_converts(frame, right, output, **request_)
+                assert made.color == right.convert(output, **request_).color
+        if "size" in request_:  # "native": the software backend's own is another
+            native = frame.convert("native", **request_)
+            wanted = right.convert("nv12", **request_)
+            assert native.format == frame.format
+            assert_close(native.convert("nv12").to_host(), wanted, "nv12", 2)
+
+
+@pytest.mark.parametrize("source", ["rgb24", "bgra", "rgb_planar"])
+@pytest.mark.parametrize("output", ["nv12", "i420", "p010"])
+def test_ycbcr_of_rgb_in_another_size(backend: BackendCase, source: str, output: str) -> None:
+    for frame in some(decoded(backend, NV12, output=source, memory="device"))[:2]:
+        for request in (
+            {"size": (64, 48)}, {"crop": (7, 3, 51, 34), "size": (90, 61)},
+            {"color": ColorSpec(range="limited")},
+        ):  # fmt: skip
+            assert_converts(frame, frame.to_host(), output, **request)
+
+
 # What is refused
 
 
 @pytest.mark.parametrize(
     ("made", "output", "request_"),
     [
-        ("native", "i420", {}), ("native", "p010", {}), ("native", "nv12", {"size": (64, 48)}),
-        ("rgb24", "bgr24", {}), ("rgb24", "rgb24", {"size": (64, 48)}), ("rgb24", "i420", {}),
-        ("rgb24", "nv12", {"size": (64, 48)}),
-        ("rgb24", "nv12", {"color": ColorSpec(range="limited")}),
+        ("rgb24", "bgr24", {}), ("rgb24", "rgb24", {"size": (64, 48)}), ("bgra", "rgb_float16", {}),
     ],
 )  # fmt: skip
 def test_what_no_kernel_makes(

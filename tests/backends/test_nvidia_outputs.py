@@ -10,11 +10,11 @@ import pytest
 
 from tests.backends.compared import assert_alike, by_software, decoded
 from tests.backends.conftest import BackendCase, on_nvidia
-from tests.backends.decoding import assert_account, decode_bytes
+from tests.backends.decoding import decode_bytes
 from tests.backends.nvidia import calls_of
 from tests.backends.oracle import frames_md5
 from tests.corpus import stream
-from videohw.errors import InvalidInput, UnsupportedConfig
+from videohw.errors import InvalidInput
 
 STREAMS = (
     "generated/main_cabac_b2.h264", "generated/crop_130x98.h264", "generated/mbaff_tff.h264",
@@ -130,10 +130,12 @@ def test_a_crop_alone_is_copied(backend: BackendCase, name: str, output: str, me
 @pytest.mark.parametrize("memory", ["host", "device"])
 def test_a_crop_between_samples_of_chroma(backend: BackendCase, memory: str) -> None:
     each = stream(STREAMS[0])
-    decoder = backend.decoder(each.codec, crop=(3, 4, 50, 40), memory=memory)
-    got = decode_bytes(decoder, each.read())
-    assert [type(error) for error in got.errors] == [InvalidInput] * each.frames
-    assert {error.argument for error in got.errors if isinstance(error, InvalidInput)} == {"crop"}
+    for output in ("native", "i420"):
+        decoder = backend.decoder(each.codec, output=output, crop=(3, 4, 50, 40), memory=memory)
+        got = decode_bytes(decoder, each.read())
+        assert [type(error) for error in got.errors] == [InvalidInput] * each.frames
+        refused = {error.argument for error in got.errors if isinstance(error, InvalidInput)}
+        assert refused == {"crop"}
 
 
 def test_a_size_that_is_the_picture_s_own(backend: BackendCase) -> None:
@@ -142,17 +144,52 @@ def test_a_size_that_is_the_picture_s_own(backend: BackendCase) -> None:
         assert frames_md5(frame.to_host() for frame in frames) == stream(STREAMS[0]).yuv_md5
 
 
-@pytest.mark.parametrize("output", ["i420", "p010"])
-def test_what_no_kernel_makes_on_the_device_is_refused(backend: BackendCase, output: str) -> None:
-    """For each picture, and in host memory it is made."""
+@pytest.mark.parametrize("memory", ["host", "device"])
+@pytest.mark.parametrize(
+    ("output", "request_"),
+    [
+        ("nv12", {}), ("i420", {}), ("p010", {}), ("nv12", {"size": (96, 62)}),
+        ("i420", {"crop": (8, 2, 101, 75)}),
+        ("nv12", {"crop": (7, 3, 101, 75), "size": (41, 91), "resize": "area"}),
+        ("p010", {"size": (500, 300), "chroma": "nearest"}),
+    ],
+    ids=lambda each: each if isinstance(each, str) else "-".join(each),
+)  # fmt: skip
+@pytest.mark.parametrize("name", STREAMS[:7:2])
+def test_ycbcr_is_that_of_the_cpu(
+    backend: BackendCase, name: str, output: str, request_: dict[str, Any], memory: str
+) -> None:
+    """Made on the device, in either memory: within one code value of the processor's."""
+    frames = decoded(backend, name, output=output, memory=memory, **request_)
+    assert {frame.memory for frame in frames} == {memory}
+    assert_alike([frame.to_host() for frame in frames], name, output, **request_)
+    if (name, output, request_) == (STREAMS[0], "i420", {}):
+        assert frames_md5(frame.to_host() for frame in frames) == stream(name).yuv_md5
+
+
+@pytest.mark.parametrize("size", [(96, 62), (333, 201)])
+@pytest.mark.parametrize("name", [STREAMS[1], *STREAMS[4:7]])
+def test_native_in_another_size(backend: BackendCase, name: str, size: tuple[int, int]) -> None:
+    """In its own format, never through the host's memory, which the driver's calls say."""
+    copied = calls_of("cuMemcpy2DAsync_v2"), calls_of("cuMemcpyDtoHAsync_v2")
+    frames = decoded(backend, name, size=size, memory="device")
+    assert (calls_of("cuMemcpy2DAsync_v2"), calls_of("cuMemcpyDtoHAsync_v2")) == copied
+    native = decoded(backend, name, memory="device")[0].format
+    wanted = [right.convert("i420", size=size) for right in by_software(name)]
+    for frame, exact in list(zip(frames, wanted, strict=True))[::7]:
+        assert (frame.format, frame.width, frame.height) == (native, *size)
+        assert frame.sample_aspect_ratio == exact.sample_aspect_ratio
+        made = np.asarray(frame.to_host().convert("i420").planes[0], int)
+        assert np.abs(made - exact.planes[0]).max() <= 1
+
+
+@pytest.mark.parametrize("memory", ["host", "device"])
+def test_nothing_is_left_to_the_processor(backend: BackendCase, memory: str) -> None:
     each = stream(STREAMS[0])
-    got = decode_bytes(backend.decoder(each.codec, output=output, memory="device"), each.read())
-    assert got.frames == []
-    assert [type(error) for error in got.errors] == [UnsupportedConfig] * each.frames
-    assert_account(got.summary)
-    made = decoded(backend, STREAMS[0], output=output)
-    if output == "i420":
-        assert frames_md5(made) == each.yuv_md5
+    for output in ("native", "nv12", "i420", "p010"):
+        decoder = backend.decoder(each.codec, output=output, size=(64, 48), memory=memory)
+        summary = decode_bytes(decoder, each.read()).summary
+        assert (summary["converted_on_host"], summary["why_on_host"]) == (0, None)
 
 
 def test_frames_outlive_the_session_and_its_blocks_are_not_written_again(

@@ -42,6 +42,8 @@ def test_a_session_in_a_cycle() -> None:
     stream = DATA / "generated" / "main_cabac_b2.h264"
     ran = subprocess.run(
         [sys.executable, "-W", "error", "-c", PROGRAM, str(stream)],
-        env=environment(build.built()), capture_output=True, text=True, timeout=100, check=False,
+        # Of CUDA 11.4, which takes no kernels: what they would make is refused in device memory.
+        env=environment(build.built(), DRIVER_VERSION=11040),
+        capture_output=True, text=True, timeout=100, check=False,
     )  # fmt: skip
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "collected\n", "")

@@ -163,11 +163,64 @@ def test_parts_of_an_array(emulator: Emulator) -> None:
         assert caught.value.argument == "part"
 
 
-def test_what_no_kernel_makes(emulator: Emulator) -> None:
+@pytest.mark.parametrize(
+    ("name", "color"),
+    [
+        ("nv12", COLOR), ("gray", COLOR), ("gray10msb", COLOR), ("gbrp", GBR), ("gbrp12msb", GBR),
+        ("nv16", COLOR), ("p210", COLOR), ("yuv444p12msb", COLOR), ("i420", COLOR),
+        ("rgb24", GBR), ("bgra", GBR), ("rgb_planar", GBR),
+        ("rgb24", ColorSpec(matrix="identity", range="limited")),
+    ],
+)  # fmt: skip
+def test_ycbcr_of_every_format(emulator: Emulator, name: str, color: ColorSpec) -> None:
+    """In its own size, cut, and in another; beside what the processor makes of it."""
+    whole, _ = uploaded(name, 1, color)
+    host = whole.to_host()
+    for output in ("nv12", "i420", "p010", "native"):
+        request: dict[str, Any]
+        for request in (
+            {}, {"crop": (4, 6, 20, 11)}, {"size": (20, 30)},
+            {"crop": (1, 2, 31, 9), "size": (17, 5), "resize": "area"},
+        ):  # fmt: skip
+            packed = output == "native" and name in ("rgb24", "bgra", "rgb_planar")
+            # A crop of the same format is a part of it, which may not begin anywhere.
+            part = output in ("native", name) and "size" not in request
+            if packed or part:
+                continue
+            wanted = host.convert(output, **request)
+            made = whole.convert(output, **request)
+            assert (made.memory, made.format, made.color) == ("device", wanted.format, wanted.color)
+            shift = FORMATS[made.format].shift
+            for plane, exact in zip(made.to_host().planes, wanted.planes, strict=True):
+                codes = [np.asarray(each >> shift, int) for each in (plane, exact)]
+                assert np.abs(codes[0] - codes[1]).max() <= 1
+
+
+def test_rgb_of_planes(emulator: Emulator) -> None:
+    """Through pairs, which are the same samples."""
+    whole, _ = nv12(_cuda.device())
+    request: dict[str, Any]
+    for request in ({}, {"size": (20, 30)}, {"crop": (3, 5, 20, 11)}):
+        wanted = whole.convert("rgb24", **request).to_host().planes[0]
+        made = whole.convert("i420").convert("rgb24", **request).to_host().planes[0]
+        np.testing.assert_array_equal(made, wanted)
+
+
+def test_one_launch_makes_all_planes(emulator: Emulator) -> None:
     whole, _ = nv12(_cuda.device())
     for output, size in (("i420", None), ("nv12", (16, 8)), ("p010", None)):
-        with pytest.raises(UnsupportedConfig, match=f"no kernel makes {output} of nv12"):
-            whole.convert(output, size=size)
+        before = emulator.report()["calls"].get("cuLaunchKernel", 0)
+        whole.convert(output, size=size)
+        assert emulator.report()["calls"]["cuLaunchKernel"] == before + 1
+
+
+def test_what_no_kernel_makes(emulator: Emulator) -> None:
+    """RGB of RGB, and anything of floats."""
+    whole, _ = nv12(_cuda.device())
+    for source, output in (("rgb24", "bgr24"), ("rgb_float16", "nv12"), ("rgb_float16", "rgb24")):
+        frame_ = whole.convert(source)
+        with pytest.raises(UnsupportedConfig, match=f"no kernel makes {output} of {source}"):
+            frame_.convert(output)
 
 
 @pytest.mark.parametrize("call", ["cuLaunchKernel", "cuMemAlloc", "cuStreamWaitEvent"])

@@ -117,7 +117,17 @@ def test_a_driver_with_kernels_converts_all(folder: Path) -> None:
     assert (summary["converted_on_host"], summary["why_on_host"], errors) == (0, None, [])
 
 
-def test_what_no_kernel_makes_is_counted_too(folder: Path) -> None:
-    summary, *_ = decoded(folder, "host", "i420")
-    assert summary["converted_on_host"] == PICTURES
-    assert summary["why_on_host"] == "no kernel makes i420 of nv12 in another size"
+def test_other_ycbcr_is_made_by_a_driver_with_kernels_alone(folder: Path) -> None:
+    on_host, _, _ = decoded(folder, "host", "i420")
+    on_device, _, errors = decoded(folder, "device", "i420")
+    assert errors == []
+    for summary in (on_host, on_device):
+        assert (summary["converted_on_host"], summary["why_on_host"]) == (0, None)
+    old, digest, _ = decoded(folder, "host", "i420", **OLD)
+    _, exact, _ = decoded(folder, "host", "i420", "software")
+    assert digest == exact
+    assert old["converted_on_host"] == PICTURES
+    assert WITHOUT_KERNELS[0][1] in old["why_on_host"]
+    _, _, errors = decoded(folder, "device", "i420", **OLD)
+    assert len(errors) == PICTURES
+    assert all("install driver 520 or newer" in error for error in errors)

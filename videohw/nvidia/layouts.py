@@ -22,6 +22,9 @@ Layout: TypeAlias = "tuple[tuple[int, tuple[int, ...], tuple[int, ...], str], ..
 _ROW_ALIGNMENT: Final = 64
 _WORD: Final = 4
 _PLANE_ALIGNMENT: Final = 256
+# RGB at its own size to 4:2:0 has a kernel of its own, which reads each pixel once for all.
+_RGB: Final = ("rgb24", "bgr24", "rgba", "bgra", "rgb_planar")
+_HALVED: Final = ("nv12", "nv21", "p010", "p012", "p016")
 # What the kernels call a surface, and its depth: gray ones have neutral chroma, too.
 _KERNEL_SOURCES: Final = {
     "gray": ("nv12", None), "gray10msb": ("p010", None), "gray12msb": ("p012", None),
@@ -95,13 +98,25 @@ def plan_rgb(
     return BlockPlan(plan, layout, total, offsets)
 
 
-def plan_ycbcr(source: kernels.Surface, output: str, color: ColorSpec) -> BlockPlan:
-    """A kernel that makes 4:2:0 pictures in the format ``output`` of all of ``source``, 8-bit RGB.
+def plan_ycbcr(
+    source: kernels.Surface, request: Conversion, color: ColorSpec, made: ColorSpec, crop: Crop,
+    size: Size,
+) -> BlockPlan:  # fmt: skip
+    """A kernel that makes the output of ``request``, YCbCr or planes of green, blue and red, from
+    ``crop`` of ``source`` in ``color``, in ``size`` and the colour ``made``.
 
     :class:`UnsupportedConfig` for what no kernel makes.
     """
-    layout, total = block_layout(FORMATS[output], source.width, source.height)
+    output = request.output
+    layout, total = block_layout(FORMATS[output], *size)
     pitches = tuple(strides[0] for _, _, strides, _ in layout[:2])
-    target = kernels.Surface(output, source.width, source.height, pitches)
+    target = kernels.Surface(output, *size, pitches)
     offsets = tuple(offset for offset, *_ in layout)
-    return BlockPlan(kernels.plan_to_ycbcr(source, target, color), layout, total, offsets)
+    whole = crop == (0, 0, source.width, source.height) and size == crop[2:]
+    if whole and output in _HALVED and source.format in _RGB and color.range == "full":
+        return BlockPlan(kernels.plan_to_ycbcr(source, target, made), layout, total, offsets)
+    plan = kernels.plan_ycbcr_of_any(
+        source, target, color, output_color=made, crop=crop, chroma=request.chroma,
+        resize=request.resize,
+    )  # fmt: skip
+    return BlockPlan(plan, layout, total, offsets)

@@ -21,7 +21,7 @@ from ..frame_pixels import check_begins_on_chroma, color_in, resolved
 from ..pixel_format import FORMATS
 from ..pixels.requests import checked_crop
 from .capabilities import sample_format
-from .layouts import Layout, block_layout, kernel_source, plan_rgb
+from .layouts import Layout, block_layout, kernel_source, plan_rgb, plan_ycbcr
 
 # In place of the pitch of the surface, which is known when one is mapped.
 _ANY_PITCH: Final = 1 << 17
@@ -122,18 +122,25 @@ def _converted(
     crop: Crop,
 ) -> PictureForm:  # fmt: skip
     """By a kernel; UnsupportedConfig when there is none for the formats, or none that runs."""
-    output = FORMATS.get(request.output)
-    if output is None or not output.rgb:
-        raise _no_kernel(native, request)
-    source_name, depth = kernel_source(native.format)
+    if request.output == "native":
+        request = request._replace(output=native.format)
+    output = FORMATS[request.output]
+    packed = output.rgb and (output.channels_first or len(output.planes) == 1)
+    source_name, depth = kernel_source(native.format) if packed else (native.format, None)
     picture = _picture(native)
     color = resolved(picture, None)
     width, height = request.size or crop[2:]
+    if not output.rgb and (width, height) == crop[2:]:
+        check_begins_on_chroma(picture, crop)
     columns, lines = sequence["target_size"]
     source = kernels.Surface(source_name, columns, lines, (_ANY_PITCH,), depth)
     on_surface = (crop[0] + sequence["left"], crop[1] + sequence["top"], crop[2], crop[3])
+    final = color_in(output, replace(picture, color=color))
     try:
-        made = plan_rgb(source, request, color, on_surface, (width, height))
+        if packed:
+            made = plan_rgb(source, request, color, on_surface, (width, height))
+        else:
+            made = plan_ycbcr(source, request, color, final, on_surface, (width, height))
     except UnsupportedConfig as error:
         if error.argument not in ("source", "target"):
             raise
@@ -141,7 +148,6 @@ def _converted(
     rows = [index * lines for index in range(len(FORMATS[source_name].planes))]
     core.plan_kernel(made.bytes, device.plan(made.plan), rows, made.offsets)
     shape = None if request.size is None else Fraction(crop[2] * height, crop[3] * width)
-    final = color_in(FORMATS[request.output], replace(picture, color=color))
     return PictureForm(request.output, width, height, final, made.layout, shape)
 
 
