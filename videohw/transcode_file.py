@@ -123,8 +123,8 @@ def transcode(
     ``profile`` is one of theirs (prores: all become 4:2:2, or 4:4:4); more than 8 bits stay 10.
     ``on_error``: as for :class:`Decoder`.
     ``backend`` and its ``device`` decode and encode; an ``encoder_backend`` encodes in its place,
-    on its own first device. Where one device does both, and ``size`` and ``crop`` leave pictures
-    as they are, they stay in its memory.
+    on its own first device. Where one device does both, pictures stay in its memory, whatever
+    ``size``, ``crop`` and their format.
     ``rate_control`` ... ``preset``: as for :class:`Encoder`; ``decoder_options`` and
     ``encoder_options`` are their ``options``. ``progress`` is called about ten times a second.
 
@@ -139,8 +139,9 @@ def transcode(
     matrix, _ = display_tags(rotation, None, metadata)
     refuse_tags(kind, codec, matrix, None, metadata)
     found = reader.open_source(source, stream=stream, format=format, fps=fps)
-    stays = size is None and crop is None and encode_on["device"] == device
-    stays = stays and _on_one_device(found, coder, backend, require_hardware, device)
+    stays = encode_on["device"] == device and _on_one_device(
+        found, coder, backend, require_hardware, device
+    )
     video = reader.reader_of(
         found, backend=backend, device=device, memory="device" if stays else "host",
         require_hardware=require_hardware, size=size, crop=crop, color=color, on_error=on_error,

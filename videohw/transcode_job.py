@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Final
 
-from .color import ColorSpec
 from .encoder import Encoder
 from .errors import InvalidBitstream, InvalidInput
 from .feed import WAIT_SECONDS, Feed
@@ -121,8 +120,6 @@ class Job:
         self._total = window.frames(self._track)
         self._progress = progress
         self._sink: PacketSink | None = None
-        self._input: str | None = None  # what the encoder takes as it is, in any memory
-        self._color: ColorSpec | None = None
         self._waiting: tuple[Frame, int] | None = None  # until the next picture says how long
         self._last_duration: int | None = None
         self._first_pts: int | None = None
@@ -251,27 +248,21 @@ class Job:
         if sink is None:
             sink = self._sink = PacketSink(self._open_encoder(frame), self._muxer)
         size = (sink.encoder.width, sink.encoder.height)
-        if frame.memory != "host" and (frame.format, frame.color, frame.width, frame.height) != (
-            self._input, self._color, *size
-        ):  # fmt: skip
-            frame = frame.to_host()  # where everything can be converted
+        # Wherever it lies; what else it is, the encoder converts there too.
         if (frame.width, frame.height) != size:
             frame = frame.convert("native", size=size)
         return sink.offer(frame, pts, duration, timeout=WAIT_SECONDS)
 
     def _open_encoder(self, frame: Frame) -> Encoder:
         layout = pixel_format(frame.format)
-        self._input = (
-            "p010" if layout.bit_depth > 8 else "nv12" if layout.name == "nv12" else "i420"
-        )
-        self._color = frame.color
+        taken = "p010" if layout.bit_depth > 8 else "nv12" if layout.name == "nv12" else "i420"
         fps = self._track.fps or _UNKNOWN_FPS
         return Encoder(
             self._codec,
             frame.width,
             frame.height,
             fps=min(fps, 1 / self._track.time_base),
-            input=self._input,
+            input=taken,
             color=frame.color,
             layout=self._muxer.container.layout,
             time_base=self._track.time_base,

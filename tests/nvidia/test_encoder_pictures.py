@@ -265,7 +265,6 @@ def test_device_pictures_that_cannot_be(emulator: Emulator) -> None:
     nv12 = device.upload(RNG.integers(0, 256, (HEIGHT * 3 // 2, WIDTH), np.uint8))
     wrong_size = device.upload(np.zeros((HEIGHT, WIDTH), np.uint8))
     deep = device.upload(np.zeros((HEIGHT * 3 // 2, WIDTH), np.uint16))
-    other = ColorSpec(matrix="bt709", range="full")
     planes = tuple(upload(emulator, picture("nv12")))
     strided = Interface(nv12, None, shape=(HEIGHT * 3 // 2, WIDTH), strides=(2 * WIDTH, 2))
     frames = {
@@ -273,7 +272,6 @@ def test_device_pictures_that_cannot_be(emulator: Emulator) -> None:
         "dtype": deep,
         "strides": strided,
         "planes": planes[:1] * 3,
-        "no kernel": Frame(planes, "nv12", WIDTH, HEIGHT, color=other, memory="device"),
         "100x64": Frame(planes, "nv12", 100, HEIGHT, memory="device"),
         "format": Frame(planes, "rgb_float32", WIDTH, HEIGHT, memory="device"),
         "one that is": (planes[0], picture("nv12")[1]),

@@ -13,11 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..coded_color import RGB, CodedColor
+from ..color import ColorSpec
 from ..device_input import DevicePicture, DeviceReader, is_on_device
 from ..encoder_input import Picture, host_picture
 from ..errors import InvalidInput, UnsupportedConfig
 from ..frame import Frame
-from ..kernels import Surface, plan_to_ycbcr
+from ..kernels import Plan, Surface, plan_to_ycbcr, plan_ycbcr_of_any
+from ..kernels.settings import RGB_SOURCES, YCBCR_TARGETS
 from ..pixel_format import FORMATS, PixelFormat
 from ..pixels import convert
 from ..types import SideData
@@ -177,7 +179,7 @@ class PictureStage:
             if not fits(staged.planes, target, config.height):
                 self._plan_copies(staged, target)
             return staged
-        self._plan_conversion(staged, picture, target)
+        self._plan_conversion(staged, picture, target, color)
         return staged
 
     def _plan_copies(self, staged: StagedPicture, target: PixelFormat) -> None:
@@ -193,7 +195,7 @@ class PictureStage:
         staged.copies = tuple(copies)
 
     def _plan_conversion(
-        self, staged: StagedPicture, picture: DevicePicture, target: PixelFormat
+        self, staged: StagedPicture, picture: DevicePicture, target: PixelFormat, color: ColorSpec
     ) -> None:
         config, name = self._settings.config, picture.format.name
         pitches = tuple(pitch for _, pitch in staged.planes)
@@ -206,26 +208,44 @@ class PictureStage:
             pitches = (plane.strides[1],)
         pitch = -(-config.width * np.dtype(target.dtype).itemsize // _ROW_ALIGNMENT)
         pitch *= _ROW_ALIGNMENT
-        key = name, pitches
+        key = name, pitches, color
         if key not in self._conversions:
-            try:
-                made = plan_to_ycbcr(
-                    Surface(name, config.width, config.height, pitches[:1]),
-                    Surface(target.name, config.width, config.height, (pitch,)),
-                    self._coded.color,
-                )
-            except UnsupportedConfig:
-                raise InvalidInput(
-                    f"frame is {name} in device memory, and no kernel makes {target.name} of it in "
-                    "the encoder's colour",
-                    argument="frame",
-                    hint="open the encoder with color=frame.color, or give frame.to_host()",
-                ) from None
-            self._conversions[key] = self._device.plan(made)
+            self._conversions[key] = self._device.plan(
+                self._kernel(picture, pitches, target, pitch, color)
+            )
         staged.conversion = self._conversions[key]
         staged.pitch = pitch
-        staged.offsets = (0, pitch * config.height)
-        staged.block_bytes = pitch * (config.height + -(-config.height // 2))
+        offsets = []
+        for index in range(len(target.planes)):
+            offsets.append(staged.block_bytes)
+            rows = target.plane_shape(index, config.width, config.height)[0]
+            staged.block_bytes += _pitch_of(target, index, pitch) * rows
+        staged.offsets = tuple(offsets)
+
+    def _kernel(
+        self, picture: DevicePicture, pitches: tuple[int, ...], target: PixelFormat, pitch: int,
+        color: ColorSpec,
+    ) -> Plan:  # fmt: skip
+        """What makes ``target`` of a picture with such rows in ``color``, in the coded colour."""
+        size = self._settings.config.width, self._settings.config.height
+        name = picture.format.name
+        planes = range(min(len(target.planes), 2))
+        made_pitches = tuple(_pitch_of(target, index, pitch) for index in planes)
+        try:
+            if len(set(pitches[1:])) > 1:
+                raise UnsupportedConfig("planes of chroma have pitches of their own")
+            source = Surface(name, *size, pitches[:2])
+            made = Surface(target.name, *size, made_pitches)
+            if name in RGB_SOURCES and target.name in YCBCR_TARGETS:
+                return plan_to_ycbcr(source, made, self._coded.color)
+            return plan_ycbcr_of_any(source, made, color, output_color=self._coded.color)
+        except (UnsupportedConfig, InvalidInput) as error:
+            raise InvalidInput(
+                f"frame is {name} in device memory, and no kernel makes {target.name} of it in "
+                f"the encoder's colour: {error.args[0]}",
+                argument="frame",
+                hint="open the encoder with color=frame.color, or give frame.to_host()",
+            ) from None
 
     # What goes with a picture
 
