@@ -296,7 +296,7 @@ def test_a_picture_whose_time_has_no_end(backend: BackendCase, options: str) -> 
     units = (*packets("mpeg4")[:7], not_coded(3, seconds=600))
     decoder = backend.decoder("mpeg4", options=backend.options(options))
     got = decode(decoder, ({"data": data, "pts": n} for n, data in enumerate(units)))
-    assert {type(error) for error in got.errors} == {InvalidBitstream}
+    assert all(isinstance(error, VideoHwError) and not error.fatal for error in got.errors)
     assert len(got.frames) >= 5
     assert_account(got.summary)
 
