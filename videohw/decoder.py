@@ -274,9 +274,9 @@ class Decoder(SessionOwner):
         """Every frame of a whole stream, in presentation order, by the calling thread alone.
 
         ``pieces`` are what :meth:`submit` takes, each alone or as (data, pts). They are taken
-        from their source as fast as frames are asked for, with no more than the limits of the
-        decoder under way. At their end the stream ends, as by :meth:`flush`. An error is raised
-        in its place and ends this iterator, not the decoder.
+        from their source as fast as frames are asked for, within the limits of the decoder and
+        none while 32 pictures wait to be decoded. At their end the stream ends, as by
+        :meth:`flush`. An error is raised in its place and ends this iterator, not the decoder.
         """
         for piece in pieces:
             data, pts = with_time(piece)
@@ -341,7 +341,7 @@ class Decoder(SessionOwner):
         """
         config, account = self._config, self._session.account
         width, height, pixel_format = self._last_picture or (None, None, None)
-        ready, queued_bytes = self._session.depth
+        ready, _, queued_bytes = self._session.depth
         return {
             "codec": config.codec,
             "direction": "decode",

@@ -372,7 +372,7 @@ class Encoder(SessionOwner):
         what it holds is left to it.
         """
         config, account = self._next, self._session.account
-        ready, queued_bytes = self._session.depth
+        ready, _, queued_bytes = self._session.depth
         return {
             "codec": config.codec,
             "direction": "encode",

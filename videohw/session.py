@@ -309,11 +309,11 @@ class Session(ABC, Generic[ItemT, ResultT]):
         return self._closed_reason is not None
 
     @property
-    def depth(self) -> tuple[int, int]:
-        """(outputs ready and not taken, bytes of input queued)."""
+    def depth(self) -> tuple[int, int, int]:
+        """(outputs ready and not taken, items that the worker has not begun, bytes queued)."""
         with self._changed:
             self._collect()
-            return self._ready.count, self._queued_bytes
+            return self._ready.count, self._waiting_items(), self._queued_bytes
 
     # Inside; the condition is held by the caller unless said otherwise
 

@@ -226,7 +226,7 @@ def test_reset_drops_everything(opened: Open) -> None:
     session.reset(PATIENCE_SECONDS)
     assert engine.calls == ["reset"]
     assert engine.kept == []
-    assert session.depth == (0, 0)
+    assert session.depth == (0, 0, 0)
     assert session.take(0) is None
     session.push(items("new"))
     assert session.drain(PATIENCE_SECONDS) == ["new"]
@@ -296,7 +296,7 @@ def test_close_is_final_and_may_be_repeated(opened: Open) -> None:
     session.close("over")
     session.close("again")
     assert session.closed
-    assert session.depth == (0, 0)
+    assert session.depth == (0, 0, 0)
     assert engine.calls == ["close"]
     with pytest.raises(SessionClosed, match="over"):
         session.take(0)
@@ -334,7 +334,7 @@ def test_many_threads_lose_and_double_nothing(opened: Open) -> None:
             session.push(items(value))
 
     def reap() -> None:
-        while not (submitted.is_set() and session.depth == (0, 0)):
+        while not (submitted.is_set() and session.depth == (0, 0, 0)):
             value = session.take(0.01)
             if value is not None:
                 taken.append(value)

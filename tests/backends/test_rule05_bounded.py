@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,25 @@ def test_a_hundred_units_in_one_call_at_one_in_flight(backend: BackendCase) -> N
         frames = decoder.flush(PATIENCE_SECONDS)
         assert numbers(frames) == list(range(100))
         assert_account(decoder.summary())
+
+
+def test_a_source_is_not_read_far_ahead_of_what_is_decoded(backend: BackendCase) -> None:
+    taken = 0
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal taken
+        for unit in gray_units(400, PcmStream(vui=PLAIN)):
+            taken += 1
+            yield joined([unit])
+
+    held = []
+    with backend.decoder("h264", max_in_flight=8) as decoder:
+        for number, _ in enumerate(decoder.decode(pieces())):
+            held.append(taken - number)
+        assert_account(decoder.summary())
+    assert len(held) == 400
+    # 32 that wait, 8 that are ready, and what the decoders hold themselves, at most.
+    assert 8 < max(held) <= 32 + 8 + 24
 
 
 def test_queued_bytes_are_limited(backend: BackendCase) -> None:
