@@ -4,6 +4,7 @@ is no stream of the session's context is refused before an encoder is opened."""
 from __future__ import annotations
 
 import ctypes as c
+import gc
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,7 +23,7 @@ from tests.nvidia.encoding import (
 )
 from tests.nvidia.producer import Producer
 from videohw import Encoder, NvidiaEncoderOptions
-from videohw.errors import InvalidInput
+from videohw.errors import BackendError, InvalidInput
 from videohw.types import ConstantQp, Packet
 
 BYTES = WIDTH * HEIGHT * 3 // 2
@@ -123,3 +124,22 @@ def test_the_address_is_not_changed(cuda: Cuda) -> None:
     with cuda.stream() as primary, opened(stream=primary) as encoder:
         core = encoder._session._opened.core.core  # type: ignore[attr-defined]
         assert core.stream == c.c_void_p(primary).value
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_context_may_go_as_soon_as_its_encoder_is_closed(
+    cuda: Cuda, driver: Emulator, fails: bool
+) -> None:
+    """Also where it was not opened: no thread comes back to the context later."""
+    encoded()  # so that what the device encodes is known
+    for _ in range(12):
+        with cuda.own_context() as context, cuda.using(context):
+            if not fails:
+                assert len(encoded(context=context)) == 1
+                continue
+            driver.fault("nvEncInitializeEncoder", "fail", 10)
+            with pytest.raises(BackendError) as refused:
+                encoded(context=context)
+            del refused
+            driver.clear_faults()
+            gc.collect()

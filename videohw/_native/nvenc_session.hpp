@@ -175,17 +175,23 @@ public:
         : changes_(std::move(changes)), context_(context), device_pool_(device_pool), encoder_(std::move(encoder)),
           settings_(settings), stream_(stream), own_stream_(!stream)
     {
-        context_.retain();
     }
     NvencSession(const NvencSession &) = delete;
     NvencSession &operator=(const NvencSession &) = delete;
-    ~NvencSession() override { context_.release(); }
 
-    // Begin; `opened` tells when it did, `opening_failure` what was refused.
+    // Begin; `opened` tells when it did, `opening_failure` what was refused. Whoever calls this or
+    // anything else has the context; the threads have it until `ended`, and not a moment longer: it
+    // may be destroyed then.
     void start()
     {
         std::shared_ptr<NvencSession> self = shared_from_this();
-        std::thread([self] { self->submit_main(); }).detach();
+        context_.retain();
+        try {
+            std::thread([self] { self->submit_main(); }).detach();
+        } catch (...) {
+            context_.release();
+            throw;
+        }
     }
     bool opened()
     {
@@ -431,6 +437,7 @@ private:
     void recycle_done();
     void leave();
     void give_back();
+    void let_go();
 
     // The reaper
 
@@ -519,7 +526,7 @@ private:
     std::vector<std::unique_ptr<HostBuffer>> host_buffers_;
     std::vector<std::unique_ptr<Output>> outputs_;
     std::list<Registration> registrations_;
-    bool encoder_open_ = false, fed_ = false, first_ = true;
+    bool encoder_open_ = false, fed_ = false, first_ = true, has_context_ = true;
     uint32_t next_number_ = 0;
 };
 

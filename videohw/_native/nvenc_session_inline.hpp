@@ -217,6 +217,7 @@ inline void NvencSession::submit_main()
     } catch (...) {
         scope_.reset();
     }
+    let_go();
     std::lock_guard<std::mutex> held(lock_);
     submitting_.set(false);
     opened_ = ended_ = true;
@@ -234,8 +235,10 @@ inline void NvencSession::work()
     context_.watch(weak_from_this());
     const NvencFailure failure = open();
     const std::string detail = failure.call && !failure.cuda ? encoder_->last_error() : "";
-    if (failure.call)
+    if (failure.call) {
         leave(); // before anybody is told: one who opens another may need the place
+        let_go();
+    }
     {
         std::lock_guard<std::mutex> held(lock_);
         opening_failure_ = failure;
@@ -824,6 +827,14 @@ inline void NvencSession::leave()
     }
     given.owner.reset();
     scope_.reset();
+}
+
+// The context is of no use here any more.
+inline void NvencSession::let_go()
+{
+    if (has_context_)
+        context_.release();
+    has_context_ = false;
 }
 
 inline void NvencSession::give_back()
