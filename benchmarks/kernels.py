@@ -6,7 +6,7 @@ batch is as many pictures, each in memory of its own, so that together they are 
 device's cache; one launch is up to thirty-two of them. Times are of the device's events, the median
 of the rounds, over random pictures. Needs a device and NumPy, nothing else.
 
-usage: python -m benchmarks.kernels [ROUNDS]
+usage: python -m benchmarks.kernels [ROUNDS] [PART OF A CONVERSION'S NAME]
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ import numpy as np
 
 from tests.kernels.device import L2_BYTES, Device, capability, opened
 from videohw.color import ColorSpec
-from videohw.kernels import Launch, Surface, plan_to_rgb, plan_to_ycbcr
+from videohw.kernels import Launch, Plan, Surface, plan_to_rgb, plan_to_ycbcr, plan_ycbcr_of_any
+from videohw.kernels.settings import TARGET_FORMS
 
 COLOR = ColorSpec(matrix="bt709", range="limited")
+RGB = ColorSpec(matrix="identity", range="full")
 FULL_HD, FOUR_K = (1920, 1080), (3840, 2160)
 GOAL_PERCENT = 80
 PITCH_ALIGNMENT = 256
@@ -54,6 +56,7 @@ class Row:
     label: str
     count: int
     microseconds: float  # of one picture
+    copy_microseconds: float  # of a copy that reads and writes as many bytes together
     gigabytes_per_second: float
     percent: float
 
@@ -73,6 +76,17 @@ WORKS = (
     Work("nv12", "rgb_float32", FULL_HD, 32, (224, 224), "area"),
     Work("rgb24", "nv12", FULL_HD, 32), Work("rgba", "nv12", FULL_HD, 32),
     Work("rgb_planar", "nv12", FULL_HD, 32), Work("rgba", "p010", FOUR_K, 8),
+    Work("nv12", "i420", FULL_HD, 32), Work("i420", "nv12", FULL_HD, 32),
+    Work("nv12", "i420", FOUR_K, 8), Work("nv12", "i420", FOUR_K, 1),
+    Work("nv12", "p010", FOUR_K, 8), Work("p010", "nv12", FOUR_K, 8),
+    Work("yuv444p", "nv12", FULL_HD, 32), Work("nv12", "yuv444p", FULL_HD, 32),
+    *(Work("nv12", "nv12", FULL_HD, 32, size) for size in ((1280, 720), (960, 540), (640, 360))),
+    Work("nv12", "nv12", FOUR_K, 8, FULL_HD), Work("nv12", "nv12", FOUR_K, 1, FULL_HD),
+    Work("nv12", "nv12", (1280, 720), 32, FULL_HD),
+    Work("p010", "p010", FOUR_K, 8, FULL_HD), Work("p010", "nv12", FOUR_K, 8, FULL_HD),
+    Work("nv12", "nv12", FOUR_K, 8, FULL_HD, "area"),
+    Work("nv12", "nv12", FULL_HD, 32, (224, 224), "area"),
+    Work("rgb24", "nv12", FULL_HD, 32, (1280, 720)),
 )  # fmt: skip
 
 
@@ -121,10 +135,7 @@ class Bench:
             surface(work.source, work.size),
             surface(work.target, work.new_size or work.size),
         )
-        if work.source.startswith("rgb"):
-            plan = plan_to_ycbcr(*surfaces, COLOR)
-        else:
-            plan = plan_to_rgb(*surfaces, COLOR, resize=work.resize)
+        plan = plan_of(work, *surfaces)
         memory: list[int] = []
         # A batch of one picture is measured over several, each launched by itself.
         pictures = [
@@ -140,10 +151,12 @@ class Bench:
         seconds = self.seconds(lambda: self.launch(launches)) / len(pictures)
         for place in memory:
             self.device.free(place)
-        rate = sum(map(picture_bytes, surfaces)) / seconds
+        moved = sum(map(picture_bytes, surfaces))
+        rate = moved / seconds
         return Row(
-            work.label, work.count, seconds * 1e6, rate / 1e9, 100 * rate / copied_per_second
-        )
+            work.label, work.count, seconds * 1e6, moved / copied_per_second * 1e6, rate / 1e9,
+            100 * rate / copied_per_second,
+        )  # fmt: skip
 
     def launch(self, launches: list[Launch]) -> None:
         for launch in launches:
@@ -159,6 +172,17 @@ class Bench:
             memory.append(place)
             places.append(place)
         return places
+
+
+def plan_of(work: Work, source: Surface, target: Surface) -> Plan:
+    """The plan that a session makes."""
+    if work.target in TARGET_FORMS:
+        return plan_to_rgb(source, target, COLOR, resize=work.resize)
+    if not work.source.startswith("rgb"):
+        return plan_ycbcr_of_any(source, target, COLOR, resize=work.resize)
+    if work.new_size is None:
+        return plan_to_ycbcr(source, target, COLOR)
+    return plan_ycbcr_of_any(source, target, RGB, output_color=COLOR, resize=work.resize)
 
 
 def surface(name: str, size: tuple[int, int]) -> Surface:
@@ -190,6 +214,7 @@ def picture_bytes(side: Surface) -> int:
 def main(arguments: list[str]) -> int:
     """Print the table."""
     rounds = int(arguments[0]) if arguments else 30
+    wanted = " ".join(arguments[1:])
     with opened() as device:
         bench = Bench(device, rounds)
         name = device.driver.text("cuDeviceGetName", 0)
@@ -200,11 +225,15 @@ def main(arguments: list[str]) -> int:
             f"L2 {cache >> 20} MiB; copies {copied / 1e9:.0f} GB/s (read and written); "
             f"goal {GOAL_PERCENT} %"
         )
-        print(f"{'conversion':58} {'batch':>5} {'us/picture':>10} {'GB/s':>6} {'of copy':>8}")
-        for work in WORKS:
+        print(
+            f"{'conversion':58} {'batch':>5} {'us/picture':>10} {'us as copy':>10} {'GB/s':>6} "
+            f"{'of copy':>8}"
+        )
+        for work in (each for each in WORKS if wanted in each.label):
             row = bench.measured(work, copied)
             print(
                 f"{row.label:58} {row.count:5} {row.microseconds:10.2f} "
+                f"{row.copy_microseconds:10.2f} "
                 f"{row.gigabytes_per_second:6.0f} {row.percent:6.1f} %",
                 flush=True,
             )

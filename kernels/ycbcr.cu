@@ -301,59 +301,100 @@ struct Exact {
 // ---------------------------------------------------------------------------- weighted samples
 
 // The weights of a block's columns and rows, and the first sample of each.
-struct Table {
+struct alignas(16) Table {
     float weights[TABLE_WEIGHTS];
     int columns[2][TABLE_COLUMNS], rows[2][TABLE_LINES];
 };
 
-// Sums at MADE places side by side, of one component, or of the two of a pair.
+// Of MADE columns side by side: the bytes to their first sample, and the weights of their samples.
+struct Columns {
+    const float *weights;
+    int stride;  // of the tables of weights
+    int offsets[MADE];
+
+    INLINE Columns(const Table &table, int kind, int size, int column, int tile, int sample_stride) {
+        weights = table.weights + kind * size + column;
+        stride = tile;
+#pragma unroll
+        for (int i = 0; i < MADE; ++i) offsets[i] = table.columns[kind][column + i] * sample_stride;
+    }
+    // Of sample `at` of each; MADE floats lie at a multiple of their size.
+    INLINE void get(int at, float (&found)[MADE]) const {
+        const uint4 four = *(const uint4 *)(weights + at * stride);
+        found[0] = __uint_as_float(four.x);
+        found[1] = __uint_as_float(four.y);
+        found[2] = __uint_as_float(four.z);
+        found[3] = __uint_as_float(four.w);
+    }
+};
+
+// Adds a row's samples, of one component or of the two of a pair, by their weights.
 template <typename Sample, int CHANNELS>
-INLINE void weigh(const Conversion &by, const Byte *plane, Word pitch, int stride,
-                  const int *columns, const float *across, int across_taps, int first_row,
-                  const float *down, int down_taps, float (&sums)[CHANNELS][MADE]) {
-    const Word bits = carried<Sample>(by);
-    const Byte *places[MADE];
-    const Byte *const top = plane + (Address)(Word)first_row * pitch;
+INLINE void add_samples(const Byte *row, const int (&offsets)[MADE], const float (&weights)[MADE],
+                        Word bits, float (&line)[CHANNELS][MADE]) {
+    typedef typename Samples<Sample>::Pair Pair;
 #pragma unroll
     for (int i = 0; i < MADE; ++i) {
-        places[i] = top + (Address)(Word)columns[i] * stride;
-#pragma unroll
-        for (int k = 0; k < CHANNELS; ++k) sums[k][i] = 0.0f;
+        const Byte *const place = row + offsets[i];
+        if (CHANNELS == 1) {
+            line[0][i] = fmaf(weights[i], number(__ldg((const Sample *)place) & bits), line[0][i]);
+        } else {
+            const Word pair = __ldg((const Pair *)place), high = pair >> 8 * (int)sizeof(Sample);
+            line[0][i] = fmaf(weights[i], number(pair & bits), line[0][i]);
+            line[CHANNELS - 1][i] = fmaf(weights[i], number(high & bits), line[CHANNELS - 1][i]);
+        }
     }
+}
+
+// Sums at MADE places side by side, of so many samples across and down.
+template <typename Sample, int CHANNELS>
+INLINE void weigh(const Conversion &by, const Byte *first_row, Word pitch, int stride,
+                  const Columns &columns, int wide, const float *down, int high,
+                  float (&sums)[CHANNELS][MADE]) {
+    const Word bits = carried<Sample>(by);
+#pragma unroll
+    for (int i = 0; i < CHANNELS * MADE; ++i) sums[i / MADE][i % MADE] = 0.0f;
 #pragma unroll 1
-    for (int y = 0; y < down_taps; ++y) {
+    for (int y = 0; y < high; ++y, first_row += pitch) {
         const float weight = down[y * by.tile_rows];
-        if (weight != 0.0f) {
-            float line[CHANNELS][MADE];
+        if (weight == 0.0f) continue;
+        float line[CHANNELS][MADE];
 #pragma unroll
-            for (int i = 0; i < CHANNELS * MADE; ++i) line[i / MADE][i % MADE] = 0.0f;
+        for (int i = 0; i < CHANNELS * MADE; ++i) line[i / MADE][i % MADE] = 0.0f;
+        const Byte *place = first_row;
 #pragma unroll 2
-            for (int x = 0; x < across_taps; ++x) {
-#pragma unroll
-                for (int i = 0; i < MADE; ++i) {
-                    const float here = across[x * by.tile_columns + i];
-                    const Byte *const place = places[i] + (Word)(x * stride);
-                    if (CHANNELS == 1) {
-                        line[0][i] = fmaf(here, number(__ldg((const Sample *)place) & bits),
-                                          line[0][i]);
-                    } else {
-                        typedef typename Samples<Sample>::Pair Pair;
-                        const Word pair = __ldg((const Pair *)place);
-                        line[0][i] = fmaf(here, number(pair & bits), line[0][i]);
-                        line[CHANNELS - 1][i] =
-                            fmaf(here, number(pair >> 8 * (int)sizeof(Sample) & bits),
-                                 line[CHANNELS - 1][i]);
-                    }
-                }
-            }
-#pragma unroll
-            for (int i = 0; i < CHANNELS * MADE; ++i)
-                sums[i / MADE][i % MADE] =
-                    fmaf(weight, line[i / MADE][i % MADE], sums[i / MADE][i % MADE]);
+        for (int x = 0; x < wide; ++x, place += stride) {
+            float weights[MADE];
+            columns.get(x, weights);
+            add_samples<Sample, CHANNELS>(place, columns.offsets, weights, bits, line);
         }
 #pragma unroll
-        for (int i = 0; i < MADE; ++i) places[i] += pitch;
+        for (int i = 0; i < CHANNELS * MADE; ++i)
+            sums[i / MADE][i % MADE] =
+                fmaf(weight, line[i / MADE][i % MADE], sums[i / MADE][i % MADE]);
     }
+}
+
+// The same of two by two, which luma is made of wherever it is scaled by "bilinear".
+template <typename Sample>
+INLINE void weigh_four(const Conversion &by, const Byte *first_row, Word pitch, int stride,
+                       const Columns &columns, const float *down, float (&sums)[1][MADE]) {
+    const Word bits = carried<Sample>(by);
+    float weights[2][MADE], lines[2][1][MADE];
+    columns.get(0, weights[0]);
+    columns.get(1, weights[1]);
+#pragma unroll
+    for (int y = 0; y < 2; ++y) {
+#pragma unroll
+        for (int i = 0; i < MADE; ++i) lines[y][0][i] = 0.0f;
+#pragma unroll
+        for (int x = 0; x < 2; ++x)
+            add_samples<Sample, 1>(first_row + (Word)(y * pitch) + x * stride, columns.offsets,
+                                   weights[x], bits, lines[y]);
+    }
+#pragma unroll
+    for (int i = 0; i < MADE; ++i)
+        sums[0][i] = fmaf(down[by.tile_rows], lines[1][0][i], down[0] * lines[0][0][i]);
 }
 
 // Whether a component has fewer samples than luma has.
@@ -382,11 +423,11 @@ INLINE void gather(const Conversion &by, const Picture &picture, const Table &ta
     for (int i = 0; i < 3 * MADE; ++i) sums[i / MADE][i % MADE] = 0.0f;
     if (paired) {
         const int kind = table_of(by, part, is_chroma(by, 1));
-        const float *const across = table.weights + kind * size;
+        const float *const down = table.weights + kind * size + by.tile_columns * wide + row;
+        const Columns columns(table, kind, size, column, by.tile_columns, cb.stride);
         float both[2][MADE];
-        weigh<From, 2>(by, pairs, by.from_pitch[1], cb.stride, table.columns[kind] + column,
-                       across + column, wide, table.rows[kind][row],
-                       across + by.tile_columns * wide + row, high, both);
+        weigh<From, 2>(by, pairs + (Address)(Word)table.rows[kind][row] * by.from_pitch[1],
+                       by.from_pitch[1], cb.stride, columns, wide, down, high, both);
 #pragma unroll
         for (int i = 0; i < MADE; ++i) {
             sums[1][i] = apart < 0 ? both[1][i] : both[0][i];
@@ -399,11 +440,15 @@ INLINE void gather(const Conversion &by, const Picture &picture, const Table &ta
         if (!(by.used[part] >> k & 1)) continue;
         const int kind = table_of(by, part, is_chroma(by, k));
         const Component &place = by.from_component[k];
-        const float *const across = table.weights + kind * size;
+        const Word pitch = by.from_pitch[place.plane > 0];
+        const float *const down = table.weights + kind * size + by.tile_columns * wide + row;
+        const Columns columns(table, kind, size, column, by.tile_columns, place.stride);
+        const Byte *const first_row = from_at(by, picture, k, table.rows[kind][row]);
         float one[1][MADE];
-        weigh<From, 1>(by, from_at(by, picture, k, 0), by.from_pitch[place.plane > 0], place.stride,
-                       table.columns[kind] + column, across + column, wide, table.rows[kind][row],
-                       across + by.tile_columns * wide + row, high, one);
+        if (wide == 2 && high == 2)
+            weigh_four<From>(by, first_row, pitch, place.stride, columns, down, one);
+        else
+            weigh<From, 1>(by, first_row, pitch, place.stride, columns, wide, down, high, one);
 #pragma unroll
         for (int i = 0; i < 3 * MADE; ++i)
             if (i / MADE == k) sums[i / MADE][i % MADE] = one[0][i % MADE];

@@ -180,6 +180,41 @@ def test_rgb_on_the_device_is_that_of_the_host(backend: BackendCase, codec: str,
     assert psnr(seen[0].planes, seen[1].planes) > 50
 
 
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize(
+    ("name", "given_color"),
+    [
+        ("i420", None), ("p010", None), ("yuv444p", None), ("nv16", None), ("gray", None),
+        ("nv12", ColorSpec("bt709", "full")), ("yuv444p10msb", ColorSpec("bt2020nc", "limited")),
+        ("gbrp", ColorSpec("identity", "full")),
+    ],
+)  # fmt: skip
+def test_frames_in_any_form_on_the_device_are_those_of_the_host(
+    backend: BackendCase, codec: str, name: str, given_color: ColorSpec | None
+) -> None:
+    """Another format, depth or colour than the stream's: one kernel makes it there."""
+    needs_encoder(backend, codec)
+    color = ColorSpec(matrix="smpte170m", range="limited", siting="left")
+    rgb = given_color is not None and given_color.matrix == "identity"
+    planes = convert(
+        in_planes(nv12_pictures(1)[0]), "nv12", name, color=color,
+        output_color=None if rgb else given_color,
+    )  # fmt: skip
+    seen = []
+    for on_device in (False, True):
+        with backend.encoder(codec, WIDTH, HEIGHT, input="nv12", color=color, **GOOD) as encoder:
+            made, memory = planes, "host"
+            if on_device:
+                made, memory = tuple(map(device_of(encoder).upload, planes)), "device"
+            given = Frame(
+                made, name, WIDTH, HEIGHT, color=given_color or ColorSpec(), memory=memory
+            )
+            seen += witness(codec, encode(encoder, [given]))
+            if on_device:
+                assert encoder.summary()["host_bytes"] == 0
+    assert psnr(seen[0].planes, seen[1].planes) > 50
+
+
 def test_one_array_may_be_given_again_and_again(backend: BackendCase) -> None:
     """It is registered with the driver once."""
     from tests.backends.nvidia import calls_of

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import ceil
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from ..color import ColorSpec, between
 from ..color.coefficients import Affine
@@ -39,6 +40,8 @@ _MOVED: Final = 8
 _TABLE_WEIGHTS: Final = 4096
 # Enough blocks for a large device; where there are fewer, each makes less.
 _BLOCKS: Final = 1000
+_LUMA, _CHROMA = 0b001, 0b110  # components, as bits
+_Places: TypeAlias = npt.NDArray[np.int64]
 
 
 def plan_ycbcr_of_any(
@@ -193,37 +196,54 @@ def _set_plain(settings: Conversion, source: Surface, target: Surface) -> None:
 
 def _set_taps(settings: Conversion) -> None:
     """The most samples along an axis that one sample of each part is made of."""
-    sides = (settings.crop_width, settings.width), (settings.crop_height, settings.height)
     extents = settings.from_width, settings.from_height
     for part in range(2):
-        kinds = [used for used in (1, 6) if settings.used[part] & used]
+        kinds = [used for used in (_LUMA, _CHROMA) if settings.used[part] & used]
         for axis in range(2):
-            step = settings.to_step[axis] if part else 1
-            spread = 0  # luma samples of the target, from the first to the last
-            if step > 1:
-                spread = step - 1 if settings.to_place[axis] % 2 else 2 * (step - 1)
-            luma = _luma_taps(*sides[axis], spread, bool(settings.area))
-            counts = [1]
-            for kind in kinds:
-                old = settings.from_step[axis] if kind == 6 else 1
-                if part and kind == 6 and settings.kept[axis]:
-                    continue
-                repeats = settings.from_place[axis] < 0
-                count = luma if old == 1 else ceil((luma - 1) / old) + (1 if repeats else 2)
-                counts.append(min(count, ceil(extents[axis] / old)))
-            settings.taps[part][axis] = max(counts)
+            counts = [_most_samples(settings, part, kind, axis) for kind in kinds]
+            most = max(counts, default=1)
             # Luma and chroma have tables of one width, which is to be inside of both planes.
-            if len(kinds) == 2 and max(counts) > ceil(extents[axis] / settings.from_step[axis]):
-                settings.taps[part][axis] = _TABLE_WEIGHTS
+            if len(kinds) == 2 and most > ceil(extents[axis] / settings.from_step[axis]):
+                most = _TABLE_WEIGHTS
+            settings.taps[part][axis] = most
 
 
-def _luma_taps(old: int, new: int, spread: int, area: bool) -> int:
-    """Luma samples of the source for ``spread`` + 1 of the target."""
-    if old == new:
-        return spread + 1
+def _most_samples(settings: Conversion, part: int, kind: int, axis: int) -> int:
+    """Of the samples of a plane, from the first to the last that count for one of the part.
+
+    Counts in whole numbers, as the kernel does.
+    """
+    if part and kind == _CHROMA and settings.kept[axis]:
+        return 1
+    new_step, place = (settings.to_step[axis], settings.to_place[axis]) if part else (1, 0)
+    old = (settings.crop_width, settings.crop_height)[axis]
+    made = (settings.width, settings.height)[axis]
+    at = np.arange(ceil(made / new_step), dtype=np.int64) * new_step
+    begin, count = 0, new_step
+    if place % 2 == 0:
+        begin, count = place // 2 - new_step + 1, 2 * new_step - 1
+    first, _ = _luma_of(np.clip(at + begin, 0, made - 1), made, old, bool(settings.area))
+    _, last = _luma_of(np.clip(at + begin + count - 1, 0, made - 1), made, old, bool(settings.area))
+    step, phase = 1, 0
+    if kind == _CHROMA:
+        step, phase = settings.from_step[axis], settings.from_place[axis]
+    start = (settings.left, settings.top)[axis]
+    if phase < 0:
+        low, high = (start + first) // step, (start + last) // step
+    else:
+        low = (2 * (start + first) - phase) // (2 * step)
+        high = -((phase - 2 * (start + last)) // (2 * step))
+    end = ((settings.from_width, settings.from_height)[axis] - 1) // step
+    return int((np.clip(high, 0, end) - np.clip(low, 0, end)).max()) + 1
+
+
+def _luma_of(at: _Places, made: int, old: int, area: bool) -> tuple[_Places, _Places]:
+    """The first and the last of ``old`` samples that those of ``made`` are made of."""
     if area:
-        return -(-(spread + 1) * old // new) + 1
-    return -(-spread * old // new) + 2
+        return at * old // made, -(-(at + 1) * old // made) - 1
+    place = (2 * at + 1) * old - made  # of the centre, in units of 1 / (2 * made)
+    low, high = place // (2 * made), -(-place // (2 * made))
+    return np.clip(low, 0, old - 1), np.clip(high, 0, old - 1)
 
 
 def _set_tile(settings: Conversion, parts: int) -> None:
@@ -251,7 +271,7 @@ def _set_tile(settings: Conversion, parts: int) -> None:
 
 def _has_room(settings: Conversion, columns: int, rows: int, parts: int) -> bool:
     for part in range(parts):
-        tables = 2 if settings.used[part] & 1 and settings.used[part] & 6 else 1
+        tables = 2 if settings.used[part] & _LUMA and settings.used[part] & _CHROMA else 1
         wide, high = settings.taps[part]
         if tables * (columns * wide + rows * high) > _TABLE_WEIGHTS:
             return False
