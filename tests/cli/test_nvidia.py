@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import videohw
 from tests.cli.running import H264, HEVC
 from tests.cli.terminals import ROOT
-from tests.corpus import DATA
 from tests.emulators import build
 from tests.emulators.control import environment
-
-WHOLE_CHROMA = DATA / "generated" / "main444_8_odd.h265"
 
 pytest.importorskip("videohw._nv", reason="NVIDIA is of Linux and Windows")
 
@@ -79,46 +74,6 @@ def test_transcode_on_the_device(device: dict[str, str], tmp_path: Path, name: s
     with videohw.open(target) as video:
         assert video.codec == name
         assert sum(1 for _ in video) == 25
-
-
-@pytest.mark.parametrize(
-    ("path", "size", "options"),
-    [
-        (H264, (192, 120), ("--size", "192x120")), (HEVC, (256, 150), ("--size", "256x150")),
-        (H264, (192, 150), ("--crop", "202x100+6+4", "--size", "192x150")),
-        (WHOLE_CHROMA, (192, 160), ("--size", "192x160")),
-    ],
-)  # fmt: skip
-def test_a_scaled_transcode_stays_on_the_device(
-    device: dict[str, str], tmp_path: Path, path: Path, size: tuple[int, int],
-    options: tuple[str, ...],
-) -> None:  # fmt: skip
-    """By the ledger of the driver: no picture is copied to the host, none comes from it."""
-    report, targets = tmp_path / "report.json", {}
-    for backend in ("nvidia", "software"):
-        targets[backend] = tmp_path / f"{backend}.mp4"
-        words = ("transcode", path, targets[backend], "--codec", "h264", "--quality", "1")
-        place = ("--backend", "nvidia") if backend == "nvidia" else ("--backend", "software")
-        ran = videohw_command(
-            {**device, "VIDEOHW_EMULATOR_REPORT": str(report)}, *words, *options, *place
-        )
-        assert ran.returncode == 0, ran.stderr
-        if backend == "nvidia":
-            told = json.loads(report.read_text())
-            assert told["misuses"] == []
-            calls = told["calls"]
-            assert [name for name in calls if name.startswith("cuMemcpy")] == []
-            # Each buffer for pictures of the host is locked once, before there is any picture.
-            assert calls["nvEncLockInputBuffer"] == calls["nvEncCreateInputBuffer"]
-            assert calls["cuLaunchKernel"] >= calls["nvEncEncodePicture"] - 1
-    pictures = [
-        [frame.convert("i420").planes[0].astype(int) for frame in videohw.open(target)]
-        for target in targets.values()
-    ]
-    assert len(pictures[0]) == len(pictures[1]) > 0
-    for one, other in zip(*pictures, strict=True):
-        assert one.shape == (size[1], size[0])
-        assert np.abs(one - other).mean() < 2
 
 
 def test_transcode_asks_for_another_encoder(device: dict[str, str], tmp_path: Path) -> None:

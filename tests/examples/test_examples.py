@@ -114,14 +114,19 @@ def test_screen_stream(tmp_path: Path, backend: str) -> None:
         assert sum(1 for _ in video) == count
 
 
+@pytest.mark.parametrize("size", [(160, 144), (320, 240)])
 @pytest.mark.parametrize("name", ["out.h264", "out.h265"])
-def test_gpu_transcode(device: dict[str, str], tmp_path: Path, name: str) -> None:
+def test_gpu_transcode(
+    device: dict[str, str], tmp_path: Path, name: str, size: tuple[int, int]
+) -> None:
     clip = make(tmp_path / "clip.mp4", Recipe(b_frames=2, size=(160, 144)))
-    lines = run("gpu_transcode.py", clip, name, cwd=tmp_path, variables=device).splitlines()
-    assert lines[0].startswith("24 pictures of 160x144 as ")
-    assert lines[1] == f"{24 * 160 * 144} pixels, of which 0 bytes went through the host"
+    width, height = size
+    words = [clip, name] if size == (160, 144) else [clip, name, f"{width}x{height}"]
+    lines = run("gpu_transcode.py", *words, cwd=tmp_path, variables=device).splitlines()
+    assert lines[0].startswith(f"24 pictures of {width}x{height} as ")
+    assert lines[1] == f"{24 * width * height} pixels, of which 0 bytes went through the host"
     with videohw.open(tmp_path / name, backend="software") as video:
-        assert sum(1 for _ in video) == 24
+        assert [(frame.width, frame.height) for frame in video] == [size] * 24
 
 
 def test_examples_are_short_and_each_has_a_test() -> None:
