@@ -2,6 +2,8 @@
 //
 // Rule (assumed): of MPEG-1, MPEG-2 and MPEG-4 there are no traces; surfaces, parameters and the
 // order of callbacks follow their standards and what H.264 does. VC-1 is refused by the parser.
+// A device has a picture of MPEG-4 that is not coded decoded, as a copy of the last reference
+// picture that takes a place among those; here it is left out, and no client of ours gives one.
 
 #include "cuvid_bits.hpp"
 #include "cuvid_parser.hpp"
@@ -298,7 +300,7 @@ class Mpeg4 : public Reordering {
             ;
         bits.skip(1 + time_bits + 1);
         if (!bits.flag())
-            return false; // a picture that is not coded repeats the one before
+            return false; // a picture that is not coded
         if (type != i_picture && type != b_picture)
             bits.skip(1); // vop_rounding_type
         bits.skip(3);
