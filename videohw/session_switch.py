@@ -79,11 +79,12 @@ class SwitchRequest:
 
 class _Taken(NamedTuple):
     """A picture that was queued: the switch in force for it, whether it ``starts`` that, whether it
-    is a keyframe for sure, if it is coded."""
+    ``begins`` a stream, and whether a keyframe was asked for."""
 
     switch: SessionSwitch
     starts: bool
-    certain: bool
+    begins: bool
+    forced: bool
 
 
 class _Counted(NamedTuple):
@@ -101,9 +102,11 @@ class _Counted(NamedTuple):
     def after(self, taken: _Taken) -> _Counted:
         """Behind that picture, as far as is known by now what becomes of its switch."""
         now = self._switched(taken.switch) if taken.starts else self
+        if taken.begins:
+            now = now._replace(ended=True)
         if _size(taken.switch.config) != _size(now.config):
             return now  # of a size that the encoder does not have: it gives an error, no packet
-        if taken.certain or now.due():
+        if taken.forced or now.due():
             return now._replace(since=1, ended=False)
         return now._replace(since=now.since + 1)
 
@@ -146,7 +149,7 @@ class _Keyframes:
 
     def took(self, stream: int, forced: bool, switch: SessionSwitch, starts: bool) -> None:
         """A picture of ``switch`` was queued, the first of it where it ``starts`` that."""
-        self._taken.append(_Taken(switch, starts, forced or self.starts(stream)))
+        self._taken.append(_Taken(switch, starts, self.starts(stream), forced))
         self._stream = stream
         self._settle()
 
