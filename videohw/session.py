@@ -120,7 +120,7 @@ class Session(ABC, Generic[ItemT, ResultT]):
 
     @abstractmethod
     def _waiting_items(self) -> int:
-        """How many items the worker has not begun."""
+        """How many items the worker has not begun; not of a forked child: it may hold a lock."""
 
     @abstractmethod
     def _join(self, seconds: float) -> None:
@@ -313,7 +313,8 @@ class Session(ABC, Generic[ItemT, ResultT]):
         """(outputs ready and not taken, items that the worker has not begun, bytes queued)."""
         with self._changed:
             self._collect()
-            return self._ready.count, self._waiting_items(), self._queued_bytes
+            waiting = 0 if self.closed else self._waiting_items()
+            return self._ready.count, waiting, self._queued_bytes
 
     # Inside; the condition is held by the caller unless said otherwise
 
@@ -333,18 +334,16 @@ class Session(ABC, Generic[ItemT, ResultT]):
         if depth >= limit and not self._reaped_all:
             return Backpressure(
                 f"{depth} outputs are ready and not reaped, the limit is max_in_flight={limit}",
-                depth=depth,
-                limit=limit,
+                depth=depth, limit=limit,
                 hint="reap, then repeat the call: nothing of it was taken",
-            )
+            )  # fmt: skip
         depth, limit = self._queued_bytes, self._max_queued_bytes
         if depth >= limit:
             return Backpressure(
                 f"{depth} bytes of input are queued, the limit is {limit}",
-                depth=depth,
-                limit=limit,
+                depth=depth, limit=limit,
                 hint="wait or reap, then repeat the call: nothing of it was taken",
-            )
+            )  # fmt: skip
         return None
 
     def _waits_for_itself(self) -> bool:

@@ -289,6 +289,18 @@ def test_close_ends_every_wait(opened: Open, call: Callable[[Session], object]) 
     assert [type(error) for error in raised] == [SessionClosed]
 
 
+def test_a_closed_session_is_not_asked_what_waits(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a forked child, where sessions are closed, the worker may hold its lock for ever."""
+    session = opened(Fake(gate=threading.Event()))
+    session.push(items(1, 2, 3))
+    assert session.depth[1] >= 2
+    session.close(wait_seconds=0)
+    monkeypatch.setattr(session, "_waiting_items", lambda: pytest.fail("asked"))
+    assert session.depth == (0, 0, 0)
+
+
 def test_close_is_final_and_may_be_repeated(opened: Open) -> None:
     engine = Fake()
     session = opened(engine)
