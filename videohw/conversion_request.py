@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 class Conversion(NamedTuple):
     """A checked request to a converter; None in a field leaves that as it is.
 
-    ``output`` is a name of :data:`~videohw.types.DECODER_OUTPUTS`; ``crop`` (left, top, width,
-    height) applies before ``size`` (width, height), both in pixels; ``mean`` and ``std`` are in
-    the order R, G, B, None without.
+    ``output`` is a name of :data:`~videohw.known_names.DECODER_OUTPUTS`; ``crop`` (left, top,
+    width, height) applies before ``size`` (width, height), both in pixels; ``mean`` and ``std``
+    are in the order R, G, B, None without.
     """
 
     output: str
