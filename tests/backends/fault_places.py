@@ -62,8 +62,8 @@ class Stalled(Generic[Result]):
                 stuck(0.0)
                 self.on_caller = not self._ends(running)
         finally:
+            stuck(3600.0)  # before anything goes on: no call takes no time at all
             controls.clear_faults()
-            stuck(3600.0)
         self.result: Result = running.join()
 
     def _ends(self, running: Call) -> bool:
