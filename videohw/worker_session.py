@@ -7,28 +7,46 @@ the worker thread only, so it needs no lock.
 from __future__ import annotations
 
 import ctypes
+import errno
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from typing import Final
 
 from .engine import Engine, Outputs
-from .errors import VideoHwError
+from .errors import DeviceLost, VideoHwError
 from .ready_outputs import unexpected
 from .session import Control, Drain, ItemT, Reset, ResultT, Session
 
+# How often who waits looks whether the worker comes back from the engine.
+_LOOK_SECONDS: Final = 0.25
+
+
+class _Looking(threading.Condition):
+    """Its waits end after a while, so that whoever waits looks at what changes nothing."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return super().wait(_LOOK_SECONDS if timeout is None else min(timeout, _LOOK_SECONDS))
+
 
 class WorkerSession(Session[ItemT, ResultT]):
-    """Runs an :class:`Engine` on one thread, between the two bounded queues of a session."""
+    """Runs an :class:`Engine` on one thread, between the two bounded queues of a session.
+
+    ``stuck_seconds``: no engine works so long without an output; the session is given up then,
+    and says so. None: it may take any time.
+    """
 
     def __init__(
-        self, engine: Engine[ItemT, ResultT], *, max_ready: int, max_queued_bytes: int, name: str
-    ) -> None:
+        self, engine: Engine[ItemT, ResultT], *, max_ready: int, max_queued_bytes: int, name: str,
+        stuck_seconds: float | None = None,
+    ) -> None:  # fmt: skip
         self._engine = engine
         self._input: deque[ItemT | Control] = deque()
-        super().__init__(
-            threading.Condition(), max_ready=max_ready, max_queued_bytes=max_queued_bytes
-        )
+        self._stuck_seconds = stuck_seconds
+        self._busy_since: float | None = None  # the worker is in the engine from then on
+        super().__init__(_Looking(), max_ready=max_ready, max_queued_bytes=max_queued_bytes)
         self._worker = threading.Thread(target=self._run, name=name, daemon=True)
         self._worker.start()
 
@@ -52,7 +70,23 @@ class WorkerSession(Session[ItemT, ResultT]):
 
     def _join(self, seconds: float) -> None:
         if self._worker is not threading.current_thread() and self._worker.is_alive():
-            self._worker.join(seconds)
+            self._worker.join(0 if self.abandoned else seconds)
+
+    def _collect(self) -> None:
+        since, bound = self._busy_since, self._stuck_seconds
+        if since is None or bound is None or self.abandoned or self._closed_reason is not None:
+            return
+        if time.monotonic() - since > bound:
+            self._worker.name += " (abandoned)"
+            self._abandon(
+                DeviceLost(
+                    f"the codec library did not come back within {bound:g} seconds: "
+                    f"ETIMEDOUT ({errno.ETIMEDOUT})",
+                    domain="videohw", code=errno.ETIMEDOUT, name="ETIMEDOUT",
+                    hint="open a new session, with threads=1 in its options for damaged streams",
+                )
+            )  # fmt: skip
+            self._changed.notify_all()
 
     # The worker
 
@@ -75,6 +109,13 @@ class WorkerSession(Session[ItemT, ResultT]):
             return None
 
     def _work(self, item: ItemT | Control, epoch: int) -> None:
+        self._busy_since = time.monotonic()
+        try:
+            self._work_on(item, epoch)
+        finally:
+            self._busy_since = None
+
+    def _work_on(self, item: ItemT | Control, epoch: int) -> None:
         if isinstance(item, Drain):
             self._deliver_all("drain", self._engine.drain, epoch)
             self._drained(item.number, epoch)
@@ -108,9 +149,11 @@ class WorkerSession(Session[ItemT, ResultT]):
     def _deliver(self, output: ResultT | VideoHwError | Future[ResultT], epoch: int) -> bool:
         """Append to the ready outputs, waiting for room; False when nobody wants it any more."""
         with self._changed:
+            self._busy_since = None
             while self._ready.count >= self._max_ready and epoch == self._epoch:
                 self._changed.wait()
-            if epoch != self._epoch:
+            self._busy_since = time.monotonic()
+            if epoch != self._epoch or self.abandoned:
                 return False
             self._ready.append(output)
             if self.meter is not None:

@@ -38,6 +38,9 @@ from .threads import setup_for
 # are owed, some were dropped without a word, and the oldest is given up.
 _MOST_HELD: Final = 64
 _CALL: Final = "avcodec_receive_frame"
+# No picture takes so long. Frame threads of libavcodec wait for each other for ever on some
+# damaged streams of HEVC.
+STUCK_SECONDS: Final = 15.0
 _Output: TypeAlias = "Frame | VideoHwError | Future[Frame]"
 
 
@@ -87,6 +90,7 @@ class SoftwareDecoderSession(WorkerSession[CodedPicture | _Refusal, Frame]):
             max_ready=config.max_in_flight,
             max_queued_bytes=config.max_pending_bytes,
             name=f"videohw-decode-{config.codec}",
+            stuck_seconds=STUCK_SECONDS,
         )
 
     def push(self, items: Sequence[CodedPicture | _Refusal]) -> None:
