@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import errno
-import signal
 
 import pytest
 
 from videohw.cli.errors import (
     CommandFailed,
     ExitCode,
-    Terminated,
     UsageError,
     exit_code_of,
     in_options,
     one_line,
-    signals_end_cleanly,
 )
 from videohw.errors import BackendError, InvalidBitstream, InvalidInput, UnsupportedConfig
 
@@ -62,37 +59,6 @@ def test_a_name_cannot_send_commands_to_the_terminal():
 )
 def test_arguments_of_the_api_are_shown_as_options(api, shown):
     assert in_options(api) == shown
-
-
-@pytest.mark.parametrize(
-    ("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)]
-)
-def test_a_signal_unwinds_and_the_next_does_not_disturb_it(number, raised):
-    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    cleaned = []
-
-    @signals_end_cleanly()
-    def work():
-        try:
-            signal.raise_signal(number)
-        finally:
-            signal.raise_signal(signal.SIGINT)
-            signal.raise_signal(signal.SIGTERM)
-            cleaned.append(True)
-
-    with pytest.raises(raised):
-        work()
-    assert cleaned
-    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
-
-
-def test_an_ignored_signal_stays_ignored():
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        with signals_end_cleanly():
-            signal.raise_signal(signal.SIGINT)
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def test_codes_are_those_that_shells_know():

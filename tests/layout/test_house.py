@@ -66,6 +66,13 @@ def test_the_check_for_machine_names_finds_them() -> None:
     assert REGISTRY_HOSTS.search("https://" + "pypi" + ".org/p")
 
 
+def test_the_root_holds_nothing_that_was_left_lying() -> None:
+    assert {path.name for path in project_files() if path.parent == ROOT} == {
+        ".gitattributes", ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "MANIFEST.in",
+        "Makefile", "README.md", "pyproject.toml", "setup.py",
+    }  # fmt: skip
+
+
 def test_data_files_stay_small() -> None:
     data = [path for path in project_files() if (ROOT / "tests" / "data") in path.parents]
     assert sum(path.stat().st_size for path in data) <= BINARY_LIMIT

@@ -8,12 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import IntEnum
-from types import FrameType
 
 from ..errors import InvalidInput, VideoHwError
 
@@ -37,10 +32,6 @@ class UsageError(InvalidInput):
 
 class CommandFailed(VideoHwError, RuntimeError):
     """The command line is right, but the command cannot be done."""
-
-
-class Terminated(BaseException):
-    """SIGTERM came. Not an Exception, so that it passes the same way as KeyboardInterrupt."""
 
 
 # Argument of the API -> option of the command line, where they are spelt differently.
@@ -134,41 +125,3 @@ def _os_error_text(error: OSError) -> str:
 def debugging() -> bool:
     """True when the user asked for tracebacks by setting VIDEOHW_DEBUG=1."""
     return os.environ.get(DEBUG_VARIABLE, "") not in ("", "0")
-
-
-@contextmanager
-def signals_end_cleanly(*, last: bool = False) -> Iterator[None]:
-    """Let SIGTERM unwind like Ctrl-C, and let no second signal disturb the unwinding.
-
-    The clean-up that the unwinding does (closing sessions, removing the temporary file) is
-    bounded; SIGKILL and SIGQUIT stay as they are. ``last`` says that the process ends behind the
-    block, so that after one signal no other is heeded any more. Outside the main thread, where
-    Python cannot set handlers, this does nothing.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    raised: dict[int, type[BaseException]] = {
-        signal.SIGINT: KeyboardInterrupt,
-        signal.SIGTERM: Terminated,
-    }
-
-    def unwind(number: int, frame: FrameType | None) -> None:
-        # Not SIG_IGN: Python complains when a signal that is already pending becomes ignored.
-        for each in before:
-            signal.signal(each, lambda number, frame: None)
-        raise raised[number]
-
-    # A caller that ignores a signal (nohup, a shell's background job) keeps it ignored.
-    before = {n: h for n in raised if (h := signal.getsignal(n)) is not signal.SIG_IGN}
-    try:
-        for number in before:
-            signal.signal(number, unwind)
-        yield
-    except (KeyboardInterrupt, Terminated):
-        if last:
-            before = dict.fromkeys(before, signal.SIG_IGN)
-        raise
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

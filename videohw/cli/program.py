@@ -20,13 +20,12 @@ from .. import __version__
 from ..errors import VideoHwError
 from .errors import (
     ExitCode,
-    Terminated,
     UsageError,
     debugging,
     exit_code_of,
     one_line,
-    signals_end_cleanly,
 )
+from .signals import Terminated, signal_behind, signals_end_cleanly
 
 _VERSION = f"videohw {__version__}"
 _DESCRIPTION = """\
@@ -109,6 +108,9 @@ def _run(arguments: list[str]) -> int:
     except BrokenPipeError:
         raise
     except Exception as error:
+        ended_by = signal_behind(error)  # some code of Python makes a RuntimeError of it
+        if ended_by is not None:
+            raise ended_by from None
         return _report(error, as_json="--json" in arguments)
 
 
