@@ -1,4 +1,4 @@
-"""The sessions of this process that are not closed, and the drivers that are about to start, for
+"""The sessions of this process that are not closed, and the threads that wait for a driver, for
 what happens to a process as a whole.
 
 Owns: what a forked child and the end of the interpreter do to them. Must not know: what a
@@ -29,9 +29,9 @@ class OpenSession(Protocol):
 
 
 open_sessions: Final[weakref.WeakSet[OpenSession]] = weakref.WeakSet()
-# Threads that are inside a driver and end by themselves, as a rule; the exit waits a little.
-starting: Final[weakref.WeakSet[threading.Thread]] = weakref.WeakSet()
-_STARTING_SECONDS: Final = 2.0
+# Threads that wait for a driver and end by themselves, as a rule; the exit waits a little.
+awaited_at_exit: Final[weakref.WeakSet[threading.Thread]] = weakref.WeakSet()
+_AWAITED_SECONDS: Final = 2.0
 # Called at the end of the interpreter, when no session is open any more.
 when_all_are_closed: Final[list[Callable[[], None]]] = []
 
@@ -45,8 +45,8 @@ def _close_at_exit() -> None:
     # A daemon thread that is inside a codec when the interpreter goes down can crash it.
     for session in list(open_sessions):
         session.close("the interpreter is exiting")
-    end_seconds = time.monotonic() + _STARTING_SECONDS
-    for thread in list(starting):
+    end_seconds = time.monotonic() + _AWAITED_SECONDS
+    for thread in list(awaited_at_exit):
         thread.join(max(0.0, end_seconds - time.monotonic()))
     for end in when_all_are_closed:
         end()

@@ -14,7 +14,7 @@ from .backend_table import AUTO, BACKENDS, load, load_decoders
 from .environment import automatic_backends
 from .errors import BackendError, InvalidInput, UnsupportedCodec, UnsupportedConfig
 from .known_names import CODEC_ALIASES, DECODER_CODECS, ENCODER_CODECS
-from .open_sessions import starting
+from .open_sessions import awaited_at_exit
 
 if TYPE_CHECKING:
     from .backend import Backend
@@ -105,7 +105,7 @@ class EarlyProbe:
         if self.name in BACKENDS and load(self.name).HARDWARE and self.name not in _under_way:
             _under_way[self.name] = self
             self._thread.start()
-            starting.add(self._thread)
+            awaited_at_exit.add(self._thread)
         return self
 
     def __exit__(

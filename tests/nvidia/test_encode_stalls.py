@@ -3,17 +3,20 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from tests.backends.waiting import Call, wait_for
 from tests.emulators import build
 from tests.emulators.control import Emulator, environment
+from tests.layout.sources import ROOT
 from tests.nvidia.encoding import (
     ENCODE,
     PLAIN,
@@ -155,6 +158,36 @@ def test_a_process_whose_first_call_stalls(driver: Emulator) -> None:
     assert (ran.returncode, ran.stderr) == (0, "")
     assert "did not come back from NvEncodeAPICreateInstance within" in ran.stdout
     assert "DeviceLost" in ran.stdout
+
+
+LEFT_TO_ITSELF = """
+import pathlib, sys, time, videohw
+from videohw.nvidia import encoder_cores
+look = encoder_cores._Endings._wait
+encoder_cores._Endings._wait = lambda self: (time.sleep(0.6), look(self))
+frames = videohw.Decoder("h264", backend="nvidia", memory="device")
+frame = next(frames.decode([pathlib.Path(sys.argv[1]).read_bytes()]))
+encoder = videohw.Encoder("h264", frame.width, frame.height, fps=30, backend="nvidia")
+encoder.submit(frame)
+frames.close()
+encoder._session.close(wait_seconds=0)
+"""
+
+
+def test_a_process_waits_at_its_end_for_an_encoder_that_still_has_pictures(
+    encoding: Emulator, tmp_path: Path
+) -> None:
+    report = tmp_path / "report.json"
+    faults = "nvEncDestroyEncoder@1x1=stall:300"
+    slow = environment(build.built(ENCODE), REPORT=report, FAULTS=faults)
+    stream = ROOT / "tests" / "data" / "generated" / "main_cabac_b2.h264"
+    ran = subprocess.run(
+        [sys.executable, "-c", LEFT_TO_ITSELF, stream], cwd=ROOT, env=slow,
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (ran.returncode, ran.stderr) == (0, "")
+    told = json.loads(report.read_text(encoding="utf-8"))
+    assert (told["misuses"], told["lost"], told["open"]) == ([], {}, {})
 
 
 @pytest.mark.parametrize("place", CALLS)

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 from .. import _cuda, _nvenc
 from ..backend import InputPicture, SessionSwitch
+from ..open_sessions import awaited_at_exit
 from ..pixel_format import FORMATS
 from ..types import EncoderConfig
 from .encoder_capabilities import answers
@@ -102,6 +103,8 @@ class EncoderCore:
             if self.core.ended() or left <= 0 or self.core.busy_seconds() > STUCK_SECONDS:
                 break
             changes.wait(seen, min(left, _LOOK_SECONDS))
+        if self.core.ended():
+            self.owners.clear()
 
 
 class _Endings:
@@ -124,6 +127,7 @@ class _Endings:
             )
             try:
                 self._thread.start()
+                awaited_at_exit.add(self._thread)
             except RuntimeError:  # the interpreter ends, or has no more threads: kept for good
                 self._thread = None
 
