@@ -25,6 +25,7 @@ from videohw.bitstream.config_record import Av1Config
 from videohw.bitstream.mpeg2_sequence import parse_sequence
 from videohw.bitstream.mpeg4_layer import parse_layer
 from videohw.bitstream.obu import obus
+from videohw.bitstream.vc1_sequence import parse_sequence as parse_vc1_sequence
 from videohw.coded_input import CodedInput
 from videohw.errors import InvalidBitstream
 from videohw.frame_headers import coded_frames
@@ -63,6 +64,7 @@ def run(case: Case) -> frozenset[str]:
     else:
         _try(parse_sequence, case.payload)
         _try(parse_layer, case.payload)
+        _try(parse_vc1_sequence, case.payload)
         _try(find_sequence_header, case.payload)
         _try(lambda: list(obus(case.payload)))
     for record in (AvcConfig, HevcConfig, Av1Config):

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .nal_types import nal_type_name
     from .parameter_sets import ParameterSets
     from .splitter import DEFAULT_MAX_NAL_BYTES, AnnexBSplitter, NalUnit
+    from .vc1 import Vc1Assembler
 
 __all__ = [
     "DEFAULT_MAX_NAL_BYTES",
@@ -46,6 +47,7 @@ __all__ = [
     "NalSpan",
     "NalUnit",
     "ParameterSets",
+    "Vc1Assembler",
     "config_record",
     "convert",
     "h264",
@@ -67,6 +69,7 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "nal_types": ("nal_type_name",),
     "parameter_sets": ("ParameterSets",),
     "splitter": ("DEFAULT_MAX_NAL_BYTES", "AnnexBSplitter", "NalUnit"),
+    "vc1": ("Vc1Assembler",),
 }
 _MODULES: Final = ("config_record", "convert", "h264", "hevc", "sei")
 

@@ -60,7 +60,7 @@ cdef class AccessUnit:
 
     @property
     def codec(self):
-        """"h264", "hevc", "mpeg1", "mpeg2", "mpeg4" or "av1"."""
+        """"h264", "hevc", "mpeg1", "mpeg2", "mpeg4", "vc1" or "av1"."""
         return self._codec
 
     @property
@@ -106,7 +106,8 @@ cdef class AccessUnit:
     def has_parameter_sets(self):
         """True when an SPS and a PPS (H.265: and a VPS) are among the NAL units.
 
-        MPEG-1 and MPEG-2: a sequence header; MPEG-4: a layer; AV1: a sequence header OBU.
+        MPEG-1 and MPEG-2: a sequence header; MPEG-4: a layer; VC-1: a sequence header
+        and an entry point; AV1: a sequence header OBU.
         """
         return self._has_parameter_sets
 

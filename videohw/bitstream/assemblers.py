@@ -12,10 +12,13 @@ if TYPE_CHECKING:
     from .av1 import Av1Assembler
     from .mpeg2 import Mpeg2Assembler
     from .mpeg4 import Mpeg4Assembler
+    from .vc1 import Vc1Assembler
 
-Assembler: TypeAlias = "AccessUnitAssembler | Av1Assembler | Mpeg2Assembler | Mpeg4Assembler"
+Assembler: TypeAlias = (
+    "AccessUnitAssembler | Av1Assembler | Mpeg2Assembler | Mpeg4Assembler | Vc1Assembler"
+)
 
-CODECS = ("h264", "hevc", "mpeg1", "mpeg2", "mpeg4", "av1")
+CODECS = ("h264", "hevc", "mpeg1", "mpeg2", "mpeg4", "vc1", "av1")
 
 
 def open_assembler(
@@ -24,7 +27,8 @@ def open_assembler(
     max_nal_bytes: int = DEFAULT_MAX_NAL_BYTES,
     max_unit_bytes: int = DEFAULT_MAX_UNIT_BYTES,
 ) -> Assembler:
-    """The assembler of ``codec``: "h264", "hevc", "mpeg1", "mpeg2", "mpeg4" or "av1".
+    """The assembler of ``codec``: "h264", "hevc", "mpeg1", "mpeg2", "mpeg4", "vc1"
+    or "av1".
 
     VP8, VP9 and JPEG have no way to find a picture in a byte stream: :class:`InvalidInput`, as
     for any other name. The limits, in bytes, are those of the assemblers; ``max_nal_bytes`` is for
@@ -42,6 +46,10 @@ def open_assembler(
         from .mpeg4 import Mpeg4Assembler
 
         return Mpeg4Assembler(max_unit_bytes=max_unit_bytes)
+    if codec == "vc1":
+        from .vc1 import Vc1Assembler
+
+        return Vc1Assembler(max_unit_bytes=max_unit_bytes)
     if codec == "av1":
         from .av1 import Av1Assembler
 

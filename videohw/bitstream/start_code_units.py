@@ -1,7 +1,7 @@
 """Units of MPEG video streams: a picture with the headers before it, found by start codes.
 
 Owns the search, the limit and the end of a stream. Must not know: what the headers of one codec
-say; that is the business of ``mpeg2`` and ``mpeg4``.
+say; that is the business of ``mpeg2``, ``mpeg4`` and ``vc1``.
 """
 
 from __future__ import annotations
