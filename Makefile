@@ -14,6 +14,9 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 PYTEST := $(PY) -m pytest
+# The groups that would take too long one test after the other; PROCESSES=0 for a debugger.
+PROCESSES ?= 2
+PYTEST_SPREAD := $(PYTEST) -n $(PROCESSES)
 SOURCES := $(shell find videohw -name '*.pyx' -o -name '*.pxd' -o -name '*.h' -o -name '*.hpp')
 # These are of Macs; elsewhere only the tests build them.
 STUBBED = $(filter-out $(if $(filter Darwin,$(shell uname)),,videohw/_vt videohw/_vt_encode), \
@@ -65,7 +68,7 @@ emulators: build
 	@if $(PY) tests/emulators/build.py --check; then $(PY) tests/emulators/build.py; fi
 
 test-unit: emulators $(VENV)/group-test ## parser, values, files, command line, layout
-	$(PYTEST) tests --ignore=tests/backends --ignore=tests/nvidia --ignore=tests/emulators \
+	$(PYTEST_SPREAD) tests --ignore=tests/backends --ignore=tests/nvidia --ignore=tests/emulators \
 		--ignore=tests/apple \
 		$(PYTEST_ARGS)
 
@@ -73,8 +76,8 @@ test-contract: build $(VENV)/group-test ## what every backend keeps, in software
 	$(PYTEST) tests/backends -k 'software or not (nvidia or apple)' $(PYTEST_ARGS)
 
 test-nvidia: emulators $(VENV)/group-test ## the same on emulated NVIDIA drivers, and those themselves
-	$(PYTEST) tests/emulators tests/nvidia --ignore=tests/emulators/apple $(PYTEST_ARGS)
-	$(PYTEST) tests/backends -k 'nvidia and not (apple or software)' $(PYTEST_ARGS)
+	$(PYTEST_SPREAD) tests/emulators tests/nvidia --ignore=tests/emulators/apple $(PYTEST_ARGS)
+	$(PYTEST_SPREAD) tests/backends -k 'nvidia and not (apple or software)' $(PYTEST_ARGS)
 
 test-apple: emulators $(VENV)/group-test ## the same on emulated Apple frameworks, and those themselves
 	$(PYTEST) tests/emulators/apple tests/apple $(PYTEST_ARGS)

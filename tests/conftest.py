@@ -100,7 +100,9 @@ def beyond_share(items: list[pytest.Function], share: int) -> list[pytest.Functi
 def skips_of(config: pytest.Config) -> list[tuple[str, str]]:
     """(node id, reason) of everything that was skipped or expected to fail in this run."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
-    found = []
+    found: list[tuple[str, str]] = []
+    if reporter is None:  # one of several processes, whose reports come together in another
+        return found
     for report in reporter.stats.get("skipped", ()):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         # What hypothesis says of a skip below it, by its example, is no part of the reason.
