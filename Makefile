@@ -110,7 +110,7 @@ leaks: build $(VENV)/group-test ## memory over LEAK_CYCLES open/close cycles of 
 fuzz: build $(VENV)/group-test ## FUZZ_SECONDS of damaged streams: nothing but a VideoHwError may come out
 	$(PY) -m fuzz.decoder --seconds $(FUZZ_SECONDS)
 
-mutants: build $(VENV)/group-test ## one-line bugs in the hardware backends, each of which the tests must notice
+mutants: build $(VENV)/group-test ## one-line bugs in the hardware backends and kernels, each of which the tests must notice
 	$(PY) tools/mutants.py $(MUTANTS)
 
 lint: $(VENV)/group-lint ## style, shell scripts, workflows, pyproject.toml

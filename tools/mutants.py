@@ -1,4 +1,4 @@
-"""Put one small bug at a time into the hardware backends, and see that the tests notice each.
+"""Put one small bug at a time into the hardware backends and kernels, and see that the tests notice each.
 
 Each mutant of tools/mutants.txt is one replacement in one file. It is made in a copy of the tree
 (build/mutants), the module that it is in is compiled again, without optimisation, and the tests
@@ -48,9 +48,9 @@ class Mutant:
     @property
     def modules(self) -> tuple[str, ...]:
         """Which modules are compiled of it."""
-        apple = ("/vt_", "/_vt", "/metal")
-        if self.path.endswith(".py") or any(each in self.path for each in apple):
-            return ()  # tests of VideoToolbox compile its modules by themselves
+        by_tests = ("/vt_", "/_vt", "/metal", "kernels/")
+        if self.path.endswith(".py") or any(each in self.path for each in by_tests):
+            return ()  # tests of VideoToolbox and of kernels compile these by themselves
         if self.path.endswith("_cuda.pyx"):
             return ("_cuda",)
         if "/cuda_" in self.path:

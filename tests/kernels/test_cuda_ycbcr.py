@@ -127,6 +127,21 @@ def test_extreme_scales(
     ))  # fmt: skip
 
 
+@pytest.mark.parametrize("code", [1, 40001, 65535])
+def test_an_even_picture_stays_even_however_small_it_gets(runner: Runner, code: int) -> None:
+    """Two million samples of 16 bits are summed: their roundings are not."""
+    case = Case(
+        source=("gray16", None), target=("gray16", None), size=(3001, 701), new_size=(1, 1),
+        resize="area", color=ColorSpec(matrix="bt709", range="full"),
+    )  # fmt: skip
+    plan = plan_of(case)
+    assert plan.kernel.startswith("ycbcr_sums_")
+    ((one, two),) = case.memory()
+    one.arrays()[0][:] = code
+    runner.run(plan, [(one, two)])
+    assert two.arrays()[0].tolist() == [[code]]
+
+
 def test_places_far_from_the_origin_are_as_exact(runner: Runner) -> None:
     assert_agrees(runner, Case(
         source=("p016", None), target=("p016", None), size=(32768, 1), new_size=(32749, 1),
