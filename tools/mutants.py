@@ -1,4 +1,4 @@
-"""Put one small bug at a time into the hardware backends and kernels, and see that the tests notice each.
+"""Put one small bug at a time into the hardware backends and kernels; the tests notice each.
 
 Each mutant of tools/mutants.txt is one replacement in one file. It is made in a copy of the tree
 (build/mutants), the module that it is in is compiled again, without optimisation, and the tests
