@@ -169,7 +169,7 @@ def test_an_object_that_cannot_be_watched_is_registered_for_each_picture(
             coded(encoder, tensor)
             encoder.flush(PATIENCE_SECONDS)
             assert registered(encoder) == number + 1
-            assert RESOURCE not in driver.open()
+            wait_for(lambda: RESOURCE not in driver.open())  # by the thread that submits
 
 
 def test_an_end_by_the_garbage_collector_on_another_thread(
