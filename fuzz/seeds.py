@@ -40,14 +40,14 @@ def load(*, whole_corpus: bool = True) -> tuple[Seed, ...]:
 
 @functools.cache
 def clips() -> tuple[Seed, ...]:
-    """Clips of MPEG-1 and 2, JPEG, VP8, VP9 and AV1, made by libavcodec's encoders."""
+    """Clips of MPEG, JPEG, VP8, VP9 and AV1 by libavcodec's encoders, of VC-1 by our own writer."""
     return tuple(
         Seed(
             f"clip.{codec}",
             codec,
             tuple(unit for packet in packets(codec)[:12] for unit in split(codec, packet)),
         )
-        for codec in ENCODERS
+        for codec in (*ENCODERS, "vc1")
     )
 
 

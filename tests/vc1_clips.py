@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import numpy as np
+import pytest
 
 from tests.vc1_headers import FRAME, Format
 from tests.vc1_writer import Macroblock, Planes, Vc1Writer
@@ -43,6 +44,14 @@ class Clip:
         return [samples(self.pictures[number]) for number in self.order]
 
 
+# What the writer does not compute: a clip, and whether its vectors point between samples.
+TOOLS: Final = {
+    "quarter samples": (PLAIN, True),
+    "loop filter": (Format(loop_filter=True), False),
+    "both": (Format(70, 58, loop_filter=True), True),
+}
+
+
 def samples(planes: Planes) -> bytes:
     """Of one picture, planar with 8 bits."""
     return b"".join(plane.astype(np.uint8).tobytes() for plane in planes)
@@ -58,33 +67,48 @@ def picture(unit: bytes) -> bytes:
     return unit[unit.index(b"\0\0\1" + bytes((FRAME,))) :]
 
 
+def headers(unit: bytes) -> bytes:
+    """The headers of a unit, without its picture."""
+    return unit[: -len(picture(unit))]
+
+
 @functools.cache
-def clip(types: str = USUAL, form: Format = PLAIN, seed: int = 0) -> Clip:
-    """A stream of pictures of ``types``; every I and F picture has headers before it."""
+def clip(types: str = USUAL, form: Format = PLAIN, seed: int = 0, *, fine: bool = False) -> Clip:
+    """A stream of pictures of ``types``; every I and F picture has headers before it.
+
+    With ``fine`` vectors point between samples: then, as with a loop filter, its pictures are not
+    those of the clip, and libavcodec says what they are.
+    """
     rng = random.Random(seed)
     writer = Vc1Writer(form)
     moved = False  # the picture that B pictures are before has vectors
-    units = []
+    units: list[bytes] = []
     for kind in types:
-        head = writer.headers() if kind in "IF" else b""
+        head = writer.headers(closed=not units) if kind in "IF" else b""
         if kind == "F":
             data = writer.intra_fields(_levels(rng))
         elif kind in "Ib":
             data = writer.intra(_levels(rng), "I" if kind == "I" else "BI")
         elif kind == "P":
-            data = writer.predicted(lambda row, column: _macroblock(rng))
+            data = writer.predicted(lambda row, column: _macroblock(rng, fine=fine))
         elif kind == "S":
             data = writer.skipped()
         else:
             # Vectors of the picture behind would take part in the prediction of those here.
             choice = ["forward", "backward", "both"]
             choice = [rng.choice(choice)] if moved else [*choice, "direct"]
-            data = writer.bidirectional(
-                lambda row, column, choice=choice: rng.choice(choice), fraction=rng.randrange(7)
-            )
+            data = writer.bidirectional(_one_of(rng, choice), fraction=rng.randrange(7))
         moved = kind == "P" or (moved and kind in "Bb")
         units.append(head + data)
     return Clip(tuple(units), tuple(writer.pictures), output_order(types), writer.headers())
+
+
+def types_of(frames: int, gop: int) -> str:
+    """Of a stream with a B picture before each other one; the first I picture alone has none."""
+    types = "I"
+    while len(types) < frames:
+        types += ("I" if (len(types) + 1) % gop == 0 else "P") + "B"
+    return types[:frames]
 
 
 def output_order(types: str) -> tuple[int, ...]:
@@ -102,8 +126,7 @@ def output_order(types: str) -> tuple[int, ...]:
 
 def decoded(units: Sequence[bytes], headers: bytes) -> list[tuple[int, bytes, Any]]:
     """(index of its unit, samples, frame) of each picture, by libavcodec through PyAV alone."""
-    import av
-
+    av: Any = pytest.importorskip("av", reason="PyAV is not installed")
     context = av.CodecContext.create("vc1", "r")
     context.thread_count = 1
     context.extradata = headers
@@ -135,8 +158,13 @@ def _levels(rng: random.Random) -> Callable[[int, int, int], list[int]]:
     return choose
 
 
-def _macroblock(rng: random.Random) -> Macroblock:
-    vector = (rng.choice((-8, 0, 8)), rng.choice((-8, 0, 8)))
+def _one_of(rng: random.Random, kinds: Sequence[str]) -> Callable[[int, int], str]:
+    return lambda row, column: rng.choice(kinds)
+
+
+def _macroblock(rng: random.Random, *, fine: bool) -> Macroblock:
+    components = range(-8, 9) if fine else (-8, 0, 8)
+    vector = (rng.choice(components), rng.choice(components))
     kind: Literal["skip", "vector", "intra", "residual"]
     kind = rng.choice(("skip", "vector", "vector", "intra", "residual"))
     if kind == "intra":

@@ -62,6 +62,7 @@ class Format:
     rate: tuple[int, ...] = ()  # (FRAMERATENR, FRAMERATEDR) or (FRAMERATEEXP,)
     color: tuple[int, int, int] | None = None
     buckets: int = 0
+    loop_filter: bool = False
     profile: int = 3
     chroma: int = 1
 
@@ -129,7 +130,7 @@ def entry_point(
     bits.put(broken, 1)
     bits.put(closed, 1)
     bits.put(0, 2)  # PANSCAN_FLAG, REFDIST_FLAG
-    bits.put(0, 1)  # LOOPFILTER
+    bits.put(form.loop_filter, 1)
     bits.put(0, 1)  # FASTUVMC
     bits.put(0, 1)  # EXTENDED_MV
     bits.put(0, 2)  # DQUANT

@@ -58,6 +58,7 @@ class Vc1Writer:
     format: Format
     pictures: list[Planes] = field(default_factory=list)
     _anchors: list[Planes] = field(default_factory=list)
+    _woven: bool = False  # the last anchor was coded as two fields
 
     @property
     def columns(self) -> int:
@@ -94,9 +95,7 @@ class Vc1Writer:
                 self._frame_header(bits, "fields", top_first=top_first)
             else:
                 self._quantizer(bits)
-            found.append(
-                self._intra_data(bits, lambda p, y, x, n=number: levels(p, 2 * y + n, x), rows)
-            )
+            found.append(self._intra_data(bits, _of_field(levels, number), rows))
             data += unit(FIELD if number else FRAME, bits)
         top, bottom = found if top_first else found[::-1]
         planes = []
@@ -105,6 +104,7 @@ class Vc1Writer:
             both[::2], both[1::2] = one, other
             planes.append(both)
         self._keep((planes[0], planes[1], planes[2]), anchor=True)
+        self._woven = True
         return data
 
     def predicted(self, choose: Callable[[int, int], Macroblock]) -> bytes:
@@ -343,7 +343,11 @@ class Vc1Writer:
             size, step = 16 // half, 4 * half
             ys = np.arange(size * row, size * (row + 1))
             xs = np.arange(size * column, size * (column + 1))
-            from_y = (ys + vector[1] // step).clip(0, self.format.height // half - 1)
+            from_y, last = ys + vector[1] // step, self.format.height // half - 1
+            if self._woven:  # each field goes on by itself
+                from_y = np.where(from_y < 0, from_y & 1, from_y)
+                from_y = np.where(from_y > last, last - 1 + (from_y & 1), from_y)
+            from_y = from_y.clip(0, last)
             from_x = (xs + vector[0] // step).clip(0, self.format.width // half - 1)
             plane[np.ix_(ys, xs)] = source[np.ix_(from_y, from_x)]
 
@@ -351,10 +355,17 @@ class Vc1Writer:
         planes = tuple(plane.clip(0, 255) for plane in planes)  # type: ignore[assignment]
         if anchor:
             self._anchors.append(planes)
+            self._woven = False
         width, height = self.format.width, self.format.height
         luma, *chroma = planes
         cut = [plane[: height // 2, : width // 2] for plane in chroma]
         self.pictures.append((luma[:height, :width], cut[0], cut[1]))
+
+
+def _of_field(
+    levels: Callable[[int, int, int], Sequence[int]], number: int
+) -> Callable[[int, int, int], Sequence[int]]:
+    return lambda plane, row, column: levels(plane, 2 * row + number, column)
 
 
 def _place(at: int, row: int, column: int) -> tuple[int, int, int]:

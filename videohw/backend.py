@@ -33,6 +33,7 @@ class SequenceInfo:
     their own. ``range_extension``: it uses coding tools of the HEVC range extensions (H.265
     7.3.2.2.2). ``full_range``: what the VUI says, None when it says nothing.
     ``size``: width and height in luma samples, of codecs whose decoders forget at a change.
+    ``headers``: of VC-1, those with which the sequence began; libavcodec takes them when it opens.
     """
 
     sample_aspect_ratio: Fraction | None = None
@@ -43,6 +44,7 @@ class SequenceInfo:
     range_extension: bool = False
     full_range: bool | None = None
     size: tuple[int, int] | None = None
+    headers: bytes = b""
 
 
 class Fields(NamedTuple):

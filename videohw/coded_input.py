@@ -25,13 +25,13 @@ from .stream_check import StreamCheck
 from .submit_arguments import checked_nals, checked_pts
 
 if TYPE_CHECKING:
-    from .frame_headers import HeaderReader
+    from .header_reader import HeaderReader
 
 Item: TypeAlias = CodedPicture | InvalidBitstream
 
 _LAYOUTS: Final = {
     **dict.fromkeys(("h264", "hevc"), ("annexb", "access_unit", "length_prefixed")),
-    **dict.fromkeys(("av1", "mpeg4", "mpeg2", "mpeg1"), ("annexb", "frame")),
+    **dict.fromkeys(("av1", "mpeg4", "vc1", "mpeg2", "mpeg1"), ("annexb", "frame")),
     **dict.fromkeys(("vp9", "vp8", "jpeg"), ("frame",)),
 }
 # Where decoding begins without pictures that lack references: RASL pictures are left out here.
@@ -49,7 +49,6 @@ _AV1_CONFIG_BYTES: Final = 4  # of an av1C before its configOBUs (AV1 in ISO BMF
 _AV1_CONFIG_MARK: Final = 0x81
 # Temporal delimiter, sequence header, metadata, padding (AV1 6.2.2).
 _AV1_CONFIG_OBUS: Final = (1, 2, 5, 15)
-_START_CODE: Final = b"\0\0\1"
 
 
 class CodedInput:
@@ -76,7 +75,7 @@ class CodedInput:
         self._length_bytes = _LENGTH_BYTES
         # Where the first byte submitted lies in the assembler's stream.
         self._origin = 0
-        # Of MPEG and AV1: goes in front of the first bytes.
+        # Of MPEG, VC-1 and AV1: goes in front of the first bytes.
         self._headers = b"" if extradata is None else self._read_extradata(extradata)
         self._check = StreamCheck(codec, headers_seen=extradata is not None)
         self._garbage_before_reset = self._garbage_at_begin = 0
@@ -125,6 +124,11 @@ class CodedInput:
             self._check.refused()
             return [self._number(b"", pts, skip="undecodable"), error]
         self._check.submitted(len(data))
+        added = 0
+        if layout == "frame" and self._headers_of is not None:
+            given = len(data)
+            data = self._headers_of.framed(data)
+            added = len(data) - given
         if self._fresh and self._reader is None:
             data = self._headers + data
             self._origin += len(self._headers)
@@ -132,6 +136,7 @@ class CodedInput:
         self._marks.add(data, pts)
         self._assembler.feed(data, end_of_unit=layout != "annexb")
         items = list(self._ready())
+        self._origin += added
         self._marks.pass_by(self._assembler.pending_start)
         return items
 
@@ -356,11 +361,14 @@ class CodedInput:
         return b""
 
     def _other_headers(self, extradata: bytes) -> bytes:
-        """The headers of AV1 or MPEG, as they stand in a byte stream."""
+        """The headers of AV1, MPEG or VC-1, as they stand in a byte stream."""
         if self._codec != "av1":
-            if extradata[: extradata.find(_START_CODE)].strip(b"\0"):
-                raise _unreadable("no start code", "headers as they stand in the stream")
-            return extradata
+            assert self._headers_of is not None
+            try:
+                return self._headers_of.headers(extradata)
+            except InvalidBitstream as error:
+                hint = error.hint or "headers as they stand in the stream"
+                raise _unreadable(error, hint) from error
         from .bitstream.obu import obus
 
         if extradata[:1] == bytes((_AV1_CONFIG_MARK,)):

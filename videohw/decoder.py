@@ -39,7 +39,8 @@ class Decoder(SessionOwner):
     Every method may be called from any thread; decoding runs on a thread of the session.
     Closing (or leaving the ``with`` block) does not touch frames that were handed out.
 
-    - ``codec``: "h264", "hevc", "av1", "vp9", "vp8", "mpeg4", "mpeg2", "mpeg1" or "jpeg".
+    - ``codec``: "h264", "hevc", "av1", "vp9", "vp8", "mpeg4", "vc1", "mpeg2", "mpeg1" or
+      "jpeg". VC-1 is that of the Advanced profile.
     - ``backend``: "auto" takes the first that can, hardware first; :meth:`summary` says which,
       and why not the others. ``require_hardware`` refuses software. ``device``: number or name.
     - ``output``: "native" (what the backend makes, named by ``Frame.format``), "nv12", "i420",
@@ -154,12 +155,13 @@ class Decoder(SessionOwner):
         ``layout`` says what they are:
 
         - "annexb": a piece of a byte stream, cut anywhere. H.264 and HEVC with start codes,
-          MPEG-1, MPEG-2 and MPEG-4, AV1 as low-overhead OBUs with temporal delimiters.
+          MPEG-1, MPEG-2, MPEG-4 and VC-1, AV1 as low-overhead OBUs with temporal delimiters.
         - "access_unit" (H.264, HEVC): a list of the raw NAL units of one access unit.
         - "length_prefixed" (H.264, HEVC): one sample of MP4, lengths of 1, 2 or 4 bytes as
           ``extradata`` says, 4 without.
         - "frame": one coded picture (VP8, VP9, JPEG, where it is the only layout and "annexb"
-          means the same), one temporal unit of AV1, one picture of MPEG.
+          means the same), one temporal unit of AV1, one picture of MPEG or VC-1
+          (of that also without its start code, as AVI and ASF have it).
 
         All but "annexb" end a picture, so that it is decoded at once; the picture at the end of
         an annexb piece waits for the start of the next, or for :meth:`flush`.

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from .backend import Fields, PictureInfo, SequenceInfo
 from .bitstream import AccessUnit, sei
@@ -18,8 +18,10 @@ from .bitstream.av1_sequence import parse_sequence_header
 from .bitstream.bits import BitReader
 from .bitstream.obu import OBU_SEQUENCE_HEADER, obus
 from .errors import InvalidBitstream
+from .header_reader import HeaderReader
 from .mpeg4_headers import Mpeg4Reader
 from .types import ContentLight, MasteringDisplay, SideData
+from .vc1_headers import Vc1Reader
 
 # H.262 6.2.2.2.1, tables 6-1, 6-2 and 6-14.
 _START_CODE: Final = b"\0\0\1"
@@ -58,21 +60,6 @@ class CodedFrame(NamedTuple):
     data: bytes
     keyframe: bool
     shown: bool
-
-
-class HeaderReader(Protocol):
-    """Reads headers of one stream, unit by unit, in order."""
-
-    def read(self, unit: AccessUnit) -> PictureInfo:
-        """What they say of the picture in ``unit``."""
-
-    def complete(self, unit: AccessUnit, *, fed: bool, begins: bool) -> tuple[bytes, bytes]:
-        """(what a decoder is given for ``unit``, the headers in force that are not in it).
-
-        ``fed`` False: it is not given this one. ``begins``: it decodes nothing before. Most
-        streams repeat their headers where decoding may begin.
-        """
-        return unit.data, b""
 
 
 class Mpeg2Reader(HeaderReader):
@@ -196,6 +183,7 @@ def header_reader(codec: str) -> HeaderReader | None:
     """A new reader for ``codec``; None for those whose headers say nothing more of a picture."""
     readers: dict[str, Callable[[], HeaderReader]] = {
         "av1": Av1Reader, "mpeg1": Mpeg1Reader, "mpeg2": Mpeg2Reader, "mpeg4": Mpeg4Reader,
+        "vc1": Vc1Reader,
     }  # fmt: skip
     return readers[codec]() if codec in readers else None
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 DECODER_CODECS: Final[tuple[str, ...]] = (
-    "h264", "hevc", "av1", "vp9", "vp8", "mpeg4", "mpeg2", "mpeg1", "jpeg",
+    "h264", "hevc", "av1", "vp9", "vp8", "mpeg4", "vc1", "mpeg2", "mpeg1", "jpeg",
 )  # fmt: skip
 ENCODER_CODECS: Final[tuple[str, ...]] = ("h264", "hevc", "av1", "prores")
 # Spellings that users type, each for one name above.
@@ -18,7 +18,7 @@ CODEC_ALIASES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "avc": "h264", "h.264": "h264", "h265": "hevc", "h.265": "hevc",
         "mpeg2video": "mpeg2", "mpeg1video": "mpeg1", "mjpeg": "jpeg", "av01": "av1",
-        "mp4v": "mpeg4",
+        "mp4v": "mpeg4", "vc-1": "vc1", "wvc1": "vc1",
     }
 )  # fmt: skip
 ON_ERROR: Final[tuple[str, ...]] = ("raise", "skip", "resync", "conceal")

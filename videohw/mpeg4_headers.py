@@ -20,6 +20,7 @@ from .bitstream.mpeg4_layer import (
     with_reordering_stated,
 )
 from .errors import InvalidBitstream
+from .header_reader import HeaderReader
 
 _START_CODE: Final = b"\0\0\1"
 _PICTURE: Final = _START_CODE + bytes((VOP,))
@@ -27,7 +28,7 @@ _GROUP: Final = _START_CODE + bytes((GROUP_OF_VOP,))
 _GLOBAL_MOTION: Final = "global motion compensation"
 
 
-class Mpeg4Reader:
+class Mpeg4Reader(HeaderReader):
     """Follows one stream, unit by unit: shape of a pixel, field order, tools, what is not coded.
 
     Streams may bring their headers once, in the first unit or beside the stream, so those in

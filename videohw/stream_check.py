@@ -17,6 +17,7 @@ _HEADERS: Final = {
     **dict.fromkeys(("h264", "hevc"), "sequence parameter set"),
     **dict.fromkeys(("mpeg2", "mpeg1", "av1"), "sequence header"),
     "mpeg4": "video object layer header",
+    "vc1": "sequence header with an entry point",
 }
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from tests.backends.pcm import PcmStream, Vui, gray_units, joined
 from tests.coded_streams import HEVC_I, HevcSets, annexb
+from tests.vc1_headers import Format, entry_point, sequence_header
 from videohw.backend import CodedPicture
 from videohw.coded_input import CodedInput
 from videohw.errors import InvalidBitstream, InvalidInput
@@ -79,6 +80,10 @@ def test_errors_say_where_in_the_bytes_submitted_they_are() -> None:
         ("mpeg2", b"no start code"),
         ("mpeg2", b"\1\2\0\0\1\xb3"),
         ("mpeg4", b"\1\2\0\0\1\xb3"),
+        ("vc1", b"\x4e\x11\x0a\x01"),  # Main profile
+        ("vc1", sequence_header(Format())),
+        ("vc1", sequence_header(Format(profile=1)) + entry_point(Format())),
+        ("vc1", b"\0\0\1\x0f\xc0"),
         ("vp9", b"\1"),
     ],
 )

@@ -58,7 +58,7 @@ def test_wrong_arguments_are_named(argument: str, value: Any) -> None:
 def test_unknown_codecs_are_told_with_the_known_ones() -> None:
     for codec in ("theora", "", "h266"):
         with pytest.raises(
-            UnsupportedCodec, match="h264, hevc, av1, vp9, vp8, mpeg4, mpeg2, mpeg1, jpeg"
+            UnsupportedCodec, match="h264, hevc, av1, vp9, vp8, mpeg4, vc1, mpeg2, mpeg1, jpeg"
         ):
             Decoder(codec)
 
@@ -207,7 +207,7 @@ def test_nal_units_may_be_any_bytes() -> None:
 
 def test_garbage_of_every_kind_is_survived() -> None:
     rng = np.random.default_rng(3)
-    for codec in ("h264", "hevc", "av1", "mpeg4", "mpeg2", "vp9", "vp8", "jpeg"):
+    for codec in ("h264", "hevc", "av1", "mpeg4", "vc1", "mpeg2", "vp9", "vp8", "jpeg"):
         with Decoder(codec, on_error="skip") as decoder:
             for size in (1, 2, 5, 100, 5000):
                 decoder.submit(rng.bytes(size), timeout=PATIENCE_SECONDS)

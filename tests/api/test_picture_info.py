@@ -8,16 +8,19 @@ from fractions import Fraction
 import pytest
 
 from tests import mpeg4_headers as mpeg4
+from tests import vc1_clips
+from tests import vc1_headers as vc1
 from tests.backends.pcm import PcmStream, Vui
 from tests.coded_streams import Bits, annexb, h264_sei
 from videohw.backend import Fields
-from videohw.bitstream import AccessUnit, AccessUnitAssembler, Mpeg4Assembler
+from videohw.bitstream import AccessUnit, AccessUnitAssembler, Mpeg4Assembler, Vc1Assembler
 from videohw.bitstream.av1_sequence import find_sequence_header, write_sequence_header
 from videohw.bitstream.mpeg4_layer import with_reordering_stated
 from videohw.frame_headers import Av1Reader, CodedFrame, Mpeg2Reader, coded_frames
 from videohw.mpeg4_headers import Mpeg4Reader
 from videohw.picture_info import UnitReader
 from videohw.types import ContentLight, MasteringDisplay, SideData
+from videohw.vc1_headers import Vc1Reader
 
 # A sequence header OBU of SVT-AV1.
 AV1_HEADER = bytes.fromhex("0a0b00000003bd7c7895f20080")
@@ -309,3 +312,63 @@ def test_mpeg4_tools_fields_and_shape() -> None:
         None, "global motion compensation", *["data partitioning"] * 3, None,
     ]  # fmt: skip
     assert infos[5].fields == Fields()
+
+
+# VC-1
+
+
+def vc1_units(*parts: bytes) -> list[AccessUnit]:
+    assembler = Vc1Assembler()
+    for part in parts:
+        assembler.feed(part, end_of_unit=True)
+    return list(assembler)
+
+
+def test_vc1_headers_are_kept_for_who_begins_later() -> None:
+    form = vc1.Format(32, 32)
+    made = vc1_clips.clip("IPI", form)
+    head = vc1.sequence_header(form) + vc1.entry_point(form)
+    pictures = [vc1_clips.picture(unit) for unit in made.units]
+    entered = vc1.entry_point(form, closed=False) + pictures[2]
+    first, second, third, fourth = vc1_units(head + pictures[0], *pictures[1:], entered)
+    reader = Vc1Reader()
+    for unit in (first, second, third):
+        reader.read(unit)
+    assert reader.complete(first, fed=True, begins=True) == (first.data, b"")
+    assert reader.complete(second, fed=True, begins=False) == (second.data, b"")
+    assert reader.complete(third, fed=True, begins=False) == (third.data, head)
+    assert reader.complete(third, fed=True, begins=True) == (head + third.data, b"")
+    reader.read(fourth)
+    sequence = vc1.sequence_header(form)
+    assert reader.complete(fourth, fed=True, begins=True) == (sequence + fourth.data, b"")
+    assert reader.complete(fourth, fed=False, begins=False) == (fourth.data, sequence)
+    data, _ = reader.complete(second, fed=True, begins=False)
+    assert data == sequence + vc1.entry_point(form, closed=False) + second.data
+
+
+def test_vc1_sequences_are_told_apart_by_header_and_size() -> None:
+    """Not by other entry points, behind which B pictures may refer to what is before."""
+    large = vc1.Format(64, 64, aspect=(2,), largest=(64, 64))
+    small = vc1.Format(32, 32, aspect=(2,), largest=(64, 64))
+    intra = vc1_clips.picture(vc1_clips.clip("I", large).units[0])
+    heads = [
+        vc1.sequence_header(large) + vc1.entry_point(large),
+        vc1.sequence_header(large) + vc1.entry_point(large, closed=False),
+        vc1.sequence_header(small) + vc1.entry_point(small),
+        vc1.sequence_header(small) + vc1.entry_point(large),
+        b"\0\0\1\x0f\xff" + vc1.entry_point(large),
+    ]
+    reader = Vc1Reader()
+    infos = [reader.read(unit) for unit in vc1_units(*(head + intra for head in heads))]
+    assert infos[0].sequence.sample_aspect_ratio == Fraction(12, 11)
+    assert [info.sequence.size for info in infos] == [(64, 64)] * 2 + [(32, 32)] + [(64, 64)] * 2
+    assert infos[0].sequence == infos[1].sequence
+    assert infos[0].sequence.headers == heads[0]
+    assert infos[2].sequence.headers == heads[2]
+
+
+def test_vc1_fields_and_repeats() -> None:
+    form = vc1.Format(pulldown=True, repeat_frames=3)
+    found = [Vc1Reader().read(unit) for unit in vc1_units(vc1_clips.clip("I", form).units[0])]
+    assert found[0].fields == Fields(None, 6)
+    assert not found[0].repeats

@@ -1,4 +1,4 @@
-"""Short streams of codecs that the corpus lacks, made by libavcodec's encoders through PyAV."""
+"""Short streams of codecs that the corpus lacks, made by libavcodec's encoders; VC-1 by ours."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests import vc1_clips
+from tests.vc1_headers import Format
 from videohw.backend_table import load
 from videohw.software.thread_scheduling import unchanged_scheduling
 
@@ -49,6 +51,9 @@ def packets(
 ) -> tuple[bytes, ...]:
     """The coded pictures of a moving pattern, in decoding order; ``options`` for the encoder."""
     width, height = size
+    if codec == "vc1":  # no encoder
+        form = Format(width, height, aspect=(1,))
+        return vc1_clips.clip(vc1_clips.types_of(frames, gop), form).units
     av = needs_av()
     encoder, pixel_format, b_frames, defaults = ENCODERS[codec]
     context = av.CodecContext.create(encoder, "w")
@@ -86,6 +91,8 @@ def decoded_packets(
     context = av.CodecContext.create(name.get(codec, codec), "r")
     context.thread_count = 1
     context.options = options
+    if codec == "vc1":
+        context.extradata = vc1_clips.headers(coded[0])
     found = []
     for index, data in enumerate((*coded, None)):
         packet = None

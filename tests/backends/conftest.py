@@ -25,7 +25,7 @@ from videohw.nvidia.encoder_options import NvidiaEncoderOptions
 from videohw.software_options import SoftwareDecoderOptions, SoftwareEncoderOptions
 
 ENCODED = ("h264", "hevc", "av1")
-DECODED = ("h264", "hevc", "av1", "vp9", "vp8", "mpeg4", "mpeg2", "mpeg1", "jpeg")
+DECODED = ("h264", "hevc", "av1", "vp9", "vp8", "mpeg4", "vc1", "mpeg2", "mpeg1", "jpeg")
 INEXACT = ("mpeg1", "mpeg2", "mpeg4", "jpeg")  # how exact their inverse transform is, is left open
 OPTIONS = ("exact", "default", "late")  # names for :meth:`BackendCase.options`
 

@@ -25,7 +25,7 @@ _STREAMS = {
 }  # fmt: skip
 # Each access unit holds one picture, so that picture n of the stream is picture n of the codec.
 _OPTIONS = {"av1": (("svtav1-params", "lookahead=0:rc=2:pred-struct=1"),)}
-CODECS = ("h264", "hevc", "av1", "mpeg4", "mpeg2", "vp9", "vp8", "jpeg")
+CODECS = ("h264", "hevc", "av1", "mpeg4", "vc1", "mpeg2", "vp9", "vp8", "jpeg")
 
 
 @dataclass(frozen=True)

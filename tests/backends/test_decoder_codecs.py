@@ -23,8 +23,8 @@ from videohw.bitstream.obu import OBU_SEQUENCE_HEADER, obus
 from videohw.errors import InvalidBitstream, InvalidInput, VideoHwError
 from videohw.software_options import SoftwareDecoderOptions
 
-BYTE_STREAMS = ("mpeg1", "mpeg2", "mpeg4", "av1")
-FRAMED = ("jpeg", "vp8", "vp9", "av1", "mpeg4", "mpeg2", "mpeg1")
+BYTE_STREAMS = ("mpeg1", "mpeg2", "mpeg4", "vc1", "av1")
+FRAMED = ("jpeg", "vp8", "vp9", "av1", "mpeg4", "vc1", "mpeg2", "mpeg1")
 
 
 @pytest.mark.parametrize("codec", BYTE_STREAMS)
@@ -104,6 +104,7 @@ def test_jpeg_is_full_range_bt601(backend: BackendCase) -> None:
         ("mpeg1", "center"),
         ("mpeg2", None),
         ("mpeg4", None),
+        ("vc1", None),
         ("vp8", None),
         ("vp9", None),
     ],
@@ -130,7 +131,7 @@ def test_where_chroma_lies_by_the_headers_of_av1(
     assert [frame.color.siting for frame in got.frames] == [siting] * 3
 
 
-@pytest.mark.parametrize("codec", ["vp8", "vp9", "av1", "mpeg4", "mpeg2"])
+@pytest.mark.parametrize("codec", ["vp8", "vp9", "av1", "mpeg4", "vc1", "mpeg2"])
 def test_pictures_before_a_keyframe_lack_references(backend: BackendCase, codec: str) -> None:
     data = packets(codec)
     with backend.decoder(codec, max_in_flight=50) as decoder:
@@ -232,7 +233,7 @@ def test_av1_headers_kept_apart(backend: BackendCase, layout: str) -> None:
     assert got.pts == [index for index, _ in expected]
 
 
-@pytest.mark.parametrize("codec", ["mpeg1", "mpeg2", "mpeg4"])
+@pytest.mark.parametrize("codec", ["mpeg1", "mpeg2", "mpeg4", "vc1"])
 def test_mpeg_states_its_shape(backend: BackendCase, codec: str) -> None:
     got = decode(backend.decoder(codec), [{"data": packets(codec)[0]}])
     (frame,) = got.frames

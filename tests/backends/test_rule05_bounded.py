@@ -186,7 +186,7 @@ def test_submit_only_queues(backend: BackendCase, encoded: str, faults: Faults) 
 
 @settings(max_examples=40)
 @given(data=st.lists(st.binary(min_size=1, max_size=60), min_size=1, max_size=10))
-@pytest.mark.parametrize("codec", ["h264", "hevc", "av1", "mpeg4", "mpeg2"])
+@pytest.mark.parametrize("codec", ["h264", "hevc", "av1", "mpeg4", "vc1", "mpeg2"])
 def test_submit_raises_nothing_about_what_the_bytes_say(
     backend: BackendCase, codec: str, data: list[bytes]
 ) -> None:

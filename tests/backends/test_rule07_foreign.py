@@ -14,7 +14,8 @@ from tests.coded_streams import annexb
 from tests.corpus import DATA
 from videohw.errors import InvalidBitstream
 
-CODECS = ("h264", "hevc", "mpeg4", "mpeg2", "mpeg1")  # AV1 tells each byte that cannot be an OBU
+# AV1 tells each byte that cannot be an OBU.
+CODECS = ("h264", "hevc", "mpeg4", "vc1", "mpeg2", "mpeg1")
 
 
 def foreign(codec: str) -> dict[str, bytes]:

@@ -13,6 +13,7 @@ import pytest
 from tests.cli.running import H264, HEVC, run_without, write_y4m
 from tests.cli.terminals import command, lines_of
 from tests.corpus import DATA, data_streams, stream
+from tests.vc1_clips import clip
 from videohw.bitstream import open_assembler
 from videohw.errors import VideoHwError
 
@@ -218,11 +219,14 @@ def encoded_raw(path, encoder, container, frames=6):
         ("in.m1v", "mpeg1video", "mpeg1video", "mpeg1"),
         ("in.m4v", "mpeg4", "m4v", "mpeg4"),
         ("in.obu", None, None, "av1"),
+        ("in.vc1", None, None, "vc1"),
     ],
 )
 def test_raw_streams_without_nal_units(run, tmp_path, name, encoder, container, codec):
     path = tmp_path / name
-    if encoder is None:
+    if codec == "vc1":
+        path.write_bytes(b"".join(clip("IPBPBP").units))
+    elif encoder is None:
         y4m = write_y4m(tmp_path / "in.y4m", 6)
         assert run("encode", y4m, path, "--preset", "fastest").code == 0
     else:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 DEFAULT_ROWS = 10
 NAL_CODECS = ("h264", "hevc")
-RAW_CODECS = ("h264", "hevc", "av1", "mpeg4", "mpeg2", "mpeg1")
+RAW_CODECS = ("h264", "hevc", "av1", "mpeg4", "vc1", "mpeg2", "mpeg1")
 T = TypeVar("T")
 
 

@@ -110,6 +110,8 @@ def raw_stream_codec(head: bytes, name: str) -> str | None:
         return "mpeg2" if b"\0\0\1\xb5" in head else "mpeg1"
     if _begins_mpeg4(head):
         return "mpeg4"
+    if head.startswith(b"\0\0\1\x0f"):  # a sequence header
+        return "vc1"
     if head.startswith((b"\x12\x00\x0a", b"\x12\x00\x08")):  # delimiter, sequence header
         return "av1"
     return RAW_EXTENSIONS.get(os.path.splitext(name)[1].lower())

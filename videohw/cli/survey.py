@@ -18,6 +18,8 @@ from ..bitstream.av1_sequence import SequenceHeader, find_sequence_header
 from ..bitstream.mpeg2_sequence import Sequence, parse_sequence
 from ..bitstream.mpeg4_layer import Layer, parse_layer
 from ..bitstream.nal_types import nal_type_name
+from ..bitstream.vc1_sequence import Sequence as Vc1Sequence
+from ..bitstream.vc1_sequence import parse_sequence as parse_vc1_sequence
 from ..errors import InvalidBitstream
 from .streams import Problems, Sample, StreamInfo
 
@@ -28,8 +30,8 @@ SHOWN_SEI = (
     sei.MASTERING_DISPLAY, sei.CONTENT_LIGHT, sei.ALTERNATIVE_TRANSFER, sei.USER_DATA_UNREGISTERED,
 )  # fmt: skip
 # What such a stream says of all its pictures.
-_HEADERS: dict[str, Callable[[bytes], SequenceHeader | Sequence | Layer | None]] = {
-    "av1": find_sequence_header, "mpeg4": parse_layer,
+_HEADERS: dict[str, Callable[[bytes], SequenceHeader | Sequence | Layer | Vc1Sequence | None]] = {
+    "av1": find_sequence_header, "mpeg4": parse_layer, "vc1": parse_vc1_sequence,
 }  # fmt: skip
 # A unit without a slice header that can be read; in AV1 and MPEG-4 one that shows an earlier
 # picture.
@@ -101,7 +103,8 @@ class Survey:
         self.keyframes = array("q")  # index of the frame, in decoding order
         self.sets: dict[bytes, SeenSet] = {}
         self.sets_left_out = 0
-        self.sequence: SequenceHeader | Sequence | Layer | None = None  # of AV1 and MPEG
+        # Of AV1, MPEG and VC-1.
+        self.sequence: SequenceHeader | Sequence | Layer | Vc1Sequence | None = None
         self._pts = array("q")
         self._end = 0
         for nal in info.parameter_sets:

@@ -25,11 +25,12 @@ from .headers import av1_color, first_sps, nals_in, sps_color
 from .media import Sample, StreamInfo, VideoTrack
 from .packed import Unpacker
 from .pyav import av_errors, detail, fraction, lenient_tags, load_av, writes_time_codes
+from .vc1_packets import Vc1Packets
 
 AV_TIME_BASE: Final = 1_000_000  # units of AVFormatContext.duration in a second
 IDENTITY: Final = (65536, 0, 0, 0, 65536, 0, 0, 0, 1 << 30)  # display matrix, 16.16 and 2.30
 # Codecs whose decoders are told the headers that the container keeps apart.
-_WITH_EXTRADATA: Final = frozenset({"h264", "hevc", "av1", "mpeg1", "mpeg2", "mpeg4"})
+_WITH_EXTRADATA: Final = frozenset({"h264", "hevc", "av1", "mpeg1", "mpeg2", "mpeg4", "vc1"})
 # When a seek lands after the wanted picture, the next try starts this much earlier, then doubles.
 SEEK_STEP_SECONDS: Final = 1
 _BEFORE_START_SECONDS: Final = 10
@@ -68,7 +69,7 @@ class ContainerSource:
         self._on_other: Callable[[Any], None] | None = None
         self._discard(av, keep=frozenset({self.stream.index}))
         self._av = av
-        self._unpacker = Unpacker(av, self.stream) if self.track.codec == "mpeg4" else None
+        self._unpacker = _unpacker(av, self.container, self.stream, self.track.codec)
         self._packets = self._demux()
         self._held: deque[Any] = deque()  # the packets that a seek looked at
         self._packets_read = 0
@@ -217,6 +218,15 @@ class ContainerSource:
         return None
 
 
+def _unpacker(av: Any, container: Any, stream: Any, codec: str) -> Unpacker | Vc1Packets | None:
+    """What puts right the packets of a codec of which the demuxer does not know enough."""
+    if codec == "mpeg4":
+        return Unpacker(av, stream)
+    if codec == "vc1":
+        return Vc1Packets(stream, untimed=container.format.name in ("avi", "asf"))
+    return None
+
+
 def _check_format(av: Any, format: str) -> None:
     try:
         av.format.ContainerFormat(format, "r")
@@ -252,9 +262,10 @@ def _track(av: Any, container: Any, stream: Any) -> VideoTrack:
     name = context.codec.canonical_name if context is not None else "unknown"
     codec = CODEC_ALIASES.get(name, name)
     if codec not in DECODER_CODECS:
-        raise UnsupportedCodec(
-            f"the video is {name}", hint=f"videohw decodes {', '.join(DECODER_CODECS)}"
-        )
+        hint = f"videohw decodes {', '.join(DECODER_CODECS)}"
+        if name == "wmv3":
+            hint += "; of VC-1 the Advanced profile, not Simple and Main as this is"
+        raise UnsupportedCodec(f"the video is {name}", hint=hint)
     extradata = bytes(context.extradata or b"")
     time_base = fraction(stream.time_base) or Fraction(1, 90000)
     color = _stated_color(context)

@@ -37,7 +37,7 @@ class Unpacker:
             if packet.stream_index != self._index:
                 yield packet
             elif not packet.size:  # the end
-                yield from _timed(group, None)
+                yield from timed(group, None)
                 group = []
                 yield packet
             else:
@@ -47,17 +47,17 @@ class Unpacker:
                         yield single
                         continue
                     if not _is_b(bytes(single)):
-                        yield from _timed(group, single)
+                        yield from timed(group, single)
                         group = []
                     group.append(single)
-        yield from _timed(group, None)
+        yield from timed(group, None)
 
 
 def _has_two(data: bytes) -> bool:
     return data.count(_VOP) > 1 or _NAME.search(data, 0, _HEADERS_BYTES) is not None
 
 
-def _timed(group: list[Any], following: Any) -> Iterable[Any]:
+def timed(group: list[Any], following: Any) -> Iterable[Any]:
     """The packets with the times of their pictures.
 
     A B picture is shown when it is decoded, another when the ``following`` of its kind is decoded;

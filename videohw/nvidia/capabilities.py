@@ -20,8 +20,8 @@ if TYPE_CHECKING:  # what is made of answers is imported while the driver starts
 NAME: Final = "nvidia"
 # cudaVideoCodec.
 CODECS: Final = {
-    "mpeg1": 0, "mpeg2": 1, "mpeg4": 2, "h264": 4, "jpeg": 5, "hevc": 8, "vp8": 9, "vp9": 10,
-    "av1": 11,
+    "mpeg1": 0, "mpeg2": 1, "mpeg4": 2, "vc1": 3, "h264": 4, "jpeg": 5, "hevc": 8, "vp8": 9,
+    "vp9": 10, "av1": 11,
 }  # fmt: skip
 
 

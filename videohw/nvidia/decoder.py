@@ -39,7 +39,7 @@ STUCK_SECONDS = 30.0
 DECODING_SECONDS = 20.0
 _IN_ORDER_CODECS: Final = ("h264", "hevc")
 # Decoding may begin with pictures that lack references, and the driver decodes them to something.
-_REORDERING_CODECS: Final = ("h264", "hevc", "mpeg1", "mpeg2", "mpeg4")
+_REORDERING_CODECS: Final = ("h264", "hevc", "mpeg1", "mpeg2", "mpeg4", "vc1")
 _STATUS_BAD: Final = (8, 9)  # cuvidDecodeStatus_Error, _Error_Concealed
 _STATUS_GOOD: Final = 2
 _EXIT_SECONDS: Final = 2.0

@@ -29,7 +29,8 @@ DECODERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "h264": ("h264",), "hevc": ("hevc",), "av1": ("libdav1d", "libaom-av1"),
         "vp9": ("vp9", "libvpx-vp9"), "vp8": ("vp8", "libvpx"), "mpeg2": ("mpeg2video",),
-        "mpeg1": ("mpeg1video",), "mpeg4": ("mpeg4",), "jpeg": ("mjpeg",),
+        "mpeg1": ("mpeg1video",), "mpeg4": ("mpeg4",), "vc1": ("vc1",),
+        "jpeg": ("mjpeg",),
     }
 )  # fmt: skip
 

@@ -65,6 +65,8 @@ class DecodingContext:
         context.options = {**dict(setup.options), "export_side_data": "film_grain"}
         context.thread_count = setup.threads
         context.thread_type = setup.thread_type
+        if setup.headers:
+            context.extradata = setup.headers
         try:
             context.open()
         except self._av.error.FFmpegError as error:

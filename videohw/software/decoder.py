@@ -182,7 +182,8 @@ class _Engine:
         context = self._context
         if context is not None and context.setup != setup:
             access = item.unit.random_access if item.unit is not None else None
-            if context.idle or access in ("idr", "bla"):
+            renewed = item.keyframe and setup.headers != context.setup.headers
+            if context.idle or renewed or access in ("idr", "bla"):
                 yield from self.drain()
                 context.reset()
                 self._context = None

@@ -15,7 +15,7 @@ from ..pixel_format import FORMATS
 from .context import DecodingContext
 from .frames import color_of, format_name, planes_of
 
-_PARSED: Final = ("h264", "hevc")  # codecs whose sequences our parser describes
+_PARSED: Final = ("h264", "hevc", "vc1")  # codecs whose sequences our parser describes
 _FIELD_ORDERS: Final = {True: "tff", False: "bff", None: None}
 
 

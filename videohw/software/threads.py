@@ -18,7 +18,7 @@ from ..software_options import SoftwareDecoderOptions
 
 # Of these libavcodec knows which macroblocks came and which it had to make up. Pictures of the
 # others that end in the middle, or have bits flipped, come out as if they were whole.
-_CHECKED: Final = ("h264", "mpeg4", "mpeg2", "mpeg1")
+_CHECKED: Final = ("h264", "mpeg4", "vc1", "mpeg2", "mpeg1")
 # Pictures that libavcodec's H.264 decoder can hold back for reordering (libavcodec/h264dec.h).
 _MOST_HELD_BACK: Final = 15
 # What streams that do not state how far they reorder are taken to need at most: six levels of
@@ -32,13 +32,14 @@ class Setup(NamedTuple):
 
     ``options`` are for libavcodec. ``thread_type`` is AUTO, FRAME or SLICE, ``threads`` 0 where
     libavcodec decides. ``checked``: the codec notices damage, at the latest when the picture has
-    left the threads.
+    left the threads. ``headers`` are given to it beside the stream.
     """
 
     options: tuple[tuple[str, str], ...]
     thread_type: str
     threads: int
     checked: bool
+    headers: bytes = b""
 
 
 def setup_for(
@@ -50,7 +51,8 @@ def setup_for(
     if config.low_latency or sequence.range_extension:
         kind = "slice"
     if config.codec != "h264":
-        return Setup((), kind.upper(), threads, config.codec in _CHECKED)
+        checked = config.codec in _CHECKED
+        return Setup((), kind.upper(), threads, checked, sequence.headers)
     options: list[tuple[str, str]] = []
     if sequence.reorders:
         # libavcodec otherwise guesses the reordering depth of streams that do not state it, and

@@ -1,7 +1,8 @@
-// MPEG-1, MPEG-2 and MPEG-4 part 2 for the emulated parser.
+// MPEG-1, MPEG-2, MPEG-4 part 2 and VC-1 for the emulated parser.
 //
-// Rule (assumed): of MPEG-1, MPEG-2 and MPEG-4 there are no traces; surfaces, parameters and the
-// order of callbacks follow their standards and what H.264 does. VC-1 is refused by the parser.
+// Rule (assumed): of MPEG-1, MPEG-2, MPEG-4 and VC-1 there are no traces; surfaces, parameters and
+// the order of callbacks follow their standards and what H.264 does. The two fields of a picture of
+// VC-1 are handed on at once, a skipped picture is decoded as one that others refer to.
 // A device has a picture of MPEG-4 that is not coded decoded, as a copy of the last reference
 // picture that takes a place among those; here it is left out, and no client of ours gives one.
 
@@ -403,13 +404,246 @@ class Mpeg4 : public Reordering {
     bool interlaced = false, top_first = false;
 };
 
+// VC-1 ------------------------------------------------------------------------------------------
+
+// The Advanced profile, by SMPTE ST 421.
+class Vc1 : public Reordering {
+  public:
+    using Reordering::Reordering;
+
+  protected:
+    enum { slice = 0x0b, second_of_fields = 0x0c, frame = 0x0d, entry_point = 0x0e, header = 0x0f };
+
+    codec::Kind kind() const override { return codec::Kind::vc1; }
+    bool is_data(int code) const override
+    {
+        return code == frame || code == second_of_fields || code == slice;
+    }
+    bool starts_picture(const unsigned char *data, std::size_t bytes) override
+    {
+        // User data of a slice, a field and a frame lie behind it.
+        int code = bytes >= 4 ? data[3] : 0;
+        return code == frame || code == entry_point || code == header;
+    }
+
+    bool unit(const unsigned char *data, std::size_t bytes) override
+    {
+        int code = data[3];
+        Bits bits(data + 4, bytes - 4, true);
+        if (code == header) {
+            entry.clear();
+            sequence_units.clear();
+            if (read_sequence(bits))
+                sequence_units.assign(data, data + bytes);
+            return false;
+        }
+        if (code == entry_point && !sequence_units.empty()) {
+            if (read_entry_point(bits))
+                entry.assign(data, data + bytes);
+            return false;
+        }
+        if (code == frame)
+            return !entry.empty() && begin(bits);
+        return is_data(code) && started;
+    }
+
+    bool picture(Coded &coded) override
+    {
+        if (!started)
+            return false;
+        coded.index = index;
+        coded.width_in_mbs = (width + 15) / 16;
+        coded.height_in_mbs = rounded_height() / 16;
+        coded.reference = is_reference;
+        coded.intra = intra;
+        coded.progressive = !woven;
+        coded.top_first = top_first;
+        coded.repeat = repeat;
+        coded.extradata = opened_with;
+        coded.sets = entry;
+        return true;
+    }
+
+    void end_of_stream() override
+    {
+        forget_pictures();
+        sequence_units.clear();
+        entry.clear();
+    }
+
+  private:
+    int rounded_height() const
+    {
+        int step = interlace ? 32 : 16;
+        return (height + step - 1) / step * step;
+    }
+
+    static int samples(Bits &bits) { return 2 * static_cast<int>(bits.u(12)) + 2; }
+
+    // 6.1
+    bool read_sequence(Bits &bits)
+    {
+        if (bits.u(2) != 3)
+            return false;
+        bits.skip(3);
+        if (bits.u(2) != 1)
+            return false;
+        bits.skip(9);
+        most_width = samples(bits);
+        most_height = samples(bits);
+        pulldown = bits.flag();
+        interlace = bits.flag();
+        counter = bits.flag();
+        bits.skip(2);
+        segmented = bits.flag();
+        rate_numerator = rate_denominator = 0;
+        primaries = transfer = matrix = 2;
+        shape_width = shape_height = 0;
+        if (bits.flag())
+            read_display(bits);
+        buckets = 0;
+        if (bits.flag()) {
+            buckets = static_cast<int>(bits.u(5));
+            bits.skip(8 + 32 * buckets);
+        }
+        return !bits.over();
+    }
+
+    void read_display(Bits &bits)
+    {
+        static const int shapes[][2] = {{0, 0},   {1, 1},   {12, 11}, {10, 11}, {16, 11},
+                                        {40, 33}, {24, 11}, {20, 11}, {32, 11}, {80, 33},
+                                        {18, 11}, {15, 11}, {64, 33}, {160, 99}};
+        static const unsigned rates[] = {0, 24, 25, 30, 50, 60, 48, 72};
+        int display_width = static_cast<int>(bits.u(14)) + 1;
+        int display_height = static_cast<int>(bits.u(14)) + 1;
+        shape_width = display_width * most_height;
+        shape_height = display_height * most_width;
+        if (bits.flag()) {
+            unsigned code = bits.u(4);
+            shape_width = code < 14 ? shapes[code][0] : 0;
+            shape_height = code < 14 ? shapes[code][1] : 0;
+            if (code == 15) {
+                shape_width = static_cast<int>(bits.u(8)) + 1;
+                shape_height = static_cast<int>(bits.u(8)) + 1;
+            }
+        }
+        if (bits.flag()) {
+            if (bits.flag()) {
+                rate_numerator = bits.u(16) + 1;
+                rate_denominator = 32;
+            } else {
+                unsigned number = bits.u(8), divisor = bits.u(4);
+                if (number < 8 && (divisor == 1 || divisor == 2)) {
+                    rate_numerator = rates[number] * 1000;
+                    rate_denominator = 999 + divisor;
+                }
+            }
+        }
+        if (bits.flag()) {
+            primaries = bits.u(8);
+            transfer = bits.u(8);
+            matrix = bits.u(8);
+        }
+    }
+
+    // 6.2
+    bool read_entry_point(Bits &bits)
+    {
+        bits.skip(13 + 8 * buckets);
+        width = most_width;
+        height = most_height;
+        if (bits.flag()) {
+            width = samples(bits);
+            height = samples(bits);
+        }
+        return !bits.over();
+    }
+
+    // 7.1.1
+    bool begin(Bits &bits)
+    {
+        woven = interlace && bits.flag();
+        bool fields = woven && bits.flag();
+        static const int of_fields[] = {i_picture, i_picture, p_picture, p_picture};
+        int type = b_picture;
+        intra = false;
+        if (fields) {
+            unsigned types = bits.u(3);
+            type = types < 4 ? of_fields[types] : b_picture;
+            intra = types == 0 || types == 7;
+        } else {
+            int ones = 0;
+            while (ones < 4 && bits.flag())
+                ++ones;
+            static const int of_frames[] = {p_picture, b_picture, i_picture, b_picture, p_picture};
+            type = of_frames[ones];
+            intra = ones == 2 || ones == 3;
+        }
+        if (counter)
+            bits.skip(8);
+        top_first = woven;
+        repeat = 0;
+        if (pulldown && interlace && !segmented) {
+            top_first = bits.flag();
+            repeat = bits.flag();
+        } else if (pulldown) {
+            repeat = 2 * static_cast<int>(bits.u(2));
+        }
+        if (bits.over())
+            return false;
+        CUVIDEOFORMAT format{};
+        format.codec = cudaVideoCodec_VC1;
+        if (rate_denominator)
+            set_rate(format, rate_numerator, rate_denominator);
+        format.progressive_sequence = !interlace;
+        format.min_num_decode_surfaces = 4;
+        format.coded_width = static_cast<unsigned>((width + 15) / 16 * 16);
+        format.coded_height = static_cast<unsigned>(rounded_height());
+        set_area(format, 0, 0, width, height);
+        format.chroma_format = 1;
+        bool known = shape_width && shape_height;
+        set_aspect(format, width * static_cast<long long>(known ? shape_width : 1),
+                   height * static_cast<long long>(known ? shape_height : 1));
+        format.video_signal_description.format_and_range = 5;
+        format.video_signal_description.color_primaries = static_cast<unsigned char>(primaries);
+        format.video_signal_description.transfer_characteristics =
+            static_cast<unsigned char>(transfer);
+        format.video_signal_description.matrix_coefficients = static_cast<unsigned char>(matrix);
+        if (opened_for != sequence_units || opened_width != width || opened_height != height) {
+            forget_pictures();
+            opened_for = sequence_units;
+            opened_width = width;
+            opened_height = height;
+            opened_with = sequence_units;
+            opened_with.insert(opened_with.end(), entry.begin(), entry.end());
+        }
+        if (begin_sequence(format) <= 0)
+            return false;
+        start(type, false);
+        return true;
+    }
+
+    Bytes sequence_units, entry;
+    // Of the sequence that is decoded: its header, and what libavcodec was opened with.
+    Bytes opened_for, opened_with;
+    int opened_width = 0, opened_height = 0;
+    int width = 0, height = 0, most_width = 0, most_height = 0, buckets = 0;
+    int shape_width = 0, shape_height = 0, repeat = 0;
+    unsigned rate_numerator = 0, rate_denominator = 0, primaries = 2, transfer = 2, matrix = 2;
+    bool pulldown = false, interlace = false, counter = false, segmented = false;
+    bool intra = false, woven = false, top_first = false;
+};
+
 } // namespace
 
 Parser *new_mpeg_parser(const CUVIDPARSERPARAMS &parameters)
 {
     if (parameters.CodecType == cudaVideoCodec_MPEG4)
         return new Mpeg4(parameters);
-    return parameters.CodecType == cudaVideoCodec_VC1 ? nullptr : new Mpeg2(parameters);
+    if (parameters.CodecType == cudaVideoCodec_VC1)
+        return new Vc1(parameters);
+    return new Mpeg2(parameters);
 }
 
 } // namespace cuvid
