@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.vc1_headers import FRAME, Format
-from tests.vc1_writer import Macroblock, Planes, Vc1Writer
+from tests.vc1_writer import Macroblock, Mode, Planes, Vc1Writer
 
 # Types in decoding order: "S" is a skipped picture, "b" BI, "F" one of two I fields.
 USUAL: Final = "IPBPBPSPIPBPbPBPIPSP"
@@ -44,11 +44,15 @@ class Clip:
         return [samples(self.pictures[number]) for number in self.order]
 
 
-# What the writer does not compute: a clip, and whether its vectors point between samples.
-TOOLS: Final = {
-    "quarter samples": (PLAIN, True),
-    "loop filter": (Format(loop_filter=True), False),
-    "both": (Format(70, 58, loop_filter=True), True),
+# What the writer does not compute: a format, and how its vectors point between samples.
+TOOLS: Final[dict[str, tuple[Format, Mode | None]]] = {
+    "quarter samples": (PLAIN, "quarter"),
+    "half samples": (PLAIN, "half"),
+    "bilinear": (PLAIN, "bilinear"),
+    "fast chroma": (Format(fast_chroma=True), "quarter"),
+    "overlapped transforms": (Format(overlap=True), None),
+    "loop filter": (Format(loop_filter=True), None),
+    "all": (Format(70, 58, loop_filter=True, overlap=True, fast_chroma=True), "quarter"),
 }
 
 
@@ -73,11 +77,13 @@ def headers(unit: bytes) -> bytes:
 
 
 @functools.cache
-def clip(types: str = USUAL, form: Format = PLAIN, seed: int = 0, *, fine: bool = False) -> Clip:
+def clip(
+    types: str = USUAL, form: Format = PLAIN, seed: int = 0, *, fine: Mode | None = None
+) -> Clip:
     """A stream of pictures of ``types``; every I and F picture has headers before it.
 
-    With ``fine`` vectors point between samples: then, as with a loop filter, its pictures are not
-    those of the clip, and libavcodec says what they are.
+    With ``fine`` vectors point between samples in that mode: then, as with filters, its pictures
+    are not those of the clip, and libavcodec says what they are.
     """
     rng = random.Random(seed)
     writer = Vc1Writer(form)
@@ -90,7 +96,9 @@ def clip(types: str = USUAL, form: Format = PLAIN, seed: int = 0, *, fine: bool 
         elif kind in "Ib":
             data = writer.intra(_levels(rng), "I" if kind == "I" else "BI")
         elif kind == "P":
-            data = writer.predicted(lambda row, column: _macroblock(rng, fine=fine))
+            data = writer.predicted(
+                lambda row, column: _macroblock(rng, fine=fine), fine or "quarter"
+            )
         elif kind == "S":
             data = writer.skipped()
         else:
@@ -162,8 +170,9 @@ def _one_of(rng: random.Random, kinds: Sequence[str]) -> Callable[[int, int], st
     return lambda row, column: rng.choice(kinds)
 
 
-def _macroblock(rng: random.Random, *, fine: bool) -> Macroblock:
-    components = range(-8, 9) if fine else (-8, 0, 8)
+def _macroblock(rng: random.Random, *, fine: Mode | None) -> Macroblock:
+    steps = {"quarter": 1, "half": 2, "bilinear": 2}
+    components = range(-8, 9, steps[fine] if fine else 8)
     vector = (rng.choice(components), rng.choice(components))
     kind: Literal["skip", "vector", "intra", "residual"]
     kind = rng.choice(("skip", "vector", "vector", "intra", "residual"))

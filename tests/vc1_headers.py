@@ -63,6 +63,8 @@ class Format:
     color: tuple[int, int, int] | None = None
     buckets: int = 0
     loop_filter: bool = False
+    overlap: bool = False
+    fast_chroma: bool = False  # FASTUVMC
     profile: int = 3
     chroma: int = 1
 
@@ -131,10 +133,11 @@ def entry_point(
     bits.put(closed, 1)
     bits.put(0, 2)  # PANSCAN_FLAG, REFDIST_FLAG
     bits.put(form.loop_filter, 1)
-    bits.put(0, 1)  # FASTUVMC
+    bits.put(form.fast_chroma, 1)
     bits.put(0, 1)  # EXTENDED_MV
     bits.put(0, 2)  # DQUANT
-    bits.put(0, 2)  # VSTRANSFORM, OVERLAP
+    bits.put(0, 1)  # VSTRANSFORM
+    bits.put(form.overlap, 1)
     bits.put(3, 2)  # QUANTIZER: uniform
     for _ in range(form.buckets):
         bits.put(255, 8)

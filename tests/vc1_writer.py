@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,8 @@ from tests.vc1_tables import (
 
 Planes = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 Vector = tuple[int, int]
+Mode = Literal["quarter", "half", "bilinear"]  # of half samples: bicubic, or bilinear
+_MODES: Final[dict[Mode, tuple[int, int]]] = {"quarter": (1, 1), "half": (1, 3), "bilinear": (0, 4)}
 
 
 @dataclass
@@ -107,15 +109,19 @@ class Vc1Writer:
         self._woven = True
         return data
 
-    def predicted(self, choose: Callable[[int, int], Macroblock]) -> bytes:
-        """A P picture, by (row, column) of its macroblocks."""
+    def predicted(self, choose: Callable[[int, int], Macroblock], mode: Mode = "quarter") -> bytes:
+        """A P picture, by (row, column) of its macroblocks.
+
+        ``mode``: how its vectors point between samples; other than "quarter" they are even.
+        """
         bits = Bits()
         self._frame_header(bits, "P")
-        bits.put(1, 1)  # MVMODE: one vector, quarter samples
+        bits.put(*_MODES[mode])  # MVMODE: one vector
         bits.put(0, 5)  # SKIPMB raw
         bits.put(0, 4)  # MVTAB, CBPTAB
         bits.put(3, 2)  # TRANSACFRM 2
         bits.put(0, 1)  # TRANSDCTAB
+        unit_of_vectors = 1 if mode == "quarter" else 2
         reference = self._anchors[-1]
         planes = self._blank(self.rows)
         vectors = np.zeros((self.rows + 1, self.columns + 2, 2), int)
@@ -141,7 +147,7 @@ class Vc1Writer:
                     continue
                 self._move(planes, reference, row, column, vector)
                 if block.kind == "vector":
-                    self._vector(bits, vector, expected, residuals=block.blocks is not None)
+                    bits.put(*_vector(vector, expected, block.blocks is not None, unit_of_vectors))
                 if block.blocks is not None:
                     bits.put(*ALL_BLOCKS)
                     for at in range(6):
@@ -230,6 +236,8 @@ class Vc1Writer:
     ) -> Planes:
         bits.put(0b0010, 4)  # ACPRED: rows that are skipped
         bits.put(0, rows)
+        if self.format.overlap:
+            bits.put(2, 2)  # CONDOVER: all blocks
         bits.put(3, 2)  # TRANSACFRM 2
         bits.put(3, 2)  # TRANSACFRM2 2
         bits.put(0, 1)  # TRANSDCTAB
@@ -320,14 +328,6 @@ class Vc1Writer:
             pulled.append(min(max(int(value), -60 - 64 * at), 64 * (count - at) - 4))
         return (pulled[0], pulled[1])
 
-    def _vector(self, bits: Bits, vector: Vector, expected: Vector, *, residuals: bool) -> None:
-        if residuals and vector == expected:
-            bits.put(*SAME_VECTOR)
-            return
-        bits.put(*VECTOR[residuals])
-        bits.put((vector[0] - expected[0]) & 511, 9)
-        bits.put((vector[1] - expected[1]) & 255, 8)
-
     # Pictures
 
     def _blank(self, rows: int) -> Planes:
@@ -366,6 +366,17 @@ def _of_field(
     levels: Callable[[int, int, int], Sequence[int]], number: int
 ) -> Callable[[int, int, int], Sequence[int]]:
     return lambda plane, row, column: levels(plane, 2 * row + number, column)
+
+
+def _vector(vector: Vector, expected: Vector, residuals: bool, unit: int) -> tuple[int, int]:
+    """MVDATA with its difference, in a code and its bits."""
+    if residuals and vector == expected:
+        return SAME_VECTOR
+    code, bits = VECTOR[residuals]
+    for value, guess, size in zip(vector, expected, (512 // unit, 256 // unit), strict=True):
+        code = code * size + ((value - guess) // unit & (size - 1))
+        bits += size.bit_length() - 1
+    return code, bits
 
 
 def _place(at: int, row: int, column: int) -> tuple[int, int, int]:

@@ -55,6 +55,7 @@ def test_tools_whose_pictures_libavcodec_knows(backend: BackendCase, name: str) 
     made = clip("IPPBPBIPBP", form, fine=fine)
     got = decoded(backend, made.units)
     assert got.errors == []
+    assert {frame.corrupt for frame in got.frames} <= {False, None}
     expected = [data for _, data, _ in by_libavcodec(made.units, made.headers)]
     assert [canonical_bytes(frame) for frame in got.frames] == expected
     assert expected != made.frames()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from tests.vc1_clips import FORMATS, USUAL, clip, decoded, samples
 from tests.vc1_headers import Bits, Format, unit
+from tests.vc1_writer import Macroblock, Mode, Vc1Writer
 
 pytest.importorskip("av", reason="PyAV is not installed")
 
@@ -19,6 +22,21 @@ def test_the_pixels_are_those_that_were_meant(name: str, seed: int) -> None:
     for (number, data, _), expected in zip(found, made.frames(), strict=True):
         assert data == expected, number
     assert len(set(made.frames())) > 12
+
+
+@pytest.mark.parametrize("mode", ["quarter", "half", "bilinear"])
+def test_whole_samples_are_the_same_in_every_mode(mode: Mode) -> None:
+    rng = random.Random(2)
+    writer = Vc1Writer(Format(70, 58))
+    units = [writer.headers() + writer.intra(lambda *place: [rng.randint(-90, 90)])]
+    for _ in range(3):
+        units.append(
+            writer.predicted(
+                lambda row, column: Macroblock("vector", (rng.choice((-8, 0, 8)), 8)), mode
+            )
+        )
+    found = [data for _, data, _ in decoded(units, writer.headers())]
+    assert found == [samples(each) for each in writer.pictures]
 
 
 @pytest.mark.parametrize("types", ["IFIF", "FPIBFP", "FPFP"])
