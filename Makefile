@@ -85,8 +85,8 @@ test-apple: emulators $(VENV)/group-test ## the same on emulated Apple framework
 
 fault-sweep: emulators $(VENV)/group-test ## each driver call of each fault scenario fails and stalls, one by one
 	VIDEOHW_FAULTS=every $(PYTEST) tests/nvidia/test_decode_faults.py \
-		tests/nvidia/test_encode_faults.py tests/apple/test_decode_faults.py \
-		tests/apple/test_encode_faults.py --timeout=600 $(PYTEST_ARGS)
+		tests/nvidia/test_encode_faults.py tests/nvidia/test_caller_stalls.py \
+		tests/apple/test_decode_faults.py tests/apple/test_encode_faults.py --timeout=600 $(PYTEST_ARGS)
 
 $(VENV)/group-interop: $(VENV)/base
 	@$(PIP) install --retries 1 $(addprefix --extra-index-url ,$(TORCH_INDEX)) --group interop

@@ -8,7 +8,6 @@ from ._native.nvidia cimport (
     CUcontext,
     CUdevice,
     CUdeviceptr,
-    CUevent,
     CUresult,
     CUstream,
     CUuuid,
@@ -25,13 +24,12 @@ cdef extern from "cuda_device.hpp" namespace "videohw" nogil:
         const nvidia_cuvid *cuvid()
         const char *why_no_cuda()
         const char *why_no_cuvid()
-        int version()
-        CUresult start()
+        Errands errands
         void after_fork_in_child()
         cbool forked()
         cbool started()
-        void calls(const char *name)
         const char *calling()
+        const char *late_call()
 
     cppclass DeviceFacts:
         char name[256]
@@ -39,24 +37,12 @@ cdef extern from "cuda_device.hpp" namespace "videohw" nogil:
         size_t memory_bytes
         int major, minor
 
-    CUresult facts_of(const nvidia_cuda &api, CUdevice device, DeviceFacts &facts)
-
     cppclass Context:
         const nvidia_cuda &api
         CUdevice device
         CUcontext handle
         void retain()
-        void release()
         cbool usable()
-        CUresult noted(CUresult code, const char *call)
-        CUstream take_stream(CUresult *code)
-        void give_stream(CUstream stream)
-        CUevent take_event(CUresult *code)
-        void give_event(CUevent event)
-
-    cppclass Scope:
-        Scope(Context &context)
-        CUresult code
 
     cppclass PoolCounters:
         uint64_t hits, misses, abandoned
@@ -64,9 +50,6 @@ cdef extern from "cuda_device.hpp" namespace "videohw" nogil:
 
     cppclass Pool:
         Context &context
-        Block *take(size_t bytes, CUstream next_writer, CUresult *code)
-        void trim()
-        void keep_at_most(size_t idle_bytes)
         PoolCounters counters()
 
     cppclass Block:
@@ -74,12 +57,6 @@ cdef extern from "cuda_device.hpp" namespace "videohw" nogil:
         void *host
         size_t bytes
         void retain()
-        void release()
-        CUresult written(CUstream stream)
-        CUresult wait_on(CUstream stream)
-        CUresult settle()
-        CUresult query()
-        void was_read(CUstream stream)
         void hand_to_all()
 
     cppclass Kernel:
@@ -87,8 +64,6 @@ cdef extern from "cuda_device.hpp" namespace "videohw" nogil:
 
     cppclass Kernels:
         cbool loaded()
-        CUresult load(const void *image)
-        const Kernel *find(const char *name, CUresult *code)
 
     ctypedef struct KernelSettings:
         unsigned from_pitch[2]
@@ -111,27 +86,55 @@ cdef extern from "cuda_device.hpp" namespace "videohw" nogil:
         Pool pinned
         Kernels kernels
         cbool adopted()
-        CUresult check(cbool *alive)
-        void abandon()
-        void trim()
-
-    NativeDevice *open_device "videohw::Device::open"(Driver &driver, int ordinal, CUresult *code)
-    NativeDevice *adopt_device "videohw::Device::adopt"(
-        Driver &driver, CUcontext handle, CUresult *code
-    )
 
     cppclass Start:
         const char *call
         CUresult code
-        int count
+        int version, count
         NativeDevice *device
 
-    Start start_with(Driver &driver, int ordinal)
     const char *last_call "videohw::Context::last_call"()
-    CUstream legacy_stream()
 
 
-cdef extern from "cuda_transfers.hpp" namespace "videohw" nogil:
+# All calls of the driver: what they answer within the bound, else `came_too_late`.
+cdef extern from "cuda_errands.hpp" namespace "videohw" nogil:
+    enum:
+        came_too_late
+
+    cppclass Errands:
+        double usual_seconds
+        void set_bound(double seconds)
+        double bound()
+        int late()
+
+    void let_go(Block *block)
+    void let_go_of_context "videohw::let_go"(Context &context)
+    CUresult start "videohw::start_within"(Driver &driver)
+    CUresult start_with "videohw::start_with_within"(Driver &driver, int ordinal, Start *start)
+    CUresult version_of "videohw::version_within"(Driver &driver, int *version)
+    const char *error_name "videohw::error_name_within"(Driver &driver, CUresult code)
+    CUresult count_of "videohw::count_within"(Driver &driver, int *count)
+    CUresult facts_of "videohw::facts_within"(Driver &driver, int ordinal, DeviceFacts *facts)
+    NativeDevice *open_device "videohw::open_within"(Driver &driver, int ordinal, CUresult *code)
+    NativeDevice *adopt_device "videohw::adopt_within"(
+        Driver &driver, CUcontext handle, CUresult *code
+    )
+    CUresult check_device "videohw::check_within"(NativeDevice &device, cbool *alive)
+    void abandon "videohw::abandon_within"(NativeDevice &device)
+    CUresult trimmed "videohw::trim_within"(NativeDevice &device)
+    CUresult keep_at_most "videohw::keep_within"(
+        NativeDevice &device, size_t device_bytes, size_t pinned_bytes
+    )
+    CUresult load_kernels "videohw::load_within"(
+        NativeDevice &device, const char *image, size_t bytes
+    )
+    const Kernel *find_kernel "videohw::find_within"(
+        NativeDevice &device, const char *name, CUresult *code
+    )
+    CUresult query "videohw::query_within"(Block &block)
+    CUresult wait_on "videohw::wait_on_within"(Block &block, CUstream stream)
+    CUresult wait_by_default "videohw::wait_by_default_within"(Block &block, cbool *waits)
+
     cppclass Region:
         size_t offset, row_bytes, rows, pitch, planes, plane_pitch
         size_t packed()
@@ -140,11 +143,13 @@ cdef extern from "cuda_transfers.hpp" namespace "videohw" nogil:
         Block *block
         size_t offset
 
-    Block *copied(
+    Block *copied "videohw::copied_within"(
         NativeDevice &device, Block &source, const Region &region, cbool to_host, CUresult *code
     )
-    Block *uploaded(NativeDevice &device, const void *data, size_t bytes, CUresult *code)
-    Block *converted(
+    Block *uploaded "videohw::uploaded_within"(
+        NativeDevice &device, const void *data, size_t bytes, CUresult *code
+    )
+    Block *converted "videohw::converted_within"(
         NativeDevice &device, const ConversionPlan &plan, const Place *sources, size_t bytes,
         const size_t *targets, unsigned target_planes, CUresult *code,
     )

@@ -19,16 +19,8 @@ from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid, PyCapsul
 from libc.stdint cimport int64_t, uintptr_t
 from libc.string cimport memcpy
 
-from ._native.nvidia cimport (
-    CUDA_ERROR_NO_DEVICE,
-    CUDA_ERROR_NOT_INITIALIZED,
-    CUDA_ERROR_NOT_READY,
-    CUcontext,
-    CUdevice,
-    CUresult,
-    CUstream,
-    nvidia_cuda,
-)
+from ._native.nvidia cimport CUDA_ERROR_NO_DEVICE, CUDA_ERROR_NOT_INITIALIZED
+from ._native.nvidia cimport CUDA_ERROR_NOT_READY, CUcontext, CUresult, CUstream
 
 import os
 import threading
@@ -37,12 +29,10 @@ from typing import NamedTuple
 
 from .errors import BackendError, DeviceLost, InvalidInput, UnsupportedConfig
 from . import kernels
-from .status import CUDA, backend_error
+from .status import CUDA, backend_error, did_not_come_back, needs_newer_driver
 
 DRIVER_HINT = "install the NVIDIA driver, 470 or newer; in a container, run it with its GPUs"
 VIDEO_HINT = "in a container set NVIDIA_DRIVER_CAPABILITIES=video,compute,utility"
-# The drivers that brought a version of CUDA, as far as something of ours needs one.
-_DRIVERS = {11040: "470", 11080: "520", 12000: "525", 12010: "530", 12050: "555", 13000: "580"}
 _DTYPES = {"|u1": (dlpack_unsigned, 8), "<u2": (dlpack_unsigned, 16), "<f2": (dlpack_float, 16),
            "<f4": (dlpack_float, 32)}
 # CUDA_ERROR_NO_BINARY_FOR_GPU, _INVALID_PTX, _UNSUPPORTED_PTX_VERSION
@@ -69,14 +59,16 @@ cdef Driver *driver() noexcept nogil:
 # ---------------------------------------------------------------------------- errors
 
 cdef object failure(CUresult code, str call=None, str domain=CUDA):
-    cdef const char *name = NULL
-    cdef const nvidia_cuda *api = _driver.cuda()
+    cdef const char *name
     if _driver.forked():
         return forked_error()
+    if code == came_too_late:
+        name = _driver.late_call()
+        return did_not_come_back(name.decode() if name != NULL else None, _driver.errands.bound())
     if call is None:
         call = last_call().decode() or "a call"
-    if api != NULL:
-        api.cuGetErrorName(code, &name)
+    with nogil:
+        name = error_name(_driver, code)
     return backend_error(domain, call, code, name=name.decode() if name != NULL else None)
 
 
@@ -117,27 +109,38 @@ if hasattr(os, "register_at_fork"):
 
 # ---------------------------------------------------------------------------- the driver
 
+def wait_at_most(double seconds=_driver.errands.usual_seconds):
+    """How long a thread of the caller's waits for what it asks of the driver; DeviceLost then."""
+    _driver.errands.set_bound(seconds)
+
+
+def late():
+    """How many things the driver did not come back from, which nobody waits for any more."""
+    return _driver.errands.late()
+
+
+cdef int _version() except -1:
+    cdef int version = 0
+    cdef CUresult code
+    with nogil:
+        code = version_of(_driver, &version)
+    check(code)
+    return version
+
+
 def driver_version():
     """(major, minor) of the CUDA version that the driver speaks, None without a driver."""
-    cdef int version = _driver.version()
+    cdef int version = _version()
     return (version // 1000, version % 1000 // 10) if version else None
 
 
 def too_old(str feature, int needed):
     """The error for ``feature``, for which the driver must speak CUDA ``needed`` (12050: 12.5);
     None where it does, and in a forked child that of whatever is asked there."""
-    cdef int version = _driver.version()
+    cdef int version = _version()
     if version >= needed or _driver.forked():
         return forked_error() if _driver.forked() else None
-    return UnsupportedConfig(
-        f"{feature} needs an NVIDIA driver of CUDA {_spelt(needed)}; this one has "
-        f"{_spelt(version)}",
-        hint=f"install driver {_DRIVERS.get(needed, 'of that version')} or newer",
-    )
-
-
-def _spelt(int version):
-    return f"{version // 1000}.{version % 1000 // 10}"
+    return needs_newer_driver(feature, needed, version)
 
 
 def calling():
@@ -155,15 +158,21 @@ def problem(opened=None):
     """
     cdef int ordinal = -1
     cdef Start start
+    cdef CUresult code
     if type(opened) is int and 0 <= opened < 1 << 16 and opened not in _devices:
         ordinal = opened
     with nogil:
-        start = start_with(_driver, ordinal)
+        code = start_with(_driver, ordinal, &start)
+    if code:
+        found = failure(code)
+        return found.args[0], found.hint
     if _driver.cuda() == NULL:
         return _driver.why_no_cuda().decode(errors="replace"), DRIVER_HINT
-    refused = too_old("decoding", _driver.oldest_for_decoding)
-    if refused is not None:
-        return refused.args[0], refused.hint
+    if _driver.forked() or start.version < _driver.oldest_for_decoding:
+        found = forked_error() if _driver.forked() else needs_newer_driver(
+            "decoding", _driver.oldest_for_decoding, start.version
+        )
+        return found.args[0], found.hint
     if _driver.cuvid() == NULL:
         return _driver.why_no_cuvid().decode(errors="replace"), VIDEO_HINT
     if not start.code and not start.count:
@@ -178,8 +187,8 @@ def problem(opened=None):
     return None
 
 
-cdef const nvidia_cuda *started() except NULL:
-    """The driver's calls, after cuInit."""
+cdef int started() except -1:
+    """cuInit, where that was not called."""
     cdef CUresult code
     if _driver.cuda() == NULL:
         why = _driver.why_no_cuda().decode(errors="replace")
@@ -187,9 +196,9 @@ cdef const nvidia_cuda *started() except NULL:
             f"there is no NVIDIA driver: {why}", domain=CUDA, call="dlopen", hint=DRIVER_HINT
         )
     with nogil:
-        code = _driver.start()
+        code = start(_driver)
     check(code, "cuInit")
-    return _driver.cuda()
+    return 0
 
 
 class DeviceInformation(NamedTuple):
@@ -203,48 +212,35 @@ class DeviceInformation(NamedTuple):
     memory_bytes: int
 
 
-cdef object information(CUdevice device):
-    cdef const nvidia_cuda *api = started()
+cdef object information(int ordinal):
     cdef DeviceFacts facts
     cdef CUresult code
+    started()
     with nogil:
-        code = facts_of(api[0], device, facts)
+        code = facts_of(_driver, ordinal, &facts)
     check(code)
+    digits = (<bytes>facts.uuid.bytes[:16]).hex()
+    cuts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
     return DeviceInformation(
-        device, (<bytes>facts.name).decode(errors="replace"), _uuid(facts.uuid.bytes[:16]),
+        ordinal, (<bytes>facts.name).decode(errors="replace"), "GPU-" + "-".join(cuts),
         (facts.major, facts.minor), facts.memory_bytes,
     )
-
-
-def _uuid(bytes identity):
-    digits = identity.hex()
-    return "GPU-" + "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
 def device_count():
     """How many devices the driver shows to this process."""
     cdef int count = 0
     cdef CUresult code
-    cdef const nvidia_cuda *api = started()
+    started()
     with nogil:
-        code = api.cuDeviceGetCount(&count)
+        code = count_of(_driver, &count)
     check(code, "cuDeviceGetCount")
     return count
 
 
 def devices():
     """:class:`DeviceInformation` of every device, in the driver's order."""
-    return tuple(information(_handle(ordinal)) for ordinal in range(device_count()))
-
-
-cdef CUdevice _handle(int ordinal) except? -1:
-    cdef CUdevice device = 0
-    cdef CUresult code
-    cdef const nvidia_cuda *api = started()
-    with nogil:
-        code = api.cuDeviceGet(&device, ordinal)
-    check(code, "cuDeviceGet")
-    return device
+    return tuple(information(ordinal) for ordinal in range(device_count()))
 
 
 def resolve(which):
@@ -325,11 +321,12 @@ cdef Device _living(Device found):
     if found is None:
         return None
     with nogil:
-        code = found.native.check(&alive)
+        code = check_device(found.native[0], &alive)
     check(code)
     if alive:
         return found
-    found.native.abandon()
+    with nogil:
+        abandon(found.native[0])
     return None
 
 
@@ -377,7 +374,7 @@ cdef class Device:
     def __dealloc__(self):
         if self.native != NULL:
             with nogil:
-                self.native.context.release()
+                let_go_of_context(self.native.context)
 
     @property
     def ordinal(self):
@@ -413,16 +410,19 @@ cdef class Device:
     def keep_at_most(self, device_bytes, pinned_bytes):
         """How much idle memory the pools keep, in bytes; what is above is freed."""
         cdef size_t device = device_bytes, pinned = pinned_bytes
+        cdef CUresult code
         not_forked()
         with nogil:
-            self.native.memory.keep_at_most(device)
-            self.native.pinned.keep_at_most(pinned)
+            code = keep_at_most(self.native[0], device, pinned)
+        check(code)
 
     def trim(self):
         """Free all idle memory."""
+        cdef CUresult code
         not_forked()
         with nogil:
-            self.native.trim()
+            code = trimmed(self.native[0])
+        check(code)
 
     def upload(self, array):
         """A :class:`DeviceArray` with the values of a NumPy array, of a dtype that it has."""
@@ -448,7 +448,7 @@ cdef class Device:
         try:
             return device_array(self, block, 0, shape, steps, typestr, False)
         finally:
-            block.release()
+            let_go(block)
 
     def plan(self, plan):
         """A :class:`Conversion` on this device, of a ``videohw.kernels.Plan``.
@@ -477,18 +477,20 @@ cdef class Device:
 
     cdef int _load_kernels(self) except -1:
         cdef CUresult code = 0
-        cdef const unsigned char *image
+        cdef const char *image
+        cdef size_t size
         if self.native.kernels.loaded():
             return 0
         refused = too_old("converting on the device", _driver.oldest_for_kernels)
         if refused is not None:
             raise refused
         for data in kernels.image_for(self.information.compute_capability):
-            image = data
+            image, size = data, len(data)
             with nogil:
-                code = self.native.kernels.load(image)
+                code = load_kernels(self.native[0], image, size)
             if not code:
                 return 0
+            check(came_too_late if code == came_too_late else 0)  # the next would wait for it
         if code in _NOT_FOR_THIS_DRIVER:
             raise UnsupportedConfig(
                 f"the driver does not take the kernels: {failure(code).args[0]}",
@@ -501,7 +503,7 @@ cdef class Device:
         cdef const char *wanted = name
         cdef const Kernel *found
         with nogil:
-            found = self.native.kernels.find(wanted, &code)
+            found = find_kernel(self.native[0], wanted, &code)
         check(code)
         return found
 
@@ -538,7 +540,7 @@ cdef class Device:
                 for offset, shape, steps, typestr in layout
             ])
         finally:
-            block.release()
+            let_go(block)
 
 
 cdef size_t settings_offset_of_from_pitch():
@@ -584,7 +586,7 @@ cdef class HostBuffer:
     def __dealloc__(self):
         if self.block != NULL:
             with nogil:
-                self.block.release()
+                let_go(self.block)
 
     def __getbuffer__(self, Py_buffer *buffer, int flags):
         PyBuffer_FillInfo(buffer, self, self.block.host, self.length, 1, flags)
@@ -632,7 +634,7 @@ cdef class DeviceArray:
     def __dealloc__(self):
         if self.block != NULL:
             with nogil:
-                self.block.release()
+                let_go(self.block)
 
     @property
     def shape(self):
@@ -662,7 +664,7 @@ cdef class DeviceArray:
         """Whether the work that fills it is over."""
         cdef CUresult code
         with nogil:
-            code = self.block.query()
+            code = query(self.block[0])
         if code == CUDA_ERROR_NOT_READY:
             return False
         check(code)
@@ -683,7 +685,7 @@ cdef class DeviceArray:
         try:
             return numpy().ndarray(self.shape, self.typestr, host_buffer(block))
         finally:
-            block.release()
+            let_go(block)
 
     def copy(self):
         """Another array with the same values, packed and writable."""
@@ -816,7 +818,7 @@ cdef class DeviceArray:
         not_forked()
         if address:
             with nogil:
-                code = array.block.wait_on(<CUstream>address)
+                code = wait_on(array.block[0], <CUstream>address)
             check(code)
         return array._capsule(address, versioned, bool(copy))
 
@@ -857,15 +859,12 @@ cdef class DeviceArray:
     @property
     def __cuda_array_interface__(self):
         cdef CUresult code
-        cdef bint waits
+        cdef cbool waits = False
         not_forked()
         # Who asks may use any stream, and tells nobody which.
         self.block.hand_to_all()
         with nogil:
-            code = self.block.query()
-            waits = code == CUDA_ERROR_NOT_READY
-            if waits:
-                code = self.block.wait_on(legacy_stream())
+            code = wait_by_default(self.block[0], &waits)
         check(code)
         return {
             "version": 3, "shape": self.shape, "strides": self.strides, "typestr": self.typestr,

@@ -29,6 +29,8 @@ from ._cuda cimport (
     driver,
     failure,
     host_buffer,
+    let_go,
+    let_go_of_context,
     numpy,
 )
 from ._native.nvidia cimport CUresult, CUstream, nvidia_cuvid
@@ -79,7 +81,7 @@ cdef extern from "_native/nvdec_session.hpp" nogil:
         const shared_ptr[DecoderPool] &decoders, double seconds
     )
     CUresult call_caps "videohw::decoder_caps"(
-        Context &context, DecoderPool &decoders, CUVIDDECODECAPS *caps
+        Context &context, const shared_ptr[DecoderPool] &decoders, CUVIDDECODECAPS *caps
     )
     void give_up_decoders "videohw::give_up_decoders"(
         Pool &memory, const shared_ptr[DecoderPool] &decoders
@@ -217,9 +219,7 @@ def decoder_caps(Device device not None, int codec, int chroma_format, int bit_d
     caps.eCodecType, caps.eChromaFormat = codec, chroma_format
     caps.nBitDepthMinus8 = bit_depth - 8
     with nogil:
-        driver().calls(b"cuvidGetDecoderCaps")
-        code = call_caps(device.native.context, decoders.pool.get()[0], &caps)
-        driver().calls(NULL)
+        code = call_caps(device.native.context, decoders.pool, &caps)
     if code:
         raise failure(code, "cuvidGetDecoderCaps", "cuvid")
     return _caps(caps)
@@ -271,6 +271,7 @@ cdef class Decoders:
                     end_decoders(self.pool, _END_SECONDS)
                 else:
                     self.pool.get().retire()
+                self.pool.reset()
 
     def set_limits(self, size_t most_idle_bytes, double idle_seconds):
         """Keep at most so many bytes of surfaces, and no decoder for longer than that."""
@@ -328,7 +329,7 @@ cdef class Pixels:
     def __dealloc__(self):
         if self.block != NULL:
             with nogil:
-                self.block.release()
+                let_go(self.block)
 
     def planes(self, layout):
         """Arrays of ``layout``: (offset in bytes, shape, strides in bytes, typestr) each.
@@ -387,7 +388,7 @@ cdef class Core:
             return
         with nogil:
             del self.session
-            self.context.release()
+            let_go_of_context(self.context[0])
 
     # Waiting
 
@@ -465,7 +466,7 @@ cdef class Core:
         except MemoryError:  # what has no owner yet would never be given back
             for rest in range(len(made) + 1, events.size()):
                 if events[rest].block != NULL:
-                    events[rest].block.release()
+                    let_go(<Block *>events[rest].block)
             raise
         return now.version, now.resets_done, now.busy_seconds, made
 

@@ -222,7 +222,6 @@ cdef extern from "_native/nvenc_session.hpp" nogil:
         cbool news(size_t sent, size_t ready, double stuck_seconds)
         CUstream stream()
         SharedStream shared_stream()
-        CUresult wait_for_stream(CUstream other)
         void before_free(CUdeviceptr address, size_t bytes)
         cbool pop(NvencEvent *event)
         void set_ready(size_t count)
@@ -240,6 +239,9 @@ cdef extern from "_native/nvenc_session.hpp" nogil:
         unique_ptr[Encoder] encoder, CUstream stream,
         const NvencSettings &settings,
     ) except +
+    CUresult wait_for_stream_of "videohw::wait_for_stream_within"(
+        Context &context, const shared_ptr[NvencSession] &session, CUstream other
+    )
 
 
 PACKET, FAILED, INPUT_DONE, RECONFIGURED, DRAINED, LOST = range(6)
@@ -525,6 +527,8 @@ cdef class HostBuffer:
     def __dealloc__(self):
         if self.here and not driver().forked():
             self.session.get().give_input(&self.input)
+        with nogil:  # the last that has it may have the driver called
+            self.session.reset()
 
     @property
     def pitch(self):
@@ -652,6 +656,8 @@ cdef class Core:
         while self.session.get().pop(&event):
             free(event.heap)
             Py_XDECREF(<PyObject *>event.into.object)
+        with nogil:  # the last that has it may have the driver called
+            self.session.reset()
 
     # Opening
 
@@ -677,7 +683,9 @@ cdef class Core:
         """Have the input wait for what was queued on another stream so far."""
         cdef CUresult code
         with nogil:
-            code = self.session.get().wait_for_stream(<CUstream><void *>stream)
+            code = wait_for_stream_of(
+                self.device.native.context, self.session, <CUstream><void *>stream
+            )
         if code:
             raise failure(code)
 

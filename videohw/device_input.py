@@ -171,6 +171,8 @@ class DeviceReader:
         except InvalidInput:
             raise
         except Exception as error:  # whatever the exporting library says
+            if getattr(error, "name", None) == "ETIMEDOUT":  # DeviceLost, which says the call
+                raise
             raise InvalidInput(
                 f"frame ({type(data).__name__}) cannot be read in device memory: {error}",
                 argument="frame",

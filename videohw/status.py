@@ -143,6 +143,10 @@ _NVENC_STATUS: Final = _table(
     Status(25, "NV_ENC_ERR_RESOURCE_NOT_MAPPED", _REPORT),
     Status(26, "NV_ENC_ERR_NEED_MORE_OUTPUT", _REPORT),
 )  # fmt: skip
+# The drivers that brought a version of CUDA, as far as something of ours needs one.
+_DRIVERS: Final = {
+    11040: "470", 11080: "520", 12000: "525", 12010: "530", 12050: "555", 13000: "580",
+}  # fmt: skip
 # After these nothing in the context works any more; videohw/_native/cuda_memory.hpp has them too.
 _LOST_CUDA: Final = frozenset({4, 46, 201, 214, 220, 700, 702, 709, 710, *range(714, 720)})
 
@@ -214,6 +218,30 @@ def backend_error(
         code=code,
         name=name,
         hint=row.hint if row else None,
+    )
+
+
+def needs_newer_driver(feature: str, needed: int, version: int) -> UnsupportedConfig:
+    """An NVIDIA driver of CUDA ``version`` (12050: 12.5) is too old for ``feature``."""
+    wanted, spoken = (f"{each // 1000}.{each % 1000 // 10}" for each in (needed, version))
+    return UnsupportedConfig(
+        f"{feature} needs an NVIDIA driver of CUDA {wanted}; this one has {spoken}",
+        hint=f"install driver {_DRIVERS.get(needed, 'of that version')} or newer",
+    )
+
+
+def did_not_come_back(
+    call: str | None, seconds: float, domain: str = "videohw", unnamed: str = "its work"
+) -> DeviceLost:
+    """A driver is inside one ``call`` for so many seconds, or in something else: None."""
+    return DeviceLost(
+        f"the driver did not come back from {call or unnamed} within {seconds:g} seconds: "
+        f"ETIMEDOUT ({errno.ETIMEDOUT})",
+        domain=domain,
+        call=call,
+        code=errno.ETIMEDOUT,
+        name="ETIMEDOUT",
+        hint="open a new session; when that fails too, see nvidia-smi and the system's log",
     )
 
 

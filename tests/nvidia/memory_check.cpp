@@ -10,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-#include "cuda_transfers.hpp"
+#include "cuda_errands.hpp"
 
 using namespace videohw;
 
@@ -115,8 +115,8 @@ void host_writers()
     CUresult code;
     CUstream first = device->context.take_stream(&code);
     CUstream second = device->context.take_stream(&code);
-    Block *ones = uploaded(*device, std::string(size, 1).data(), size, &code);
-    Block *twos = uploaded(*device, std::string(size, 2).data(), size, &code);
+    Block *ones = uploaded_within(*device, std::string(size, 1).data(), size, &code);
+    Block *twos = uploaded_within(*device, std::string(size, 2).data(), size, &code);
     EXPECT(ones->settle() == CUDA_SUCCESS && twos->settle() == CUDA_SUCCESS);
     device->pinned.trim();
     Block *host = device->pinned.take(size, first, &code);
@@ -145,7 +145,7 @@ void readers()
     CUresult code;
     CUstream other = device->context.take_stream(&code);
     Block *new_values = filled(*device, 2, other);
-    Block *block = uploaded(*device, std::string(size, 1).data(), size, &code);
+    Block *block = uploaded_within(*device, std::string(size, 1).data(), size, &code);
     EXPECT(block->settle() == CUDA_SUCCESS);
     const CUdeviceptr place = block->device;
     Block *copy = copied(*device, *block, {0, size, 1, size, 1, 0}, false, &code);
@@ -201,7 +201,7 @@ void threads()
             for (int step = 0; step < 40; ++step) {
                 const int value = (number * 40 + step) % 200;
                 Block *block =
-                    uploaded(*device, std::string(size, char(value)).data(), size, &code);
+                    uploaded_within(*device, std::string(size, char(value)).data(), size, &code);
                 EXPECT(block);
                 EXPECT(holds(*device, *block, value));
                 block->release();

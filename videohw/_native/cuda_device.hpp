@@ -162,11 +162,11 @@ private:
 };
 
 // What starting the driver came to: the call that failed with `code`, null where the driver was not
-// started; how many devices it has, and the one that was asked for, null where it does not open.
+// started; which CUDA it speaks, how many devices it has, and the one that was asked for, null where it does not open.
 struct Start {
     const char *call = nullptr;
     CUresult code = CUDA_SUCCESS;
-    int count = 0;
+    int version = 0, count = 0;
     Device *device = nullptr;
 };
 
@@ -175,7 +175,9 @@ struct Start {
 inline Start start_with(Driver &driver, int ordinal)
 {
     Start start;
-    if (!driver.cuvid() || driver.version() < Driver::oldest_for_decoding)
+    const bool decodes = driver.cuvid() != nullptr;
+    start.version = driver.version();
+    if (!decodes || start.version < Driver::oldest_for_decoding)
         return start;
     start.call = "cuInit";
     start.code = driver.start();

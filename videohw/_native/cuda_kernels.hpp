@@ -46,11 +46,8 @@ class Kernels {
 public:
     explicit Kernels(Context &context) : context_(context) {}
 
-    bool loaded()
-    {
-        std::lock_guard<std::mutex> held(loading_);
-        return module_ != nullptr;
-    }
+    // Without the lock, which is held while the driver loads them.
+    bool loaded() const { return module_.load() != nullptr; }
     // Load an image for cuModuleLoadData; nothing happens when one is loaded.
     CUresult load(const void *image)
     {
@@ -64,7 +61,7 @@ public:
         CUresult code =
             context_.noted(context_.api.cuModuleLoadData(&module, image), "cuModuleLoadData");
         if (code == CUDA_SUCCESS)
-            module_ = module;
+            module_.store(module);
         return code;
     }
     // The kernel called `name`, which lives as long as the context; null with a code.
@@ -91,16 +88,15 @@ public:
     // Inside a Scope, when nothing uses them any more.
     void unload()
     {
-        if (module_)
-            context_.noted(context_.api.cuModuleUnload(module_), "cuModuleUnload");
-        module_ = nullptr;
+        if (CUmodule module = module_.exchange(nullptr))
+            context_.noted(context_.api.cuModuleUnload(module), "cuModuleUnload");
         kernels_.clear();
     }
 
 private:
     Context &context_;
     std::mutex loading_;
-    CUmodule module_ = nullptr;
+    std::atomic<CUmodule> module_{nullptr};
     std::vector<std::unique_ptr<Kernel>> kernels_;
 };
 

@@ -19,6 +19,7 @@
 #include <memory>
 #include <mutex>
 #include <new>
+#include <optional>
 #include <vector>
 
 #include "nvidia_driver.hpp"
@@ -68,9 +69,13 @@ public:
     void retain() { references_.fetch_add(1, std::memory_order_relaxed); }
     void release()
     {
-        if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1)
-            end_(owner_);
+        if (drop())
+            end();
     }
+    // The two halves of that, for threads that must not wait for the driver (cuda_errands.hpp):
+    // whether nobody counts on it any more, and what then comes.
+    bool drop() { return references_.fetch_sub(1, std::memory_order_acq_rel) == 1; }
+    void end() { end_(owner_); }
 
     // Whether calls may be made for what is in the context.
     bool usable() const { return !lost_.load(std::memory_order_relaxed) && !driver.forked(); }
@@ -292,6 +297,9 @@ public:
 
     void retain() { references_.fetch_add(1, std::memory_order_relaxed); }
     void release(); // of a reference; never of one that another thread still counts on
+    // The two halves of that, for threads that must not wait for the driver (cuda_errands.hpp).
+    bool drop() { return references_.fetch_sub(1, std::memory_order_acq_rel) == 1; }
+    void end();
 
     // All writing was queued on `stream`: what comes before this is what readers wait for.
     CUresult written(CUstream stream);
@@ -300,6 +308,8 @@ public:
     // Wait on this thread until the block is written, or ask whether it is (CUDA_ERROR_NOT_READY).
     CUresult settle();
     CUresult query();
+    // Whether it is known to be written, so that no call need be made to wait for that.
+    bool is_settled() const { return (settled_ || !ready_) && pool_usable(); }
     // A reader that holds a reference queues nothing after what it has queued on `stream`.
     void was_read(CUstream stream);
     // A reader may queue work until the block is dropped, on streams that nobody knows.
@@ -309,6 +319,7 @@ public:
 
 private:
     friend class Pool;
+    bool pool_usable() const;
     Block(Pool &pool, std::size_t capacity) : pool_(pool), capacity_(capacity) {}
 
     Pool &pool_;
@@ -372,6 +383,39 @@ public:
         return block;
     }
 
+    // Whether the driver must be called for a block that nobody has any more: it was not `written`,
+    // or is read on streams that nobody knows.
+    bool takes_calls(const Block &block) const
+    {
+        return context.usable() && (block.writing_ || block.read_anywhere_);
+    }
+    // Take back a block whose last reference is gone. Whether more is idle now than is to be.
+    bool give_back(Block *block)
+    {
+        {
+            std::lock_guard<std::mutex> held(context.lock);
+            --counters_.used_blocks;
+            counters_.used_bytes -= block->capacity_;
+        }
+        bool surplus = false;
+        std::optional<Scope> scope;
+        bool reachable = context.usable();
+        if (takes_calls(*block))
+            reachable = scope.emplace(context, 2).code == CUDA_SUCCESS;
+        if (!reachable)
+            forget(block);
+        else if (fence(*block) != CUDA_SUCCESS)
+            free(block); // the driver itself waits before it frees
+        else {
+            std::lock_guard<std::mutex> held(context.lock);
+            idle_.push_back(block);
+            ++counters_.idle_blocks;
+            counters_.idle_bytes += block->capacity_;
+            surplus = counters_.idle_bytes > most_idle_bytes_;
+        }
+        return surplus;
+    }
+
     // Free idle blocks, the longest unused first, until `most` bytes are idle.
     void trim(std::size_t most = 0)
     {
@@ -391,6 +435,7 @@ public:
         for (Block *block : surplus)
             free(block);
     }
+    void trim_surplus() { trim(most_idle_bytes_); }
     void keep_at_most(std::size_t idle_bytes)
     {
         {
@@ -518,31 +563,6 @@ private:
         block.fences_.clear();
     }
 
-    // The last reference is gone.
-    void give_back(Block *block)
-    {
-        {
-            std::lock_guard<std::mutex> held(context.lock);
-            --counters_.used_blocks;
-            counters_.used_bytes -= block->capacity_;
-        }
-        bool surplus = false;
-        Scope scope(context, 2);
-        if (scope.code != CUDA_SUCCESS)
-            forget(block);
-        else if (fence(*block) != CUDA_SUCCESS)
-            free(block); // the driver itself waits before it frees
-        else {
-            std::lock_guard<std::mutex> held(context.lock);
-            idle_.push_back(block);
-            ++counters_.idle_blocks;
-            counters_.idle_bytes += block->capacity_;
-            surplus = counters_.idle_bytes > most_idle_bytes_;
-        }
-        if (surplus)
-            trim(most_idle_bytes_);
-    }
-
     // Make the events that the next writer waits for, and the block as new.
     CUresult fence(Block &block)
     {
@@ -632,14 +652,22 @@ private:
 
 inline void Block::release()
 {
-    if (references_.fetch_sub(1, std::memory_order_acq_rel) != 1)
-        return;
-    Context &context = pool_.context;
+    if (drop())
+        end();
+}
+
+inline void Block::end()
+{
+    Pool &pool = pool_;
+    Context &context = pool.context;
     if (context.driver.forked())
         return;
-    pool_.give_back(this);
+    if (pool.give_back(this))
+        pool.trim_surplus();
     context.release(); // and with it, perhaps, the pool
 }
+
+inline bool Block::pool_usable() const { return pool_.context.usable(); }
 
 inline CUresult Block::written(CUstream stream)
 {

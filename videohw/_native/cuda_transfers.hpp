@@ -85,37 +85,60 @@ inline Block *copied(Device &device, Block &source, const Region &region, bool t
     return nullptr;
 }
 
-// A copy of `bytes` of the caller's, who may change them as soon as this returns.
-inline Block *uploaded(Device &device, const void *data, std::size_t bytes, CUresult *code)
+// A copy to the device on its way: where the bytes are put first, where they go, and the stream.
+struct Upload {
+    CUstream stream = nullptr;
+    Block *staged = nullptr, *target = nullptr;
+};
+
+// Give back what an upload has; where all was queued only what is not wanted any more.
+inline void end_upload(Device &device, Upload &upload)
 {
-    Worker worker(device);
-    *code = worker.code;
-    if (*code != CUDA_SUCCESS)
-        return nullptr;
+    for (Block *block : {upload.staged, upload.target})
+        if (block)
+            block->release(); // behind what was queued on the stream that took it
+    device.context.give_stream(upload.stream);
+    upload = {};
+}
+
+// Have memory for `bytes`: when this returns `staged` may be written to.
+inline CUresult begin_upload(Device &device, std::size_t bytes, Upload *upload)
+{
     Context &context = device.context;
-    Block *staged = device.pinned.take(bytes, worker.stream, code);
-    // This thread is the writer, so it waits for who had the block before.
-    if (staged)
-        *code = context.noted(context.api.cuStreamSynchronize(worker.stream),
-                              "cuStreamSynchronize");
-    Block *target = nullptr;
+    Scope scope(context);
+    CUresult code = scope.code;
+    if (code == CUDA_SUCCESS)
+        upload->stream = context.take_stream(&code);
+    if (code == CUDA_SUCCESS)
+        upload->staged = device.pinned.take(bytes, upload->stream, &code);
+    // A thread is the writer, so it waits for who had the block before.
+    if (code == CUDA_SUCCESS)
+        code = context.noted(context.api.cuStreamSynchronize(upload->stream),
+                             "cuStreamSynchronize");
+    if (code == CUDA_SUCCESS)
+        upload->target = device.memory.take(bytes, upload->stream, &code);
+    if (code != CUDA_SUCCESS)
+        end_upload(device, *upload);
+    return code;
+}
+
+// The block with what was written to `staged`.
+inline Block *finish_upload(Device &device, Upload &upload, CUresult *code)
+{
+    Context &context = device.context;
+    Scope scope(context);
+    Block *target = upload.target;
+    *code = scope.code;
     if (*code == CUDA_SUCCESS)
-        target = device.memory.take(bytes, worker.stream, code);
-    if (*code == CUDA_SUCCESS) {
-        std::memcpy(staged->host, data, bytes);
-        *code = context.noted(
-            context.api.cuMemcpyHtoDAsync(target->device, staged->host, bytes, worker.stream),
-            "cuMemcpyHtoDAsync");
-    }
+        *code = context.noted(context.api.cuMemcpyHtoDAsync(target->device, upload.staged->host,
+                                                            target->bytes, upload.stream),
+                              "cuMemcpyHtoDAsync");
     if (*code == CUDA_SUCCESS)
-        *code = target->written(worker.stream);
-    if (staged)
-        staged->release(); // behind what was queued on the stream that took it
+        *code = target->written(upload.stream);
     if (*code == CUDA_SUCCESS)
-        return target;
-    if (target)
-        target->release();
-    return nullptr;
+        upload.target = nullptr;
+    end_upload(device, upload);
+    return *code == CUDA_SUCCESS ? target : nullptr;
 }
 
 // One plane of a conversion: an offset in a block; no block where there is no such plane.

@@ -2,7 +2,7 @@
 #ifndef VIDEOHW_DLPACK_HPP
 #define VIDEOHW_DLPACK_HPP
 
-#include "cuda_memory.hpp"
+#include "cuda_errands.hpp"
 #include "dlpack_types.hpp"
 
 namespace videohw {
@@ -23,9 +23,15 @@ template <class Managed> struct Export {
         auto *given = static_cast<Export *>(managed->manager_ctx);
         if (given->block->pool().context.driver.forked())
             return;
-        if (!given->any_stream)
-            given->block->was_read(given->stream);
-        given->block->release();
+        if (given->any_stream) {
+            let_go(given->block);
+        } else {
+            leave_to_errand(given->block->pool().context.driver,
+                            [block = given->block, stream = given->stream] {
+                                block->was_read(stream);
+                                block->release();
+                            });
+        }
         delete given;
     }
 };

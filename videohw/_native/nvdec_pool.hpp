@@ -16,7 +16,7 @@
 #include <mutex>
 #include <thread>
 
-#include "cuda_memory.hpp"
+#include "cuda_errands.hpp"
 
 namespace videohw {
 
@@ -56,7 +56,7 @@ public:
     {
         context.retain();
     }
-    ~DecoderPool() { context.release(); }
+    ~DecoderPool() { let_go(context); }
     DecoderPool(const DecoderPool &) = delete;
     DecoderPool &operator=(const DecoderPool &) = delete;
 

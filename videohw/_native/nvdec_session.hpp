@@ -142,7 +142,9 @@ public:
     ~NvdecSession()
     {
         context_.driver.forget_calls(&calling_); // of the worker, which may be the last that has it
-        release(events_);
+        for (Event &event : events_)
+            if (event.block)
+                let_go(event.block);
     }
 
     // Waiting: `version` changes with everything that happens.
@@ -424,22 +426,35 @@ private:
     long long open_field_serial_ = 0;
 };
 
-// What the device says of a codec, chroma format and depth, which are filled in.
-inline CUresult decoder_caps(Context &context, DecoderPool &decoders, CUVIDDECODECAPS *caps)
+// What the device says of a codec, chroma format and depth, which are filled in; as an errand.
+inline CUresult decoder_caps(Context &context, const std::shared_ptr<DecoderPool> &decoders,
+                             CUVIDDECODECAPS *caps)
 {
-    Scope scope(context);
-    return scope.code != CUDA_SUCCESS ? scope.code : decoders.caps(caps);
+    Held<Context> held(context);
+    return within_bound(context.driver, caps,
+                        [held, decoders, asked = *caps](CUVIDDECODECAPS &found) {
+                            found = asked;
+                            held->driver.calls("cuvidGetDecoderCaps");
+                            Scope scope(*held);
+                            const CUresult code =
+                                scope.code != CUDA_SUCCESS ? scope.code : decoders->caps(&found);
+                            held->driver.calls(nullptr);
+                            return code;
+                        });
 }
 
-// Whether a stream is one of `context`; a code when the driver does not take it.
+// Whether a stream is one of `context`; a code when the driver does not take it. As an errand.
 inline CUresult stream_is_of(Context &context, CUstream stream, bool *is_of)
 {
-    CUcontext of = nullptr;
-    Scope scope(context);
-    const CUresult code =
-        scope.code != CUDA_SUCCESS ? scope.code : context.api.cuStreamGetCtx(stream, &of);
-    *is_of = of == context.handle;
-    return code;
+    Held<Context> held(context);
+    return within_bound(context.driver, is_of, [held, stream](bool &found) {
+        CUcontext of = nullptr;
+        Scope scope(*held);
+        const CUresult code =
+            scope.code != CUDA_SUCCESS ? scope.code : held->api.cuStreamGetCtx(stream, &of);
+        found = of == held->handle;
+        return code;
+    });
 }
 
 // Full range, primaries, transfer and matrix, by the code points of H.273.

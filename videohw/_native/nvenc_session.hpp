@@ -25,8 +25,7 @@
 #include <thread>
 #include <utility>
 
-#include "cuda_kernels.hpp"
-#include "cuda_memory.hpp"
+#include "cuda_errands.hpp"
 #include "nvenc_calls.hpp"
 
 namespace videohw {
@@ -222,7 +221,8 @@ public:
         std::lock_guard<std::mutex> held(lock_);
         return {stream_owner_, stream_};
     }
-    // Have the input stream wait for what was queued on another one, on any thread.
+    // Have the input stream wait for what was queued on another one: on a thread of ours, which
+    // may be any.
     CUresult wait_for_stream(CUstream other);
     // Device memory goes away: it is not registered any more when this returns, unless the driver
     // takes too long. On any thread, also where Python gives an object back: it waits for nothing
@@ -406,6 +406,7 @@ private:
     void lose(NvencFailure failure);
     NvencFailure nvenc_failure(const char *call, NvencCode code);
     NvencFailure cuda_failure(CUresult code);
+    CUresult record_all(CUevent event);
     bool reachable() const;
 
     // The submit thread

@@ -75,13 +75,35 @@ inline CUresult NvencSession::wait_for_stream(CUstream other)
     Scope scope(context_);
     CUresult code = scope.code;
     CUevent event = code == CUDA_SUCCESS ? context_.take_event(&code) : nullptr;
-    if (event)
+    if (event && other != per_thread_stream())
         code = context_.noted(context_.api.cuEventRecord(event, other), "cuEventRecord");
+    else if (event) // of the caller's thread, which this is not: all streams stand for it
+        code = record_all(event);
     if (code == CUDA_SUCCESS)
         code = context_.noted(context_.api.cuStreamWaitEvent(stream_, event, 0),
                               "cuStreamWaitEvent");
     context_.give_event(event);
     return code;
+}
+
+inline CUresult NvencSession::record_all(CUevent event)
+{
+    if (context_.api.cuCtxRecordEvent)
+        return context_.noted(context_.api.cuCtxRecordEvent(context_.handle, event),
+                              "cuCtxRecordEvent");
+    const CUresult code = context_.noted(context_.api.cuCtxSynchronize(), "cuCtxSynchronize");
+    return code != CUDA_SUCCESS
+               ? code
+               : context_.noted(context_.api.cuEventRecord(event, stream_), "cuEventRecord");
+}
+
+// `wait_for_stream`, for a thread of the caller's.
+inline CUresult wait_for_stream_within(Context &context,
+                                       const std::shared_ptr<NvencSession> &session, CUstream other)
+{
+    Held<Context> held(context);
+    return within_bound(context.driver,
+                        [held, session, other] { return session->wait_for_stream(other); });
 }
 
 inline bool NvencSession::pop(NvencEvent *event)
@@ -318,7 +340,7 @@ inline NvencFailure NvencSession::open()
         Context &context = context_;
         const auto give = [&context](void *stream) {
             context.give_stream(static_cast<CUstream>(stream));
-            context.release();
+            videohw::let_go(context);
         };
         context.retain();
         stream_owner_.reset(static_cast<void *>(stream_.load()), give);

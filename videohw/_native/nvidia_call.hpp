@@ -16,6 +16,14 @@ inline NotedCall *&noted_calls()
     return place;
 }
 
+// The call that did not come back for this thread within the bound of an errand, null: none is known.
+// Of the module that made the driver, which tells of it (Driver::late_call).
+inline const char *&late_call_here()
+{
+    static thread_local const char *call = nullptr;
+    return call;
+}
+
 // Notes the call `name` for as long as it lives. Calls are within calls: of callbacks.
 class Noted {
 public:

@@ -13,6 +13,7 @@
 #include <new>
 
 #include "nvidia.h"
+#include "nvidia_errands.hpp"
 
 namespace videohw {
 
@@ -22,7 +23,7 @@ public:
     static constexpr int oldest_for_decoding = 11040;
     static constexpr int oldest_for_kernels = 11080;
 
-    Driver() : noted_calls_(&noted_calls) {}
+    Driver() : noted_calls_(&noted_calls), late_call_(&late_call_here) {}
     Driver(const Driver &) = delete;
     Driver &operator=(const Driver &) = delete;
 
@@ -83,6 +84,7 @@ public:
         new (&loading_) std::mutex;
         begin_again(cuda_);
         begin_again(cuvid_);
+        errands.after_fork_in_child();
     }
     // The call that a thread is in to start the driver, open a device or ask what it can: of
     // several threads that of the last, null when it is done.
@@ -102,8 +104,13 @@ public:
             note_calls(nullptr);
     }
 
+    // The call that this thread did not get an answer of in time.
+    const char *&late_call() { return late_call_(); }
+
     bool forked() const { return forked_.load(std::memory_order_relaxed); }
     bool started() const { return started_.load(std::memory_order_relaxed); }
+
+    Errands errands; // of threads of the caller's; see cuda_errands.hpp
 
 private:
     template <class Calls> struct Library {
@@ -186,6 +193,7 @@ private:
     std::atomic<bool> begun_{false}, started_{false}, forked_{false};
     std::atomic<const char *> calling_{nullptr};
     NotedCall *&(*const noted_calls_)();
+    const char *&(*const late_call_)();
 };
 
 } // namespace videohw

@@ -69,9 +69,9 @@ def probe(device: int | str | None = None) -> BackendStatus:
         return BackendStatus(NAME, available=False, hardware=True, reason=reason[0], hint=reason[1])
     from .. import _cuda
 
-    major, minor = _cuda.driver_version() or (0, 0)
-    versions = {"CUDA driver": f"{major}.{minor}"}
     try:
+        major, minor = _cuda.driver_version() or (0, 0)
+        versions = {"CUDA driver": f"{major}.{minor}"}
         for found in _cuda.devices():
             capability = ".".join(map(str, found.compute_capability))
             versions[f"device {found.ordinal}"] = (

@@ -22,9 +22,10 @@ from ..frame import Frame
 from ..open_sessions import when_all_are_closed
 from ..ready_outputs import unexpected
 from ..session import Control, Drain, Session
+from ..status import did_not_come_back
 from . import devices
 from .capabilities import CODECS
-from .failures import lost, never_decoded, no_memory, no_plan, no_tool, refusal, repeated, stuck
+from .failures import lost, never_decoded, no_memory, no_plan, no_tool, refusal, repeated
 from .frames import FrameMaker, stated_color
 from .options import NvidiaDecoderOptions
 from .sequences import PictureForm, native_format, plan
@@ -48,6 +49,7 @@ _Item: TypeAlias = "CodedPicture | Refusal"
 
 
 def _leave_devices() -> None:
+    _cuda.wait_at_most(_EXIT_SECONDS)  # nor does a driver that does not come back hold up the exit
     _nv.close_pools(_EXIT_SECONDS)
     _cuda.release_devices()
 
@@ -254,7 +256,7 @@ class NvidiaDecoderSession(Session[_Item, Frame]):
         if events or self._ready.count != self._told_ready:
             self._released(0)
         if busy_seconds > STUCK_SECONDS and not self._failed:
-            self._abandon(stuck(self._core.calling(), STUCK_SECONDS))
+            self._abandon(did_not_come_back(self._core.calling(), STUCK_SECONDS))
 
     def _handle(
         self, kind: int, serial: int, call: str | None, code: int, sequence: int, status: int,

@@ -46,9 +46,17 @@ from .encoder_order import PacketOrder
 from .encoder_rates import mode_name
 from .encoder_settings import change
 
-when_all_are_closed.append(_cuda.release_devices)
 # Drains that no caller asked for, at the end of a generation.
 _OUR_OWN: Final = -1
+_EXIT_SECONDS: Final = 2.0
+
+
+def _leave_devices() -> None:
+    _cuda.wait_at_most(_EXIT_SECONDS)  # a driver that does not come back does not hold up the exit
+    _cuda.release_devices()
+
+
+when_all_are_closed.append(_leave_devices)
 
 
 def open_session(config: EncoderConfig) -> NvidiaEncoderSession:

@@ -10,7 +10,7 @@ from typing import Final
 
 from .. import _cuda, _nvenc
 from ..errors import BackendError, DeviceLost, InvalidInput, UnsupportedConfig, VideoHwError
-from ..status import NVENC, backend_error
+from ..status import NVENC, backend_error, did_not_come_back
 
 _NO_ENCODE_DEVICE: Final = 1
 _UNSUPPORTED_DEVICE: Final = 2
@@ -134,10 +134,4 @@ def no_picture(serial: int) -> BackendError:
 
 def stuck(seconds: float, call: str | None) -> DeviceLost:
     """A thread is inside ``call`` of NVENC for so long, or inside one of CUDA where it is None."""
-    what = call or "a call of CUDA"
-    return DeviceLost(
-        f"the driver did not come back from {what} within {seconds:.0f} seconds",
-        domain=NVENC,
-        call=call,
-        hint="open a new session; when that fails too, see nvidia-smi and the system's log",
-    )
+    return did_not_come_back(call, seconds, NVENC, "a call of CUDA")

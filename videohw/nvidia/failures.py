@@ -133,16 +133,3 @@ def never_decoded(item: CodedPicture) -> BackendError:
         name="cuvidDecodeStatus_InProgress",
         hint="see nvidia-smi and the system's log",
     )
-
-
-def stuck(call: str | None, seconds: float) -> DeviceLost:
-    """The worker is inside one ``call`` of the driver for so long, or between two: None."""
-    return DeviceLost(
-        f"the driver did not come back from {call or 'its work'} within {seconds:g} seconds: "
-        f"ETIMEDOUT ({errno.ETIMEDOUT})",
-        domain="videohw",
-        call=call,
-        code=errno.ETIMEDOUT,
-        name="ETIMEDOUT",
-        hint="open a new session; when that fails too, see nvidia-smi and the system's log",
-    )
