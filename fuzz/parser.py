@@ -26,9 +26,9 @@ from videohw.bitstream.mpeg2_sequence import parse_sequence
 from videohw.bitstream.mpeg4_layer import parse_layer
 from videohw.bitstream.obu import obus
 from videohw.bitstream.vc1_sequence import parse_sequence as parse_vc1_sequence
-from videohw.coded_input import CodedInput
+from videohw.decoding.coded_input import CodedInput
+from videohw.decoding.frame_headers import coded_frames
 from videohw.errors import InvalidBitstream
-from videohw.frame_headers import coded_frames
 
 from .case import FRAME_CODECS, Case, unpack_frames
 from .finding import require

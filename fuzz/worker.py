@@ -128,7 +128,7 @@ _grown_up_threads: set[threading.Thread] = set(threading.enumerate())
 
 def check_nothing_left() -> None:
     """:class:`Violation` when a session is open or a thread alive that a case began."""
-    module = sys.modules.get("videohw.open_sessions") or sys.modules.get("videohw.session")
+    module = sys.modules.get("videohw.sessions.open_sessions")
     deadline = time.monotonic() + _GRACE_SECONDS
     while left := set(threading.enumerate()) - _grown_up_threads:
         left = {thread for thread in left if not thread.name.endswith("(abandoned)")}
@@ -139,7 +139,7 @@ def check_nothing_left() -> None:
         if time.monotonic() > deadline:
             names = sorted(thread.name for thread in left)
             raise Violation(f"threads are left: {names}")
-    sessions: Any = getattr(module, "open_sessions", None) or getattr(module, "_open_sessions", ())
+    sessions: Any = getattr(module, "open_sessions", ())
     if any(not session.closed for session in list(sessions)):
         raise Violation("a session is left open")
 

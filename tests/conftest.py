@@ -152,7 +152,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def open_sessions() -> set[object]:
-    module = sys.modules.get("videohw.open_sessions")
+    module = sys.modules.get("videohw.sessions.open_sessions")
     if module is None:
         return set()
     return {session for session in list(module.open_sessions) if not session.closed}

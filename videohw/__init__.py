@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .color import ColorSpec
     from .decoder import Decoder
     from .encoder import Encoder
+    from .encoding.session_switch import SwitchMode, SwitchRequest
     from .errors import (
         BackendError,
         Backpressure,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from .nvidia.encoder_options import NvidiaEncoderOptions, NvidiaPictureOptions
     from .nvidia.options import NvidiaDecoderOptions
     from .reader import VideoReader, open
-    from .session_switch import SwitchMode, SwitchRequest
     from .software_options import SoftwareDecoderOptions, SoftwareEncoderOptions
     from .transcode_file import DroppedStream, TranscodeProgress, TranscodeResult, transcode
     from .types import (
@@ -125,7 +125,7 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "nvidia.options": ("NvidiaDecoderOptions",),
     "reader": ("VideoReader", "open"),
     "software_options": ("SoftwareDecoderOptions", "SoftwareEncoderOptions"),
-    "session_switch": ("SwitchMode", "SwitchRequest"),
+    "encoding.session_switch": ("SwitchMode", "SwitchRequest"),
     "transcode_file": ("DroppedStream", "TranscodeProgress", "TranscodeResult", "transcode"),
     "types": (
         "BackendStatus", "Capability", "ConstantBitrate", "ConstantQp", "ConstantQuality",

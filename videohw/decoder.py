@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Any
 from . import arguments
 from .backend_table import AUTO
 from .conversion_request import checked_conversion
-from .deadline import deadline_after, remaining
 from .decoder_config import DecoderConfig
 from .errors import Backpressure, InvalidInput, SessionClosed, VideoHwError
 from .known_names import DEFAULT_MAX_IN_FLIGHT_FRAMES, DEFAULT_MAX_PENDING_BYTES, ON_ERROR
 from .selection import EarlyProbe, canonical_codec, checked_options, select
 from .session_owner import SessionOwner, with_time
+from .sessions.deadline import deadline_after, remaining
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
     from .backend import CodedPicture, DecoderSession
-    from .coded_input import CodedInput, Item
     from .color import ColorSpec
+    from .decoding.coded_input import CodedInput, Item
     from .frame import Crop, Frame, Size
     from .metrics import Meter
 
@@ -374,7 +374,7 @@ class Decoder(SessionOwner):
 
 
 def _coded_input(codec: str, extradata: bytes | None = None) -> CodedInput:
-    from .coded_input import CodedInput  # while the driver starts, see below
+    from .decoding.coded_input import CodedInput  # while the driver starts, see below
 
     return CodedInput(codec, extradata)
 
@@ -387,7 +387,7 @@ def _first_imports(backend: str, config: DecoderConfig) -> EarlyProbe | None:
     if not isinstance(backend, str) or not _first_import.acquire(blocking=False):
         return None
     with EarlyProbe(backend, config.codec, "decode", config.device) as early:
-        from . import coded_input, frame  # noqa: F401
+        from .decoding import coded_input  # noqa: F401
 
         early.load_decoders()
         # The first parameter sets would import these.

@@ -16,14 +16,14 @@ from . import arguments
 from .backend import EncoderSession, EndOfGeneration, InputPicture, SessionSwitch
 from .backend_table import AUTO
 from .color import ColorSpec
-from .deadline import deadline_after, remaining
-from .encoder_config import FrameRate, encoder_config, switched_config
+from .encoding.encoder_config import FrameRate, encoder_config, switched_config
+from .encoding.input_times import InputTimes
+from .encoding.session_switch import SwitchMode, SwitchPlan, SwitchRequest
 from .errors import Backpressure, InvalidInput
-from .input_times import InputTimes
 from .known_names import DEFAULT_MAX_IN_FLIGHT_PACKETS
 from .selection import canonical_codec, select
 from .session_owner import SessionOwner, with_time
-from .session_switch import SwitchMode, SwitchPlan, SwitchRequest
+from .sessions.deadline import deadline_after, remaining
 from .types import EncoderConfig, Packet, RateControl
 
 

@@ -16,7 +16,7 @@ from .arguments import integer
 from .backend_table import AUTO
 from .color import ColorSpec
 from .decoder import Decoder
-from .encoder_config import FrameRate, frame_rate
+from .encoding.encoder_config import FrameRate, frame_rate
 from .errors import InvalidBitstream, InvalidInput, SessionClosed
 from .feed import READ_AHEAD_BYTES, Feed
 from .files.demux import ContainerSource

@@ -14,7 +14,7 @@ from .backend_table import AUTO, BACKENDS, load, load_decoders
 from .environment import automatic_backends
 from .errors import BackendError, InvalidInput, UnsupportedCodec, UnsupportedConfig
 from .known_names import CODEC_ALIASES, DECODER_CODECS, ENCODER_CODECS
-from .open_sessions import awaited_at_exit
+from .sessions.open_sessions import awaited_at_exit
 
 if TYPE_CHECKING:
     from .backend import Backend

@@ -14,7 +14,7 @@ from typing import Any, Final
 from . import reader
 from .backend_table import AUTO
 from .color import ColorSpec
-from .encoder_config import FrameRate
+from .encoding.encoder_config import FrameRate
 from .errors import InvalidInput, UnsupportedConfig, VideoHwError
 from .feed import READ_AHEAD_BYTES, Feed
 from .files.containers import Container, container_for, kept_tags, places_missing

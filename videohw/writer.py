@@ -14,7 +14,7 @@ from .arguments import integer
 from .backend_table import AUTO
 from .color import ColorSpec
 from .encoder import Encoder
-from .encoder_config import FrameRate, frame_rate
+from .encoding.encoder_config import FrameRate, frame_rate
 from .errors import Backpressure, InvalidInput, SessionClosed, UnsupportedConfig
 from .files.containers import Container, container_for, places_missing
 from .files.media import rotation_matrix

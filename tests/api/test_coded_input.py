@@ -8,7 +8,7 @@ from tests.backends.pcm import PcmStream, Vui, gray_units, joined
 from tests.coded_streams import HEVC_I, HevcSets, annexb
 from tests.vc1_headers import Format, entry_point, sequence_header
 from videohw.backend import CodedPicture
-from videohw.coded_input import CodedInput
+from videohw.decoding.coded_input import CodedInput
 from videohw.errors import InvalidBitstream, InvalidInput
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from videohw.decode_clock import DecodeClock
+from videohw.encoding.decode_clock import DecodeClock
 from videohw.errors import UnsupportedConfig
 
 

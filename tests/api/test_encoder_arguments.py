@@ -10,7 +10,7 @@ import pytest
 
 from videohw.color import ColorSpec
 from videohw.encoder import Encoder
-from videohw.encoder_config import encoder_config, frame_rate
+from videohw.encoding.encoder_config import encoder_config, frame_rate
 from videohw.errors import InvalidInput, UnsupportedCodec, UnsupportedConfig, VideoHwError
 from videohw.nvidia.encoder_options import NvidiaPictureOptions
 from videohw.software_options import SoftwareEncoderOptions

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from videohw.color import ColorSpec
-from videohw.encoder_input import Picture, host_picture
+from videohw.encoding.encoder_input import Picture, host_picture
 from videohw.errors import InvalidInput
 from videohw.frame import Frame
 from videohw.known_names import ENCODER_INPUTS

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from videohw.backend import SessionSwitch
-from videohw.encoder_config import encoder_config
-from videohw.session_switch import SwitchMode, SwitchPlan, SwitchRequest
+from videohw.encoding.encoder_config import encoder_config
+from videohw.encoding.session_switch import SwitchMode, SwitchPlan, SwitchRequest
 from videohw.types import EncoderConfig
 
 SIZES: Final = ((64, 64), (96, 96), (128, 96))

@@ -16,11 +16,11 @@ from videohw.backend import Fields
 from videohw.bitstream import AccessUnit, AccessUnitAssembler, Mpeg4Assembler, Vc1Assembler
 from videohw.bitstream.av1_sequence import find_sequence_header, write_sequence_header
 from videohw.bitstream.mpeg4_layer import with_reordering_stated
-from videohw.frame_headers import Av1Reader, CodedFrame, Mpeg2Reader, coded_frames
-from videohw.mpeg4_headers import Mpeg4Reader
-from videohw.picture_info import UnitReader
+from videohw.decoding.frame_headers import Av1Reader, CodedFrame, Mpeg2Reader, coded_frames
+from videohw.decoding.mpeg4_headers import Mpeg4Reader
+from videohw.decoding.picture_info import UnitReader
+from videohw.decoding.vc1_headers import Vc1Reader
 from videohw.types import ContentLight, MasteringDisplay, SideData
-from videohw.vc1_headers import Vc1Reader
 
 # A sequence header OBU of SVT-AV1.
 AV1_HEADER = bytes.fromhex("0a0b00000003bd7c7895f20080")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from videohw.pts_marks import PtsMarks
+from videohw.decoding.pts_marks import PtsMarks
 
 # Bodies of units: start codes of both lengths, zeros that begin none, and slices of them.
 BODIES = st.lists(

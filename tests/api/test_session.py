@@ -17,7 +17,7 @@ from videohw.errors import (
     SessionClosed,
     VideoHwError,
 )
-from videohw.worker_session import WorkerSession
+from videohw.sessions.worker_session import WorkerSession
 
 PATIENCE_SECONDS = 20.0
 

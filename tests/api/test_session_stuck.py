@@ -10,7 +10,7 @@ import pytest
 
 from tests.api.test_session import PATIENCE_SECONDS, Fake, Session, items
 from videohw.errors import DeviceLost, SessionClosed
-from videohw.worker_session import WorkerSession
+from videohw.sessions.worker_session import WorkerSession
 
 
 def opened(engine: Fake, stuck_seconds: float | None, ready: int = 100) -> Session:

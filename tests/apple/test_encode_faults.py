@@ -21,6 +21,7 @@ from tests.backends.waiting import Call, wait_for
 from tests.emulators.control import AppleEmulator
 from videohw.apple.encoder_options import AppleEncoderOptions
 from videohw.encoder import Encoder
+from videohw.encoding.session_switch import SwitchRequest
 from videohw.errors import (
     BackendError,
     DeviceLost,
@@ -29,7 +30,6 @@ from videohw.errors import (
     UnsupportedConfig,
     VideoHwError,
 )
-from videohw.session_switch import SwitchRequest
 from videohw.types import ContentLight, VariableBitrate
 
 WIDTH, HEIGHT, PICTURES = 96, 64, 8

@@ -22,8 +22,8 @@ from tests.backends.encoding import (
 from tests.emulators.control import AppleEmulator
 from videohw.apple.encoder_options import AppleEncoderOptions
 from videohw.encoder import Encoder
+from videohw.encoding.session_switch import SwitchRequest
 from videohw.errors import BackendError, DeviceLost, InvalidInput, UnsupportedConfig
-from videohw.session_switch import SwitchRequest
 from videohw.types import (
     ConstantBitrate,
     ConstantQp,

@@ -31,6 +31,8 @@ from videohw.apple.encoder_options import AppleEncoderOptions
 from videohw.apple.encoder_prores import _WITHOUT_MEANING
 from videohw.color import ColorSpec
 from videohw.encoder import Encoder
+from videohw.encoding.prores import FLAVOURS, frame_header
+from videohw.encoding.session_switch import SwitchMode, SwitchRequest
 from videohw.errors import (
     BackendError,
     InvalidBitstream,
@@ -41,8 +43,6 @@ from videohw.errors import (
 from videohw.frame import Frame
 from videohw.machine import capabilities
 from videohw.nvidia.encoder_capabilities import answers
-from videohw.prores import FLAVOURS, frame_header
-from videohw.session_switch import SwitchMode, SwitchRequest
 from videohw.types import (
     Capability,
     ConstantBitrate,

@@ -13,8 +13,8 @@ from tests.emulators.control import AppleEmulator
 from videohw.cli.errors import UsageError
 from videohw.cli.options import raw_container
 from videohw.color import ColorSpec
+from videohw.encoding.prores import FLAVOURS
 from videohw.errors import UnsupportedConfig
-from videohw.prores import FLAVOURS
 from videohw.transcode_file import transcode
 from videohw.writer import VideoWriter
 

@@ -22,7 +22,7 @@ from tests.backends.encoding import (
     witness,
 )
 from videohw.encoder import Encoder
-from videohw.session_switch import SwitchMode, SwitchRequest
+from videohw.encoding.session_switch import SwitchMode, SwitchRequest
 from videohw.types import Packet
 
 # libx265 codes pictures of a single coding tree unit, 64x64, badly with some presets.

@@ -26,8 +26,8 @@ from tests.backends.encoding import (
     witness,
 )
 from tests.backends.faults import Faults, PlantedBug
+from videohw.encoding.packet_layout import PacketLayout
 from videohw.errors import BackendError, InvalidInput
-from videohw.packet_layout import PacketLayout
 from videohw.types import ConstantQuality, Packet
 
 WITH_B_FRAMES = [(name, b) for name in ENCODED for b in (0, 1, 3) if name != "av1" or b == 0]

@@ -208,7 +208,7 @@ def test_limits_of_the_parser_are_errors_in_their_place(
 ) -> None:
     """A NAL unit that is too long is dropped, told once, and the stream goes on."""
     small = functools.partial(open_assembler, max_nal_bytes=3000)
-    monkeypatch.setattr("videohw.coded_input.open_assembler", small)
+    monkeypatch.setattr("videohw.decoding.coded_input.open_assembler", small)
     units = gray(4)
     units[2].append(units[2][-1][:1] + b"\x88" * 5000)
     calls = (

@@ -15,8 +15,8 @@ from tests.backends.encoding import PATIENCE_SECONDS, nv12_pictures, witness
 from tests.backends.faults import Faults
 from tests.backends.switching import SIDE, Run
 from videohw.encoder import Encoder
+from videohw.encoding.session_switch import SwitchMode, SwitchRequest
 from videohw.errors import InvalidInput, UnsupportedConfig, VideoHwError
-from videohw.session_switch import SwitchMode, SwitchRequest
 from videohw.types import ConstantBitrate, Packet
 
 STEP = 3000

@@ -20,9 +20,9 @@ from tests.backends.encoding import (
 from tests.backends.switching import SIDE, Run, due
 from videohw.color import ColorSpec
 from videohw.encoder import Encoder
+from videohw.encoding.session_switch import SwitchMode, SwitchRequest
 from videohw.errors import UnsupportedConfig
 from videohw.machine import capabilities
-from videohw.session_switch import SwitchMode, SwitchRequest
 from videohw.types import (
     Capability,
     ConstantBitrate,

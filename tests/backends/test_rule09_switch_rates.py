@@ -23,7 +23,7 @@ from tests.backends.encoding import (
     reaped,
     witness,
 )
-from videohw.session_switch import SwitchMode, SwitchRequest
+from videohw.encoding.session_switch import SwitchMode, SwitchRequest
 from videohw.types import (
     ConstantBitrate,
     ConstantQuality,

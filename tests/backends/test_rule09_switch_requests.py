@@ -11,8 +11,8 @@ from tests.backends.conftest import BackendCase, needs_encoder
 from tests.backends.encoding import PATIENCE_SECONDS, accepted, nv12_pictures
 from tests.backends.faults import Faults
 from tests.backends.switching import SIDE, Run
+from videohw.encoding.session_switch import SwitchMode, SwitchRequest
 from videohw.errors import InvalidInput, SessionClosed, UnsupportedConfig
-from videohw.session_switch import SwitchMode, SwitchRequest
 from videohw.types import ConstantBitrate, ConstantQuality
 
 MODES = pytest.mark.parametrize("mode", SwitchMode, ids=lambda mode: mode.value)

@@ -12,9 +12,9 @@ import pytest
 from tests.backends.encoding import codec
 from tests.backends.switching import SIDE, Run
 from videohw.encoder import Encoder
+from videohw.encoding.session_switch import SwitchMode
 from videohw.errors import UnsupportedConfig, VideoHwError
 from videohw.machine import capabilities
-from videohw.session_switch import SwitchMode
 from videohw.software import live_options
 from videohw.software.encoder_context import EncodingContext
 from videohw.types import ConstantBitrate, ConstantQuality

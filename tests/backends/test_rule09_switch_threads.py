@@ -15,8 +15,8 @@ from tests.backends.conftest import BackendCase, needs_encoder
 from tests.backends.encoding import check_times, nv12_pictures, witness
 from tests.backends.switching import SIDE, Run
 from tests.backends.waiting import PATIENCE_SECONDS, Call, wait_for
+from videohw.encoding.session_switch import SwitchMode, SwitchRequest
 from videohw.errors import InvalidInput, SessionClosed
-from videohw.session_switch import SwitchMode, SwitchRequest
 from videohw.types import ConstantBitrate, ConstantQuality, Packet
 
 CHANGES: list[dict[str, Any]] = [

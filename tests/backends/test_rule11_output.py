@@ -23,7 +23,7 @@ from tests.backends.encoding import (
     witness,
 )
 from videohw.bitstream.convert import annexb_to_nals, length_prefixed_to_nals
-from videohw.packet_layout import PacketLayout
+from videohw.encoding.packet_layout import PacketLayout
 from videohw.types import Packet
 
 LAYOUTS = ("annexb", "length_prefixed")

@@ -30,6 +30,7 @@ from tests.backends.conftest import ENCODED, BackendCase, life_settings, needs_a
 from tests.backends.encoding import witness
 from tests.backends.waiting import PATIENCE_SECONDS, Call, together, wait_for
 from videohw.encoder import Encoder
+from videohw.encoding.session_switch import SwitchMode, SwitchRequest
 from videohw.errors import (
     BackendError,
     Backpressure,
@@ -39,7 +40,6 @@ from videohw.errors import (
     VideoHwError,
 )
 from videohw.machine import capabilities
-from videohw.session_switch import SwitchMode, SwitchRequest
 from videohw.types import ConstantBitrate, ConstantQuality, Packet
 
 _SIDE = 64

@@ -23,7 +23,7 @@ from tests.backends.pcm import PcmStream, Vui, gray_units, joined
 from tests.backends.waiting import wait_for
 from videohw.backend import Account
 from videohw.decoder import Decoder
-from videohw.fault_policy import PictureLedger, Verdict
+from videohw.decoding.fault_policy import PictureLedger, Verdict
 from videohw.frame import Frame
 from videohw.known_names import DECODER_CODECS, ON_ERROR
 

@@ -12,7 +12,7 @@ import pytest
 
 import videohw
 from tests.leaks import cycles
-from videohw.open_sessions import open_sessions
+from videohw.sessions.open_sessions import open_sessions
 
 WARM_CYCLES = 3
 CYCLES = 10

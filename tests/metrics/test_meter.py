@@ -15,7 +15,7 @@ import pytest
 from videohw.backend import CodedPicture, EndOfGeneration, InputPicture
 from videohw.errors import Backpressure, InvalidBitstream, VideoHwError
 from videohw.metrics import Meter, SessionMetrics
-from videohw.worker_session import WorkerSession
+from videohw.sessions.worker_session import WorkerSession
 
 PATIENCE_SECONDS = 20.0
 MS = 1_000_000

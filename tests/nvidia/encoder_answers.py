@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from videohw.encoder_config import encoder_config
+from videohw.encoding.encoder_config import encoder_config
 from videohw.nvidia.encoder_forms import BUFFER_FORMATS, CODEC_CONFIGS, PROFILES
 from videohw.nvidia.encoder_limits import API_12_1, API_13_0, Answers
 from videohw.nvidia.encoder_options import NvidiaEncoderOptions

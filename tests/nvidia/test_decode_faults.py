@@ -17,7 +17,6 @@ from tests.backends.nvidia import emulated_drivers
 from tests.backends.oracle import frames_md5
 from tests.emulators.control import Emulator
 from tests.nvidia.decoding import NATIVE, SCENARIOS, release
-from videohw import core_changed
 from videohw.backend import CodedPicture
 from videohw.decoder import Decoder
 from videohw.errors import (
@@ -31,6 +30,7 @@ from videohw.errors import (
 from videohw.nvidia import decoder as of_nvidia
 from videohw.nvidia.frames import FrameMaker
 from videohw.nvidia.sequences import PictureForm
+from videohw.sessions import core_changed
 from videohw.software_options import SoftwareDecoderOptions
 
 FAILS, STICKS = 999, 700  # CUDA_ERROR_UNKNOWN, CUDA_ERROR_ILLEGAL_ADDRESS

@@ -23,7 +23,6 @@ from tests.nvidia.encoding import (
     release,
     run,
 )
-from videohw import core_changed
 from videohw.errors import (
     BackendError,
     DeviceLost,
@@ -34,6 +33,7 @@ from videohw.errors import (
     VideoHwError,
 )
 from videohw.nvidia import encoder_cores
+from videohw.sessions import core_changed
 
 FAILS_CUDA, FAILS_NVENC = 999, 8  # CUDA_ERROR_UNKNOWN, NV_ENC_ERR_INVALID_PARAM
 STICKS = 700  # CUDA_ERROR_ILLEGAL_ADDRESS

@@ -19,13 +19,13 @@ STREAM = ROOT / "tests" / "data" / "generated" / "small144x144.h264"
 UNNEEDED = (
     "apple", "bitstream.av1", "bitstream.av1_sequence", "bitstream.config_record",
     "bitstream.hevc", "bitstream.hevc_sps", "bitstream.mpeg2", "bitstream.obu", "cli",
-    "device_input", "encoder", "encoder_config", "encoder_input", "files", "frame_headers",
-    "kernels.launch", "kernels.metal", "kernels.products", "kernels.settings",
-    "metrics.exposition", "metrics.histogram", "metrics.log_view", "metrics.recording",
-    "metrics.snapshot", "nvidia.encoder", "nvidia.encoder_capabilities",
-    "nvidia.encoder_forms", "nvidia.encoder_options", "pipeline", "pixels.conversion",
-    "pixels.kernels", "pixels.plan", "reader", "session_switch", "software", "transcode_file",
-    "writer",
+    "decoding.frame_headers", "encoder", "encoding.device_input", "encoding.encoder_config",
+    "encoding.encoder_input", "encoding.session_switch", "files", "kernels.launch",
+    "kernels.metal", "kernels.products", "kernels.settings", "metrics.exposition",
+    "metrics.histogram", "metrics.log_view", "metrics.recording", "metrics.snapshot",
+    "nvidia.encoder", "nvidia.encoder_capabilities", "nvidia.encoder_forms",
+    "nvidia.encoder_options", "pipeline", "pixels.conversion", "pixels.kernels", "pixels.plan",
+    "reader", "software", "transcode_file", "writer",
 )  # fmt: skip
 
 
@@ -88,7 +88,8 @@ main = threading.current_thread()
 
 
 def watch(event, arguments):
-    if event != "import" or arguments[0] not in ("videohw.coded_input", "videohw.nvidia.frames"):
+    awaited = "videohw.decoding.coded_input", "videohw.nvidia.frames"
+    if event != "import" or arguments[0] not in awaited:
         return
     end = time.monotonic() + 30
     while not emulator.stalled() and time.monotonic() < end:
@@ -107,7 +108,7 @@ print(seen, [thread.name for thread in threading.enumerate()])
 
 def test_modules_are_imported_while_the_driver_starts(folder: Path) -> None:
     said = run(STALLED_START, folder)
-    seen = [("videohw.coded_input", 1, True), ("videohw.nvidia.frames", 1, True)]
+    seen = [("videohw.decoding.coded_input", 1, True), ("videohw.nvidia.frames", 1, True)]
     assert said.strip() == f"{seen} ['MainThread']"
 
 

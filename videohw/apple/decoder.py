@@ -15,13 +15,13 @@ from typing import Any, TypeAlias
 
 from .. import _vt
 from ..backend import Account, CodedPicture
-from ..core_changed import CoreChanged, join_unless_stuck
 from ..decoder_config import DecoderConfig
+from ..decoding.fault_policy import PictureLedger, Verdict
 from ..errors import InvalidInput, VideoHwError
-from ..fault_policy import PictureLedger, Verdict
 from ..frame import Frame
-from ..ready_outputs import unexpected
-from ..session import Control, Drain, Session
+from ..sessions.core_changed import CoreChanged, join_unless_stuck
+from ..sessions.ready_outputs import unexpected
+from ..sessions.session import Control, Drain, Session
 from .capabilities import CODECS
 from .failures import REFERENCE_MISSING, dropped, lost, no_form, no_memory, refusal, stuck
 from .frame_samples import reader_for

@@ -21,11 +21,11 @@ from ..backend import (
     PreparedSwitch,
     SessionSwitch,
 )
-from ..core_changed import CoreChanged, join_unless_stuck
-from ..encoder_session import QueueOfPictures, queue_bytes
+from ..encoding.encoder_session import QueueOfPictures, queue_bytes
 from ..errors import BackendError, VideoHwError
-from ..ready_outputs import unexpected
-from ..session import Control, Drain
+from ..sessions.core_changed import CoreChanged, join_unless_stuck
+from ..sessions.ready_outputs import unexpected
+from ..sessions.session import Control, Drain
 from ..types import EncoderConfig
 from .encoder_capabilities import LIVE_RATES
 from .encoder_cores import MAX_TIME, Change, Prepared, Staged, opened, scaled

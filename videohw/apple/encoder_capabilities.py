@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
+from ..encoding.prores import DEFAULT_FLAVOUR, FLAVOURS
 from ..errors import BackendError, UnsupportedConfig, VideoHwError
-from ..prores import DEFAULT_FLAVOUR, FLAVOURS
 from ..types import Capability
 from .capabilities import CODECS, NAME, four_characters, missing
 

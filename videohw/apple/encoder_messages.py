@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..bitstream.convert import escape
+from ..encoding.hdr_payloads import captions
 from ..errors import InvalidInput
-from ..hdr_payloads import captions
 from ..types import SideData
 
 _ITU_T_T35, _UNREGISTERED = 4, 5

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from ..backend import Account, InputPicture
 from ..bitstream.convert import annexb_to_nals
 from ..bitstream.parameter_sets import ParameterSets
-from ..decode_clock import DecodeClock
+from ..encoding.decode_clock import DecodeClock
+from ..encoding.packet_layout import PacketLayout
 from ..errors import InvalidBitstream, VideoHwError
-from ..packet_layout import PacketLayout
-from ..ready_outputs import unexpected
+from ..sessions.ready_outputs import unexpected
 from ..types import EncoderConfig, Packet
 from .encoder_failures import dropped, lost_pictures
 from .encoder_messages import before_the_picture

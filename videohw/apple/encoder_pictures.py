@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import _vt, _vt_encode
-from ..coded_color import CodedColor
-from ..encoder_input import host_picture
+from ..encoding.coded_color import CodedColor
+from ..encoding.encoder_input import host_picture
 from ..frame import Frame
 from ..pixel_format import FORMATS
 from ..pixels import convert

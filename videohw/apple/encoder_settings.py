@@ -12,9 +12,9 @@ from types import MappingProxyType
 from typing import Final
 
 from ..color import MATRICES, PRIMARIES, TRANSFERS, ColorSpec
-from ..hdr_payloads import content_light, mastering_display
+from ..encoding.hdr_payloads import content_light, mastering_display
+from ..encoding.prores import DEFAULT_FLAVOUR, FLAVOURS
 from ..pixel_format import FORMATS
-from ..prores import DEFAULT_FLAVOUR, FLAVOURS
 from ..types import EncoderConfig
 from .capabilities import four_characters
 from .encoder_capabilities import PROFILES, Answers, answers, code_of, profile_symbol, refused

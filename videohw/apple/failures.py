@@ -9,8 +9,8 @@ from typing import Final
 
 from .. import _vt
 from ..backend import CodedPicture
+from ..decoding.fault_policy import HINT, described
 from ..errors import BackendError, DeviceLost, InvalidBitstream, UnsupportedConfig, VideoHwError
-from ..fault_policy import HINT, described
 from ..status import VIDEOTOOLBOX, backend_error
 
 _BAD_DATA: Final = (-12909, -12712, -12710)

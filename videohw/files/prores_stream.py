@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ..prores import DEFAULT_FLAVOUR, FLAVOURS, frame_header
+from ..encoding.prores import DEFAULT_FLAVOUR, FLAVOURS, frame_header
 
 # FFmpeg's numbers of the flavours are their places in the table.
 _NAMES: Final = tuple(FLAVOURS)

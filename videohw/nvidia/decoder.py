@@ -14,14 +14,14 @@ from typing import Any, Final, TypeAlias
 
 from .. import _cuda, _nv
 from ..backend import Account, CodedPicture, SequenceInfo
-from ..core_changed import CoreChanged, join_unless_stuck
 from ..decoder_config import DecoderConfig
+from ..decoding.fault_policy import PictureLedger, Verdict
 from ..errors import InvalidInput, VideoHwError
-from ..fault_policy import PictureLedger, Verdict
 from ..frame import Frame
-from ..open_sessions import when_all_are_closed
-from ..ready_outputs import unexpected
-from ..session import Control, Drain, Session
+from ..sessions.core_changed import CoreChanged, join_unless_stuck
+from ..sessions.open_sessions import when_all_are_closed
+from ..sessions.ready_outputs import unexpected
+from ..sessions.session import Control, Drain, Session
 from ..status import did_not_come_back
 from . import devices
 from .capabilities import CODECS

@@ -19,13 +19,13 @@ from ..backend import (
     PreparedSwitch,
     SessionSwitch,
 )
-from ..core_changed import CoreChanged
-from ..encoder_session import QueueOfPictures, queue_bytes
+from ..encoding.encoder_session import QueueOfPictures, queue_bytes
 from ..errors import VideoHwError
-from ..open_sessions import when_all_are_closed
-from ..ready_outputs import unexpected
-from ..session import Control
-from ..session import Drain as DrainRequest
+from ..sessions.core_changed import CoreChanged
+from ..sessions.open_sessions import when_all_are_closed
+from ..sessions.ready_outputs import unexpected
+from ..sessions.session import Control
+from ..sessions.session import Drain as DrainRequest
 from ..types import EncoderConfig
 from . import devices, encoder_cores
 from .encoder_capabilities import live_rates

@@ -12,8 +12,8 @@ from time import monotonic
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
+from ..encoding.prores import WHO_ENCODES
 from ..errors import BackendError, UnsupportedCodec
-from ..prores import WHO_ENCODES
 from ..types import Capability
 from .encoder_forms import PROFILES
 from .encoder_limits import Answers

@@ -14,8 +14,8 @@ from typing import Final, NamedTuple
 
 from .. import _cuda, _nvenc
 from ..backend import InputPicture, SessionSwitch
-from ..open_sessions import awaited_at_exit
 from ..pixel_format import FORMATS
+from ..sessions.open_sessions import awaited_at_exit
 from ..types import EncoderConfig
 from .encoder_capabilities import answers
 from .encoder_failures import of_opening, stuck

@@ -9,8 +9,8 @@ from __future__ import annotations
 import struct
 from typing import TypeAlias
 
+from ..encoding.hdr_payloads import captions, content_light, mastering_display, units
 from ..errors import InvalidInput
-from ..hdr_payloads import captions, content_light, mastering_display, units
 from ..types import MasteringDisplay, SideData
 from .encoder_options import NvidiaEncoderOptions, NvidiaPictureOptions
 

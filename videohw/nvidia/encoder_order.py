@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from .. import _nvenc
 from ..backend import Account, EncoderItem, InputPicture, SessionSwitch
-from ..decode_clock import DecodeClock
+from ..encoding.decode_clock import DecodeClock
+from ..encoding.packet_layout import PacketLayout
 from ..errors import VideoHwError
-from ..packet_layout import PacketLayout
-from ..ready_outputs import unexpected
+from ..sessions.ready_outputs import unexpected
 from ..types import EncoderConfig, Packet
 from .encoder_cores import EncoderCore, Prepared, Staged
 from .encoder_failures import no_packets, no_picture

@@ -12,10 +12,10 @@ from typing import Any, Final, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ..coded_color import RGB, CodedColor
 from ..color import ColorSpec
-from ..device_input import DevicePicture, DeviceReader, is_on_device
-from ..encoder_input import Picture, host_picture
+from ..encoding.coded_color import RGB, CodedColor
+from ..encoding.device_input import DevicePicture, DeviceReader, is_on_device
+from ..encoding.encoder_input import Picture, host_picture
 from ..errors import InvalidInput, UnsupportedConfig
 from ..frame import Frame
 from ..kernels import Plan, Surface, plan_to_ycbcr, plan_ycbcr_of_any

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from .. import _cuda, _nv
 from ..backend import CodedPicture
+from ..decoding.fault_policy import HINT, described
 from ..errors import BackendError, DeviceLost, InvalidBitstream, UnsupportedConfig, VideoHwError
-from ..fault_policy import HINT, described
 
 _IN_WORK: Final = 1  # cuvidDecodeStatus_InProgress
 

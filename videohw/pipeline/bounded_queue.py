@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from ..arguments import integer, seconds
-from ..deadline import deadline_after, remaining
 from ..errors import Backpressure, InvalidInput, SessionClosed
+from ..sessions.deadline import deadline_after, remaining
 
 ItemT = TypeVar("ItemT")
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from ..arguments import integer, seconds
-from ..deadline import deadline_after, remaining
 from ..errors import Backpressure, InvalidInput, SessionClosed
+from ..sessions.deadline import deadline_after, remaining
 
 
 @dataclass(frozen=True, slots=True)

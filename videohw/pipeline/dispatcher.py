@@ -15,9 +15,9 @@ from types import TracebackType
 from typing import Any, Final, Generic, TypeVar, final
 
 from ..arguments import integer, seconds
-from ..deadline import deadline_after, remaining
 from ..errors import InvalidInput, SessionClosed
-from ..open_sessions import open_sessions
+from ..sessions.deadline import deadline_after, remaining
+from ..sessions.open_sessions import open_sessions
 from .credits import InFlightCredits
 from .workers import CLOSE_WAIT_SECONDS, FORKED, JobLine, WorkerPool
 

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from ..deadline import deadline_after, remaining
 from ..errors import Backpressure, SessionClosed, VideoHwError
-from ..open_sessions import open_sessions
+from ..sessions.deadline import deadline_after, remaining
+from ..sessions.open_sessions import open_sessions
 from .credits import InFlightCredits
 from .dispatcher import KEEP_NATIVE, TransformDispatcher, TransformJob, TransformResult
 from .workers import CLOSE_WAIT_SECONDS, FORKED, GLANCE_SECONDS

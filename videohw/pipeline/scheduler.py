@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import Any, Final
 
 from ..arguments import boolean, integer, one_of, seconds
-from ..deadline import deadline_after, remaining
 from ..errors import InvalidInput, SessionClosed, VideoHwError
+from ..sessions.deadline import deadline_after, remaining
 from .dispatcher import KEEP_NATIVE, KeepNative, TransformDispatcher, checked_transform
 from .flow import Entry, Flow, PipelineEvent, PipelineStats
 from .workers import CLOSE_WAIT_SECONDS, WorkerPool

@@ -13,9 +13,9 @@ from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 
 from ..arguments import integer, seconds
-from ..deadline import deadline_after, remaining
 from ..errors import SessionClosed
-from ..open_sessions import open_sessions
+from ..sessions.deadline import deadline_after, remaining
+from ..sessions.open_sessions import open_sessions
 
 ArgumentT = TypeVar("ArgumentT")
 ResultT = TypeVar("ResultT")

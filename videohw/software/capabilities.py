@@ -12,8 +12,8 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
+from ..encoding.prores import WHO_ENCODES
 from ..known_names import DECODER_CODECS
-from ..prores import WHO_ENCODES
 from ..pyav import INSTALL_HINT
 from ..pyav import load_av as load_av  # the modules beside this one take it from here
 from ..types import BackendStatus, Capability

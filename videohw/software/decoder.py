@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 
 from ..backend import Account, CodedPicture
 from ..decoder_config import DecoderConfig
+from ..decoding.fault_policy import HINT, PictureLedger, Verdict, described
 from ..errors import (
     BackendError,
     DeviceLost,
@@ -22,12 +23,11 @@ from ..errors import (
     UnsupportedConfig,
     VideoHwError,
 )
-from ..fault_policy import HINT, PictureLedger, Verdict, described
 from ..frame import Frame
-from ..ready_outputs import unexpected
+from ..sessions.ready_outputs import unexpected
+from ..sessions.worker_session import WorkerSession
 from ..software_options import SoftwareDecoderOptions
 from ..status import from_ffmpeg
-from ..worker_session import WorkerSession
 from .capabilities import decoder_name, load_av
 from .context import DecodingContext, Outcome
 from .frame_maker import FrameMaker

@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 from ..backend import Account, EncoderItem, PreparedSwitch, SessionSwitch
-from ..decode_clock import DecodeClock
-from ..encoder_session import QueueOfPictures, queue_bytes
+from ..encoding.decode_clock import DecodeClock
+from ..encoding.encoder_session import QueueOfPictures, queue_bytes
+from ..encoding.packet_layout import PacketLayout
 from ..errors import InvalidInput, UnsupportedCodec, UnsupportedConfig
-from ..packet_layout import PacketLayout
+from ..sessions.worker_session import WorkerSession
 from ..types import Capability, EncoderConfig, Packet
-from ..worker_session import WorkerSession
 from .capabilities import capabilities, live_rates
 from .encoder_context import EncodingContext, Prepared, live_change, rate_mode
 from .encoder_engine import EncoderEngine

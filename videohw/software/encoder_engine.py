@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ..backend import Account, EncoderItem, EndOfGeneration, InputPicture, SessionSwitch
-from ..decode_clock import DecodeClock
+from ..encoding.decode_clock import DecodeClock
+from ..encoding.packet_layout import PacketLayout
 from ..errors import BackendError, InvalidInput, VideoHwError
-from ..packet_layout import PacketLayout
-from ..ready_outputs import unexpected
+from ..sessions.ready_outputs import unexpected
 from ..status import LIBAVCODEC, from_ffmpeg
 from ..types import Packet
 from .capabilities import load_av
@@ -30,7 +30,7 @@ class _Owed(NamedTuple):
 
 
 class EncoderEngine:
-    """Drives one libavcodec context at a time (``videohw.engine.Engine``).
+    """Drives one libavcodec context at a time (``videohw.sessions.engine.Engine``).
 
     A drained context is replaced on next use, by one of the settings then in force. ``active``
     is what is coded with; ``waiting`` what was prepared for switches that have not come yet. An

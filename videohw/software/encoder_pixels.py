@@ -10,9 +10,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from ..coded_color import CodedColor
 from ..color import RANGES, ColorSpec
-from ..encoder_input import (
+from ..encoding.coded_color import CodedColor
+from ..encoding.encoder_input import (
     av_color,
     av_format,
     check_size,

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from .errors import BackendError, VideoHwError
+from ..errors import BackendError, VideoHwError
 
 ResultT = TypeVar("ResultT")
 

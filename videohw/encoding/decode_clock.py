@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from fractions import Fraction
 
-from .errors import UnsupportedConfig
+from ..errors import UnsupportedConfig
 
 
 class DecodeClock:

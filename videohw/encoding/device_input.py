@@ -15,11 +15,11 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from .color import ColorSpec
+from ..color import ColorSpec
+from ..errors import InvalidInput
+from ..frame import Frame
+from ..pixel_format import FORMATS, PixelFormat
 from .encoder_input import PLANE_NAMES, check_shape, check_size, is_av_frame, wrong_dtype
-from .errors import InvalidInput
-from .frame import Frame
-from .pixel_format import FORMATS, PixelFormat
 
 _CUDA_TYPES: Final = (2, 13)  # kDLCUDA, kDLCUDAManaged of dlpack.h
 _KINDS: Final = {0: "i", 1: "u", 2: "f", 6: "b"}  # DLDataTypeCode

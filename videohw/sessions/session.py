@@ -2,7 +2,7 @@
 
 Owns: waiting, limits, the order of results and errors, ends of stream, closing, forked children.
 Must not know: codecs, pixels, files, and who does the work: a thread of Python's
-(:mod:`videohw.worker_session`) or one that never runs Python.
+(:mod:`videohw.sessions.worker_session`) or one that never runs Python.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
+from ..errors import Backpressure, SessionClosed, VideoHwError
 from .deadline import deadline_after, remaining
 from .engine import Queued
-from .errors import Backpressure, SessionClosed, VideoHwError
 from .open_sessions import open_sessions
 from .ready_outputs import ReadyOutputs
 
 if TYPE_CHECKING:
-    from .metrics import Meter
+    from ..metrics import Meter
 
 ItemT = TypeVar("ItemT", bound=Queued)
 ResultT = TypeVar("ResultT")

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from .bitstream import AccessUnit
-from .errors import InvalidBitstream
+from ..bitstream import AccessUnit
+from ..errors import InvalidBitstream
 
 # What every stream of a codec has before the first picture that can be decoded.
 _HEADERS: Final = {

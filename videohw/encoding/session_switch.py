@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from .backend import SessionSwitch
-from .errors import InvalidInput
-from .types import EncoderConfig
+from ..backend import SessionSwitch
+from ..errors import InvalidInput
+from ..types import EncoderConfig
 
 # The arguments of Encoder that may change while it runs.
 SWITCHABLE: Final = (

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
-from .backend import PictureInfo
-from .bitstream import AccessUnit
-from .errors import InvalidBitstream
+from ..backend import PictureInfo
+from ..bitstream import AccessUnit
+from ..errors import InvalidBitstream
 
 _START_CODE: Final = b"\0\0\1"
 

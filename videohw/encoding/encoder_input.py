@@ -16,10 +16,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from .color import ColorSpec
-from .errors import InvalidInput
-from .frame import Frame
-from .pixel_format import FORMATS, PixelFormat
+from ..color import ColorSpec
+from ..errors import InvalidInput
+from ..frame import Frame
+from ..pixel_format import FORMATS, PixelFormat
 
 _DLPACK_CPU: Final = 1  # kDLCPU of dlpack.h
 # How each plane of an input is called in messages.

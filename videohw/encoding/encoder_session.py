@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from .backend import Account, EncoderItem, InputPicture, SessionSwitch
-from .errors import VideoHwError
-from .pixel_format import FORMATS
-from .session import Session
-from .types import EncoderConfig, Packet
+from ..backend import Account, EncoderItem, InputPicture, SessionSwitch
+from ..errors import VideoHwError
+from ..pixel_format import FORMATS
+from ..sessions.session import Session
+from ..types import EncoderConfig, Packet
 
 
 def queue_bytes(config: EncoderConfig, staged: str | None = None) -> int:

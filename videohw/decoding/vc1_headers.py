@@ -9,9 +9,9 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
-from .backend import UNKNOWN_PICTURE, Fields, PictureInfo, SequenceInfo
-from .bitstream import AccessUnit
-from .bitstream.vc1_sequence import (
+from ..backend import UNKNOWN_PICTURE, Fields, PictureInfo, SequenceInfo
+from ..bitstream import AccessUnit
+from ..bitstream.vc1_sequence import (
     ENTRY_POINT,
     FRAME,
     SEQUENCE_HEADER,
@@ -22,7 +22,7 @@ from .bitstream.vc1_sequence import (
     sized,
     units,
 )
-from .errors import InvalidBitstream
+from ..errors import InvalidBitstream
 from .header_reader import HeaderReader
 
 _START_CODE: Final = b"\0\0\1"

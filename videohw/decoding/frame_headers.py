@@ -12,15 +12,15 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Final, NamedTuple
 
-from .backend import Fields, PictureInfo, SequenceInfo
-from .bitstream import AccessUnit, sei
-from .bitstream.av1_sequence import parse_sequence_header
-from .bitstream.bits import BitReader
-from .bitstream.obu import OBU_SEQUENCE_HEADER, obus
-from .errors import InvalidBitstream
+from ..backend import Fields, PictureInfo, SequenceInfo
+from ..bitstream import AccessUnit, sei
+from ..bitstream.av1_sequence import parse_sequence_header
+from ..bitstream.bits import BitReader
+from ..bitstream.obu import OBU_SEQUENCE_HEADER, obus
+from ..errors import InvalidBitstream
+from ..types import ContentLight, MasteringDisplay, SideData
 from .header_reader import HeaderReader
 from .mpeg4_headers import Mpeg4Reader
-from .types import ContentLight, MasteringDisplay, SideData
 from .vc1_headers import Vc1Reader
 
 # H.262 6.2.2.2.1, tables 6-1, 6-2 and 6-14.

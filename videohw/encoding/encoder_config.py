@@ -13,11 +13,11 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
-from . import arguments as check
-from .color import ColorSpec
-from .errors import InvalidInput
-from .known_names import ENCODER_INPUTS, PRESETS
-from .types import (
+from .. import arguments as check
+from ..color import ColorSpec
+from ..errors import InvalidInput
+from ..known_names import ENCODER_INPUTS, PRESETS
+from ..types import (
     ConstantBitrate,
     ConstantQp,
     ConstantQuality,

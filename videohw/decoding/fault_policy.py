@@ -10,8 +10,8 @@ from bisect import insort
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from .backend import Account, CodedPicture
-from .errors import InvalidBitstream, VideoHwError
+from ..backend import Account, CodedPicture
+from ..errors import InvalidBitstream, VideoHwError
 
 # What a bad picture is counted as.
 _REASONS: Final = {

@@ -10,8 +10,8 @@ import struct
 from fractions import Fraction
 from typing import Final
 
-from .errors import InvalidInput
-from .types import ContentLight, MasteringDisplay
+from ..errors import InvalidInput
+from ..types import ContentLight, MasteringDisplay
 
 _CHROMATICITY, _LUMINANCE = 50_000, 10_000  # units of the SEI message: 0.00002 and 0.0001 cd/m2
 _MAX_WORD: Final = 0xFFFF

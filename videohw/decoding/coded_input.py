@@ -10,15 +10,15 @@ from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from .backend import UNKNOWN_PICTURE, CodedPicture, PictureInfo, SequenceInfo
-from .bitstream import AccessUnit, open_assembler
-from .bitstream.convert import (
+from ..backend import UNKNOWN_PICTURE, CodedPicture, PictureInfo, SequenceInfo
+from ..bitstream import AccessUnit, open_assembler
+from ..bitstream.convert import (
     annexb_to_nals,
     as_bytes,
     length_prefixed_to_annexb,
     nals_to_annexb,
 )
-from .errors import InvalidBitstream, InvalidInput
+from ..errors import InvalidBitstream, InvalidInput
 from .picture_info import UnitReader
 from .pts_marks import PtsMarks
 from .stream_check import StreamCheck
@@ -337,7 +337,7 @@ class CodedInput:
             )
         if self._reader is None:
             return self._other_headers(extradata)
-        from .bitstream.config_record import AvcConfig, HevcConfig
+        from ..bitstream.config_record import AvcConfig, HevcConfig
 
         try:
             if extradata.startswith((b"\0\0\1", b"\0\0\0\1")):
@@ -369,7 +369,7 @@ class CodedInput:
             except InvalidBitstream as error:
                 hint = error.hint or "headers as they stand in the stream"
                 raise _unreadable(error, hint) from error
-        from .bitstream.obu import obus
+        from ..bitstream.obu import obus
 
         if extradata[:1] == bytes((_AV1_CONFIG_MARK,)):
             extradata = extradata[_AV1_CONFIG_BYTES:]

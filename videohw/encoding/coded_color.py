@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from .color import COMPUTED_MATRICES, ColorSpec
-from .errors import InvalidInput, UnsupportedConfig
-from .pixel_format import FORMATS
+from ..color import COMPUTED_MATRICES, ColorSpec
+from ..errors import InvalidInput, UnsupportedConfig
+from ..pixel_format import FORMATS
 
 _FROM_RGB: Final = f"one of {', '.join(COMPUTED_MATRICES)} (identity with 4:4:4 only)"
 RGB: Final = ColorSpec(matrix="identity", range="full")

@@ -9,9 +9,9 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
-from .backend import UNKNOWN_PICTURE, Fields, PictureInfo, SequenceInfo
-from .bitstream import AccessUnit
-from .bitstream.mpeg4_layer import (
+from ..backend import UNKNOWN_PICTURE, Fields, PictureInfo, SequenceInfo
+from ..bitstream import AccessUnit
+from ..bitstream.mpeg4_layer import (
     GROUP_OF_VOP,
     VOP,
     Layer,
@@ -19,7 +19,7 @@ from .bitstream.mpeg4_layer import (
     parse_picture,
     with_reordering_stated,
 )
-from .errors import InvalidBitstream
+from ..errors import InvalidBitstream
 from .header_reader import HeaderReader
 
 _START_CODE: Final = b"\0\0\1"

@@ -7,10 +7,10 @@ Must not know: sessions, pixels, the library that coded the picture.
 
 from __future__ import annotations
 
-from .bitstream.config_record import Av1Config
-from .bitstream.convert import annexb_to_nals, nals_to_length_prefixed
-from .bitstream.obu import OBU_SEQUENCE_HEADER, obus
-from .bitstream.parameter_sets import ParameterSets
+from ..bitstream.config_record import Av1Config
+from ..bitstream.convert import annexb_to_nals, nals_to_length_prefixed
+from ..bitstream.obu import OBU_SEQUENCE_HEADER, obus
+from ..bitstream.parameter_sets import ParameterSets
 
 # NAL unit types of parameter sets. H.264 table 7-1: SPS, PPS, SPS extension, subset SPS;
 # H.265 table 7-1: VPS, SPS, PPS.

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from .arguments import integer
-from .bitstream.convert import as_bytes
-from .errors import InvalidInput
+from ..arguments import integer
+from ..bitstream.convert import as_bytes
+from ..errors import InvalidInput
 
 _PTS_LIMIT: Final = 1 << 63
 

@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Final
 
+from ..errors import DeviceLost, VideoHwError
 from .engine import Engine, Outputs
-from .errors import DeviceLost, VideoHwError
 from .ready_outputs import unexpected
 from .session import Control, Drain, ItemT, Reset, ResultT, Session
 

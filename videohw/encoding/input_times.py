@@ -8,10 +8,10 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from . import arguments
+from .. import arguments
+from ..errors import InvalidInput
 from .encoder_config import MAX_PTS
 from .encoder_input import own_time
-from .errors import InvalidInput
 
 
 class InputTimes:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from concurrent.futures import Future
 from typing import Protocol, TypeAlias, TypeVar
 
-from .errors import VideoHwError
+from ..errors import VideoHwError
 
 ItemContra = TypeVar("ItemContra", contravariant=True)
 ResultCo = TypeVar("ResultCo", covariant=True)

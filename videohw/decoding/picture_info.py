@@ -10,16 +10,16 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
-from .backend import UNKNOWN_PICTURE, Fields, PictureInfo, SequenceInfo
-from .bitstream import AccessUnit, NalSpan, ParameterSets, sei
-from .bitstream.bits import BitReader
-from .bitstream.convert import unescape
-from .color import SITINGS
-from .errors import InvalidBitstream
-from .types import ContentLight, MasteringDisplay, SideData
+from ..backend import UNKNOWN_PICTURE, Fields, PictureInfo, SequenceInfo
+from ..bitstream import AccessUnit, NalSpan, ParameterSets, sei
+from ..bitstream.bits import BitReader
+from ..bitstream.convert import unescape
+from ..color import SITINGS
+from ..errors import InvalidBitstream
+from ..types import ContentLight, MasteringDisplay, SideData
 
 if TYPE_CHECKING:
-    from .bitstream import h264, hevc
+    from ..bitstream import h264, hevc
 
 # first_mb_in_slice, slice_type and pic_parameter_set_id (H.264 7.3.3), or what precedes
 # slice_pic_parameter_set_id (H.265 7.3.6.1), with the NAL unit header and emulation prevention.
