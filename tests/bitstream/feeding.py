@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from tests.coded_streams import cut
 from videohw.bitstream import AccessUnit, AccessUnitAssembler, AnnexBSplitter, NalUnit
 from videohw.errors import InvalidBitstream
 
@@ -64,3 +65,22 @@ def facts(item: Any) -> tuple[Any, ...]:
         item.second_field, item.temporal_id, item.after_end_of_sequence, item.has_parameter_sets,
         item.layer_nals, item.nals,
     )  # fmt: skip
+
+
+def check_any_cut(assembler: Callable[..., Any], data: bytes, cuts: list[int]) -> None:
+    """Pieces of ``data`` come to the items that it comes to as a whole, in bounded memory, and
+    each byte of it is in one of them or counted as garbage."""
+    limit = 500
+    whole, pieces = assembler(max_unit_bytes=limit), assembler(max_unit_bytes=limit)
+    expected = [facts(item) for item in run(whole, [data])]
+    found = []
+    for piece in cut(data, cuts):
+        pieces.feed(piece)
+        assert pieces.pending_bytes <= limit + 3  # of a start code that may have begun
+        assert pieces.pending_start <= pieces.offset
+        found += drained(pieces)
+    pieces.finish()
+    assert [facts(item) for item in found + drained(pieces)] == expected
+    assert pieces.garbage_bytes == whole.garbage_bytes
+    units = sum(len(item[2]) for item in expected if item[0] != "error")
+    assert units + whole.garbage_bytes == len(data)

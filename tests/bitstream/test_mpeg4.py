@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.bitstream.feeding import drained, facts, run
-from tests.coded_streams import cut, every
+from tests.bitstream.feeding import check_any_cut, drained, run
+from tests.coded_streams import every
 from tests.mpeg4_headers import (
     GROUP,
     START,
@@ -134,18 +134,7 @@ PARTS = st.lists(
 
 @given(PARTS, CUTS)
 def test_any_cut_gives_the_same_items_within_the_limit(data: bytes, cuts: list[int]) -> None:
-    whole, pieces = Mpeg4Assembler(max_unit_bytes=500), Mpeg4Assembler(max_unit_bytes=500)
-    expected = [facts(item) for item in run(whole, [data])]
-    found = []
-    for piece in cut(data, cuts):
-        pieces.feed(piece)
-        assert pieces.pending_bytes <= 500 + 3
-        found += drained(pieces)
-    pieces.finish()
-    assert [facts(item) for item in found + drained(pieces)] == expected
-    assert pieces.garbage_bytes == whole.garbage_bytes
-    units = sum(len(item[2]) for item in expected if item[0] != "error")
-    assert units + whole.garbage_bytes == len(data)
+    check_any_cut(Mpeg4Assembler, data, cuts)
 
 
 def test_a_unit_over_the_limit_is_an_error_in_its_place() -> None:
