@@ -53,7 +53,7 @@ class Mutant:
             return ()  # tests of VideoToolbox and of kernels compile these by themselves
         if self.path.endswith("_cuda.pyx"):
             return ("_cuda",)
-        if "/cuda_" in self.path:
+        if "/cuda_" in self.path or "/nvidia_" in self.path:
             return MODULES
         return ("_nvenc",) if "nvenc" in self.path else ("_nv",)
 
