@@ -162,7 +162,8 @@ private:
 };
 
 // What starting the driver came to: the call that failed with `code`, null where the driver was not
-// started; which CUDA it speaks, how many devices it has, and the one that was asked for, null where it does not open.
+// started; which CUDA it speaks, how many devices it has, and the one that was asked for, null where
+// it does not open.
 struct Start {
     const char *call = nullptr;
     CUresult code = CUDA_SUCCESS;

@@ -181,31 +181,31 @@ inline CUresult facts_within(Driver &driver, int ordinal, DeviceFacts *facts)
         return code != CUDA_SUCCESS ? code : facts_of(api, device, found);
     });
 }
-inline Device *open_within(Driver &driver, int ordinal, CUresult *code)
+// What opens a device, which is given back where it opens too late.
+template <class Open> inline Device *device_within(Driver &driver, CUresult *code, Open open)
 {
     Device *device = nullptr;
     *code = within_bound(
         driver, &device,
-        [&driver, ordinal](Device *&made) {
+        [open](Device *&made) {
             CUresult code = CUDA_SUCCESS;
-            made = Device::open(driver, ordinal, &code);
+            made = open(&code);
             return code;
         },
         [](Device *&made) { made->context.release(); });
     return device;
 }
+inline Device *open_within(Driver &driver, int ordinal, CUresult *code)
+{
+    return device_within(driver, code, [&driver, ordinal](CUresult *answer) {
+        return Device::open(driver, ordinal, answer);
+    });
+}
 inline Device *adopt_within(Driver &driver, CUcontext handle, CUresult *code)
 {
-    Device *device = nullptr;
-    *code = within_bound(
-        driver, &device,
-        [&driver, handle](Device *&made) {
-            CUresult code = CUDA_SUCCESS;
-            made = Device::adopt(driver, handle, &code);
-            return code;
-        },
-        [](Device *&made) { made->context.release(); });
-    return device;
+    return device_within(driver, code, [&driver, handle](CUresult *answer) {
+        return Device::adopt(driver, handle, answer);
+    });
 }
 
 // A device
