@@ -12,7 +12,7 @@ import ctypes as c
 import hashlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,8 +98,8 @@ class Recorder:
     created: dict[str, Any] = field(default_factory=dict)
     failure: BaseException | None = None
 
-    def run(self, data: bytes) -> list[list[Any]]:
-        """Feed it all, and the end of the stream."""
+    def run(self, data: bytes | Sequence[bytes]) -> list[list[Any]]:
+        """Feed it all, and the end of the stream; a sequence is what one packet holds each."""
         callbacks = (
             SequenceCallback(self._kept(self._sequence)),
             DecodeCallback(self._kept(self._decode)),
@@ -124,8 +124,10 @@ class Recorder:
             raise self.failure
         return self.events
 
-    def _feed(self, parser: c.c_void_p, data: bytes) -> None:
-        for number, piece in enumerate(pieces(data, self.codec, self.feeding.piece)):
+    def _feed(self, parser: c.c_void_p, data: bytes | Sequence[bytes]) -> None:
+        if isinstance(data, bytes):
+            data = list(pieces(data, self.codec, self.feeding.piece))
+        for number, piece in enumerate(data):
             stamp = 1000 + number if self.feeding.flags & TIMESTAMP else 0
             packet = Packet(self.feeding.flags, len(piece), piece, stamp)
             self.events.append(["packet", number, len(piece)])

@@ -50,7 +50,7 @@ class Client(Recorder):
     def times(self) -> list[int]:
         return [event[1]["timestamp"] for event in self.events if event[0] == "display"]
 
-    def _feed(self, parser: c.c_void_p, data: bytes) -> None:
+    def _feed(self, parser: c.c_void_p, data: bytes | Sequence[bytes]) -> None:
         if self.packets is None:
             super()._feed(parser, data)
             return
