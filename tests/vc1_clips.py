@@ -19,7 +19,7 @@ USUAL: Final = "IPBPBPSPIPBPbPBPIPSP"
 PLAIN: Final = Format()
 FORMATS: Final = {
     "plain": PLAIN,
-    "no multiple of 16": Format(70, 58),
+    "no multiple of 16": Format(70, 60),
     "progressive in interlaced": Format(64, 64, interlace=True, pulldown=True),
     "repeated": Format(pulldown=True, repeat_frames=1, frame_counter=True),
     "described": Format(
@@ -52,7 +52,7 @@ TOOLS: Final[dict[str, tuple[Format, Mode | None]]] = {
     "fast chroma": (Format(fast_chroma=True), "quarter"),
     "overlapped transforms": (Format(overlap=True), None),
     "loop filter": (Format(loop_filter=True), None),
-    "all": (Format(70, 58, loop_filter=True, overlap=True, fast_chroma=True), "quarter"),
+    "all": (Format(70, 60, loop_filter=True, overlap=True, fast_chroma=True), "quarter"),
 }
 
 
@@ -78,15 +78,17 @@ def headers(unit: bytes) -> bytes:
 
 @functools.cache
 def clip(
-    types: str = USUAL, form: Format = PLAIN, seed: int = 0, *, fine: Mode | None = None
-) -> Clip:
+    types: str = USUAL, form: Format = PLAIN, seed: int = 0, *, fine: Mode | None = None,
+    rows_end_at: int = 1,
+) -> Clip:  # fmt: skip
     """A stream of pictures of ``types``; every I and F picture has headers before it.
 
     With ``fine`` vectors point between samples in that mode: then, as with filters, its pictures
-    are not those of the clip, and libavcodec says what they are.
+    are not those of the clip, and libavcodec says what they are. ``rows_end_at``: 4 for what NVDEC
+    makes of vectors that point below the picture.
     """
     rng = random.Random(seed)
-    writer = Vc1Writer(form)
+    writer = Vc1Writer(form, rows_end_at)
     moved = False  # the picture that B pictures are before has vectors
     units: list[bytes] = []
     for kind in types:

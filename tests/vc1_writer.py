@@ -54,10 +54,12 @@ class Vc1Writer:
     """Writes pictures in decoding order, and keeps what they mean.
 
     ``format`` is what its headers say; each writing method returns the bytes of a picture with
-    its start code, and appends its planes, cropped, to ``pictures``.
+    its start code, and appends its planes, cropped, to ``pictures``. Below a reference its last row
+    goes on, that of its height rounded up to a multiple of ``rows_end_at``.
     """
 
     format: Format
+    rows_end_at: int = 1
     pictures: list[Planes] = field(default_factory=list)
     _anchors: list[Planes] = field(default_factory=list)
     _woven: bool = False  # the last anchor was coded as two fields
@@ -338,12 +340,13 @@ class Vc1Writer:
     def _move(
         self, planes: Planes, reference: Planes, row: int, column: int, vector: Vector
     ) -> None:
-        """Samples of the reference; what is outside of the coded size is its nearest sample."""
+        """Samples of the reference; what is outside of it is its nearest sample."""
         for plane, source, half in zip(planes, reference, (1, 2, 2), strict=True):
             size, step = 16 // half, 4 * half
             ys = np.arange(size * row, size * (row + 1))
             xs = np.arange(size * column, size * (column + 1))
-            from_y, last = ys + vector[1] // step, self.format.height // half - 1
+            rows = -(-self.format.height // self.rows_end_at) * self.rows_end_at
+            from_y, last = ys + vector[1] // step, rows // half - 1
             if self._woven:  # each field goes on by itself
                 from_y = np.where(from_y < 0, from_y & 1, from_y)
                 from_y = np.where(from_y > last, last - 1 + (from_y & 1), from_y)

@@ -105,6 +105,7 @@ cdef extern from "_native/nvdec_session.hpp" nogil:
         long long serial
         cbool random_access, in_order
         unsigned info
+        int width, height
 
     cppclass NativeEvent "videohw::Event":
         int kind
@@ -418,13 +419,13 @@ cdef class Core:
 
     def push_picture(
         self, bytes data not None, bytes sets not None, long long serial, bint random_access,
-        bint in_order, unsigned info,
+        bint in_order, unsigned info, int width=0, int height=0,
     ):
         """Queue an access unit; ``data`` and ``sets`` are to be kept alive until it ended.
 
         ``sets``: the parameter sets in force, for a parser that begins here, where ``data``
         brings none. ``info``: another number where something else is known of the sequence than
-        before.
+        before. ``width``, ``height``: of the pictures, where the parser's word is another's.
         """
         cdef Input item
         item.kind = a_picture
@@ -434,6 +435,7 @@ cdef class Core:
         item.sets_bytes = PyBytes_GET_SIZE(sets)
         item.serial = serial
         item.random_access, item.in_order, item.info = random_access, in_order, info
+        item.width, item.height = width, height
         self.session.push(item)
 
     def push_mark(self):

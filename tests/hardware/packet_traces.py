@@ -77,7 +77,8 @@ STREAMS: Mapping[str, tuple[str, Callable[[], Sequence[bytes]]]] = {
     "vc1_sizes": ("vc1", _sizes),
     **{
         f"vc1_{name.replace(' ', '_')}": ("vc1", partial(_vc1, "IPBPSP", form))
-        for name, form in FORMATS.items() if form != PLAIN
+        for name, form in (FORMATS | {"no multiple of 16": Format(70, 58)}).items()
+        if form != PLAIN
     },
 }  # fmt: skip
 

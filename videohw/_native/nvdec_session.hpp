@@ -51,6 +51,8 @@ struct Input {
     bool random_access = false;
     bool in_order = false; // the sequence shows pictures in the order of their decoding
     unsigned info = 0;     // what else is known of the sequence; a new number: something changed
+    // Of VC-1: the size of its pictures. The driver's parser tells that of the display.
+    int width = 0, height = 0;
 };
 
 struct Event {
@@ -414,6 +416,7 @@ private:
     // Of the input in the parser
     long long serial_ = 0;
     unsigned info_ = 0;
+    int width_ = 0, height_ = 0; // as Input has them, 0 where the parser's are right
     bool in_order_ = false, saw_picture_ = false;
     Failure failure_;
     // By picture index

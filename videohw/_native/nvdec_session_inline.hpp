@@ -224,6 +224,8 @@ inline void NvdecSession::decode(const Input &input)
         return emit(event);
     serial_ = input.serial;
     info_ = input.info;
+    width_ = input.width;
+    height_ = input.height;
     in_order_ = input.in_order;
     saw_picture_ = false;
     failure_ = {};
@@ -281,6 +283,19 @@ inline CUresult NvdecSession::parse(const Input &input, bool with_sets)
         packet.payload_size = static_cast<unsigned long>(joined.size());
     }
     packet.timestamp = input.serial;
+    if (settings_.codec != cudaVideoCodec_VC1)
+        return api_.cuvidParseVideoData(parser_, &packet);
+    // A packet that ends a picture ends it with its first field: the second one is dropped.
+    const unsigned char *const data = packet.payload, *const end = data + packet.payload_size;
+    const unsigned char second_field[] = {0, 0, 1, 0x0c};
+    const unsigned char *const second =
+        std::search(data, end, second_field, second_field + sizeof second_field);
+    packet.payload_size = static_cast<unsigned long>(second - data);
+    CUresult code = api_.cuvidParseVideoData(parser_, &packet);
+    if (code != CUDA_SUCCESS || second == end)
+        return code;
+    packet.payload = second;
+    packet.payload_size = static_cast<unsigned long>(end - second);
     return api_.cuvidParseVideoData(parser_, &packet);
 }
 
@@ -625,6 +640,9 @@ inline bool NvdecSession::describe(const CUVIDEOFORMAT &format, Sequence *sequen
     sequence->format = format;
     sequence->format.seqhdr_data_length = 0;
     sequence->format.bitrate = 0;
+    if (width_ > 0 && width_ <= static_cast<int>(format.coded_width) && height_ > 0 &&
+        height_ <= static_cast<int>(format.coded_height))
+        sequence->format.display_area = {0, 0, width_, height_};
     CUVIDDECODECAPS &caps = sequence->caps;
     caps.eCodecType = format.codec;
     caps.eChromaFormat = format.chroma_format;
@@ -642,7 +660,7 @@ inline bool NvdecSession::describe(const CUVIDEOFORMAT &format, Sequence *sequen
     sequence->kind = {format.codec, format.chroma_format, format.bit_depth_luma_minus8 + 8,
                       formats[chroma] + (deep ? 1 : 0), settings_.mapped};
     // Whole pairs of chroma; the rest is cut away by the copy.
-    const CUVIDAREA &shown = format.display_area;
+    const CUVIDAREA &shown = sequence->format.display_area;
     sequence->area = {shown.left & ~1, shown.top & ~1, (shown.right + 1) & ~1,
                       (shown.bottom + 1) & ~1};
     sequence->surfaces = format.min_num_decode_surfaces + settings_.lag + settings_.mapped;

@@ -210,6 +210,7 @@ class NvidiaDecoderSession(Session[_Item, Frame]):
         self._core.push_picture(
             item.data, item.sets, item.serial, item.keyframe,
             in_order and self._config.codec in _IN_ORDER_CODECS, self._newest_info,
+            *(item.info.sequence.size or () if self._config.codec == "vc1" else ()),
         )  # fmt: skip
 
     def _mark(self, item: _Item) -> None:

@@ -444,8 +444,11 @@ class Vc1 : public Reordering {
         }
         if (code == frame)
             return !entry.empty() && begin(bits);
+        lacks_second = lacks_second && code != second_of_fields;
         return is_data(code) && started;
     }
+
+    bool lacks_second_field() const override { return started && lacks_second; }
 
     bool picture(Coded &coded) override
     {
@@ -565,6 +568,7 @@ class Vc1 : public Reordering {
     {
         woven = interlace && bits.flag();
         bool fields = woven && bits.flag();
+        lacks_second = fields;
         static const int of_fields[] = {i_picture, i_picture, p_picture, p_picture};
         int type = b_picture;
         intra = false;
@@ -632,7 +636,7 @@ class Vc1 : public Reordering {
     int shape_width = 0, shape_height = 0, repeat = 0;
     unsigned rate_numerator = 0, rate_denominator = 0, primaries = 2, transfer = 2, matrix = 2;
     bool pulldown = false, interlace = false, counter = false, segmented = false;
-    bool intra = false, woven = false, top_first = false;
+    bool intra = false, woven = false, top_first = false, lacks_second = false;
 };
 
 } // namespace

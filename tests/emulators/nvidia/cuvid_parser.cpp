@@ -114,10 +114,12 @@ void Parser::parse(const CUVIDSOURCEDATAPACKET &packet)
             last_unit();
             // Rule (assumed): (sample) such a packet holds one picture; what follows in it is not
             // decoded.
-            if (!one_picture || pictures_in_packet < 1)
-                end_picture();
-            pending.clear();
-            offsets.clear();
+            if (last || !lacks_second_field()) {
+                if (!one_picture || pictures_in_packet < 1)
+                    end_picture();
+                pending.clear();
+                offsets.clear();
+            }
         }
     }
     if (last) {

@@ -75,6 +75,8 @@ class Parser {
     // What a codec does -----------------------------------------------------------------------
     // Whether a unit, of which the first bytes are here, belongs to another picture.
     virtual bool starts_picture(const unsigned char *unit, std::size_t bytes) = 0;
+    // Whether what a packet ended is the first field of a pair.
+    virtual bool lacks_second_field() const { return false; }
     // Reads a whole unit, start code included; true where it is data of a picture.
     virtual bool unit(const unsigned char *unit, std::size_t bytes) = 0;
     // Of the picture whose units were read; false where there is none to decode.
