@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -380,6 +381,7 @@ public:
         std::lock_guard<std::mutex> held(context.lock);
         ++counters_.used_blocks;
         counters_.used_bytes += capacity;
+        note_use();
         return block;
     }
 
@@ -411,10 +413,12 @@ public:
             idle_.push_back(block);
             ++counters_.idle_blocks;
             counters_.idle_bytes += block->capacity_;
-            surplus = counters_.idle_bytes > most_idle_bytes_;
+            note_use();
+            surplus = counters_.idle_bytes > idle_limit();
         }
         return surplus;
     }
+
 
     // Free idle blocks, the longest unused first, until `most` bytes are idle.
     void trim(std::size_t most = 0)
@@ -435,7 +439,15 @@ public:
         for (Block *block : surplus)
             free(block);
     }
-    void trim_surplus() { trim(most_idle_bytes_); }
+    void trim_surplus()
+    {
+        std::size_t most = 0;
+        {
+            std::lock_guard<std::mutex> held(context.lock);
+            most = idle_limit();
+        }
+        trim(most);
+    }
     void keep_at_most(std::size_t idle_bytes)
     {
         {
@@ -472,6 +484,7 @@ public:
 
 private:
     friend class Block;
+    friend class KeepingMore;
 
     // At most an eighth more than asked, so that pictures of nearly one size share blocks.
     static std::size_t rounded(std::size_t bytes)
@@ -480,6 +493,26 @@ private:
         while (step < bytes / 16)
             step *= 2;
         return (std::max<std::size_t>(bytes, 1) + step - 1) / step * step;
+    }
+
+    // The lock is held.
+    void note_use()
+    {
+        const Clock::time_point now = Clock::now();
+        const std::size_t used = counters_.used_bytes;
+        if (now - recent_since_ >= recent_time) {
+            most_used_before_ = now - recent_since_ < 2 * recent_time ? most_used_ : used;
+            most_used_ = used;
+            recent_since_ = now;
+        }
+        most_used_ = std::max(most_used_, used);
+    }
+    // What may be idle; the lock is held.
+    std::size_t idle_limit() const
+    {
+        const std::size_t lately = std::max(most_used_, most_used_before_);
+        const std::size_t used = counters_.used_bytes;
+        return std::max(most_idle_bytes_, keeping_more_ && lately > used ? lately - used : 0);
     }
 
     Block *take_idle(std::size_t capacity)
@@ -646,8 +679,33 @@ private:
     std::map<CUdeviceptr, CUdeviceptr> ranges_; // of all device blocks: first address, end
     PoolCounters counters_;
     std::size_t most_idle_bytes_;
+    // How many are KeepingMore, and the most bytes that were in use at once lately.
+    using Clock = std::chrono::steady_clock;
+    static constexpr std::chrono::seconds recent_time{1};
+    int keeping_more_ = 0;
+    Clock::time_point recent_since_ = Clock::now();
+    std::size_t most_used_ = 0, most_used_before_ = 0;
     std::weak_ptr<void> relief_;
     void (*relieve_)(void *) = nullptr;
+};
+
+// For as long as this lives as much is kept as was lately in use at once: to pin memory for a picture
+// takes ten times as long as to copy it. Afterwards somebody is to trim the surplus.
+class KeepingMore {
+public:
+    explicit KeepingMore(Pool &pool) : pool_(pool) { count(1); }
+    ~KeepingMore() { count(-1); }
+    KeepingMore(const KeepingMore &) = delete;
+    KeepingMore &operator=(const KeepingMore &) = delete;
+
+private:
+    void count(int more)
+    {
+        std::lock_guard<std::mutex> held(pool_.context.lock);
+        pool_.keeping_more_ += more;
+    }
+
+    Pool &pool_;
 };
 
 inline void Block::release()

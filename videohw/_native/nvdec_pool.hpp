@@ -52,7 +52,9 @@ class DecoderPool : public std::enable_shared_from_this<DecoderPool> {
 public:
     using Clock = std::chrono::steady_clock;
 
-    DecoderPool(Context &context, const nvidia_cuvid &api) : context(context), api_(api)
+    // `memory` and `pinned`: the pools that pictures are copied to.
+    DecoderPool(Context &context, const nvidia_cuvid &api, Pool &memory, Pool &pinned)
+        : context(context), api_(api), memory_(memory), pinned_(pinned)
     {
         context.retain();
     }
@@ -225,7 +227,26 @@ private:
         changed_.notify_all();
     }
 
+    // Memory of sessions is kept for as long as their decoders are.
     void run()
+    {
+        while (true) {
+            {
+                const KeepingMore memory(memory_), pinned(pinned_);
+                keep_decoders();
+            }
+            memory_.trim_surplus();
+            pinned_.trim_surplus();
+            std::lock_guard<std::mutex> held(lock_);
+            if (idle_.empty() && doomed_.empty()) { // the next decoder given brings a thread again
+                running_ = false;
+                changed_.notify_all();
+                return;
+            }
+        }
+    }
+    // Until there is none.
+    void keep_decoders()
     {
         std::unique_lock<std::mutex> held(lock_);
         while (true) {
@@ -241,13 +262,11 @@ private:
                 }
                 held.lock();
             } else if (idle_.empty()) {
-                break; // the next decoder given brings a thread again
+                return;
             } else {
                 changed_.wait_until(held, idle_.front().since + idle_time_);
             }
         }
-        running_ = false;
-        changed_.notify_all();
     }
 
     void end(CUvideodecoder decoder, bool current = true)
@@ -260,6 +279,7 @@ private:
     }
 
     const nvidia_cuvid &api_;
+    Pool &memory_, &pinned_;
     std::mutex lock_; // held over no call of the driver
     std::condition_variable changed_;
     std::deque<Idle> idle_; // the longest unused first

@@ -38,6 +38,8 @@ inline NvdecSession::Need NvdecSession::work()
             set_busy(true);
         }
         scope_.emplace(context_);
+        keeping_device_.emplace(device_pool_);
+        keeping_host_.emplace(host_pool_);
         CUresult code = scope_->code;
         if (code == CUDA_SUCCESS && !stream_)
             stream_ = context_.take_stream(&code);
@@ -159,7 +161,9 @@ inline void NvdecSession::leave()
     pending_.clear();
     finish_all();
     close_parser();
-    give_decoder();
+    keeping_device_.reset();
+    keeping_host_.reset();
+    give_decoder(); // whose pool trims those of memory
     release_dropped();
     if (own_stream_)
         context_.give_stream(stream_);
