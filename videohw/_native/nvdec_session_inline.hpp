@@ -215,7 +215,9 @@ inline void NvdecSession::decode(const Input &input)
         close_parser();
         needs_sets = true;
     }
-    // What the driver does not know of a sequence may change without a callback of its parser's.
+    // What the driver does not know of a sequence may change without a callback of its parser's. And
+    // its parser of VC-1 displays the last reference of a sequence behind the callback for the next
+    // one, where the decoder has forgotten it. [H100]
     if (input.random_access && parser_ && !broken_ && sequence_.number &&
         input.info != sequence_.info) {
         end_stream();

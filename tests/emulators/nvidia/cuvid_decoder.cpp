@@ -35,6 +35,16 @@ codec::PicturePointer with_grain(const codec::Picture &picture)
     return made;
 }
 
+// Rows of the bottom field, or of the top one, with samples that none was coded with.
+codec::PicturePointer without_field(const codec::Picture &picture, bool bottom)
+{
+    auto made = std::make_shared<codec::Picture>(picture);
+    for (codec::Plane &plane : made->plane)
+        for (int y = bottom; y < plane.height; y += 2)
+            std::memset(plane.data.data() + y * plane.pitch, 0xa5, plane.pitch);
+    return made;
+}
+
 bool is_444(int format)
 {
     return format == cudaVideoSurfaceFormat_YUV444 || format == cudaVideoSurfaceFormat_YUV444_16Bit;
@@ -113,16 +123,20 @@ void Decoder::set_target(int width, int height, const CUVIDSHORTAREA &display,
 
 CUresult Decoder::decode(const CUVIDPICPARAMS &given)
 {
-    // Rule (trace): misuse.json
+    // Rule (trace): misuse.json, and pictures of VC-1 may be smaller than the decoder.
+    // Rule (assumed): pictures of other codecs may not be smaller than the decoder.
     CUVIDAV1PICPARAMS av1{};
     av1.decodePicIdx = given.CurrPicIdx;
     if (info.CodecType == cudaVideoCodec_AV1)
         std::memcpy(&av1, given.CodecSpecific, sizeof av1);
     const int last = static_cast<int>(surfaces.size()) - 1;
+    const int across = static_cast<int>(info.ulWidth + 15) / 16;
+    const int down = static_cast<int>(info.ulHeight + 15) / 16;
     if (given.CurrPicIdx < 0 || given.CurrPicIdx > last || av1.decodePicIdx < 0 ||
         av1.decodePicIdx > last ||
-        given.PicWidthInMbs != static_cast<int>(info.ulWidth + 15) / 16 ||
-        given.FrameHeightInMbs != static_cast<int>(info.ulHeight + 15) / 16)
+        given.PicWidthInMbs > across || given.FrameHeightInMbs > down ||
+        (info.CodecType != cudaVideoCodec_VC1 &&
+         (given.PicWidthInMbs < across || given.FrameHeightInMbs < down)))
         return CUDA_ERROR_INVALID_VALUE;
     std::shared_ptr<const Job> job = job_of(given);
     if (!job) {
@@ -132,6 +146,9 @@ CUresult Decoder::decode(const CUVIDPICPARAMS &given)
     }
     const bool grain = av1.grain_flags & 1;
     Surface &surface = surfaces[av1.decodePicIdx];
+    const bool completes = half && job->second_field && half->serial == job->serial;
+    if (!completes)
+        decode_half();
     if (!codec || codec_parser != job->parser || codec_extradata != job->extradata) {
         codec = codec::Decoder::open(job->kind, job->extradata);
         codec_parser = job->parser;
@@ -140,15 +157,14 @@ CUresult Decoder::decode(const CUVIDPICPARAMS &given)
         if (!codec)
             return not_supported;
     }
-    Bytes data;
-    if (job->sets != codec_sets)
-        data = codec_sets = job->sets;
-    data.insert(data.end(), job->data.begin(), job->data.end());
     codec::PicturePointer made;
-    {
-        codec::Decoder &running = *codec;
-        emulator::Unlocked unlocked;
-        made = running.decode(data.data(), data.size(), job->second_field);
+    if (job->kind == codec::Kind::vc1 && job->first_field) {
+        half = job;
+        half_index = av1.decodePicIdx;
+        made = std::make_shared<codec::Picture>(); // until it is asked for, or both are here
+    } else {
+        made = completes ? decoded(*job, half->data, false) : decoded(*job, {}, job->second_field);
+        half = nullptr;
     }
     if (every_picture_is_mapped && surface.serial && surface.serial != job->serial &&
         !surface.asked && surface.displays &&
@@ -184,6 +200,34 @@ CUresult Decoder::decode(const CUVIDPICPARAMS &given)
     return CUDA_SUCCESS;
 }
 
+codec::PicturePointer Decoder::decoded(const Job &job, const Bytes &before, bool again)
+{
+    Bytes data;
+    if (job.sets != codec_sets)
+        data = codec_sets = job.sets;
+    data.insert(data.end(), before.begin(), before.end());
+    data.insert(data.end(), job.data.begin(), job.data.end());
+    codec::Decoder &running = *codec;
+    emulator::Unlocked unlocked;
+    return running.decode(data.data(), data.size(), again);
+}
+
+void Decoder::decode_half()
+{
+    if (!half || !codec)
+        return;
+    // libavcodec decodes no first field without another one, be that as empty as here.
+    Job with_another = *half;
+    const unsigned char another[] = {0, 0, 1, 0x0c, 0x80, 0x80};
+    with_another.data.insert(with_another.data.end(), std::begin(another), std::end(another));
+    codec::PicturePointer made = decoded(with_another, {}, false);
+    // Rule (trace): the rows of a field that was not decoded are not those of the picture.
+    // Rule (assumed): what the rows of a field hold that was not decoded is not known.
+    if (made)
+        surfaces[half_index].picture = without_field(*made, !half->bottom);
+    half = nullptr;
+}
+
 CUresult Decoder::map(int index, CUdeviceptr *address, unsigned *pitch, const CUVIDPROCPARAMS &how)
 {
     if (index < 0 || index >= static_cast<int>(surfaces.size()))
@@ -210,6 +254,8 @@ CUresult Decoder::map(int index, CUdeviceptr *address, unsigned *pitch, const CU
     emulator::StreamPointer stream = emulator::stream_by_handle(how.output_stream);
     if (!stream)
         return CUDA_ERROR_INVALID_VALUE;
+    if (half && index == half_index)
+        decode_half();
     std::size_t bytes = target.pitch * target.rows();
     if (free->bytes != bytes && free->address) {
         emulator::release(free->address, "mapped picture");
@@ -280,6 +326,7 @@ CUresult Decoder::reconfigure(const CUVIDRECONFIGUREDECODERINFO &given)
     info.ulWidth = given.ulWidth;
     info.ulHeight = given.ulHeight;
     // Rule (header): what was decoded before is lost.
+    half = nullptr;
     surfaces.assign(given.ulNumDecodeSurfaces, Surface());
     set_target(static_cast<int>(given.ulTargetWidth), static_cast<int>(given.ulTargetHeight),
                given.display_area, given.target_rect);
@@ -290,6 +337,14 @@ CUresult Decoder::status(int index, CUVIDGETDECODESTATUS *status)
 {
     if (index < 0 || index >= static_cast<int>(surfaces.size()))
         return CUDA_ERROR_INVALID_VALUE;
+    // Rule (header): the status is known of three codecs.
+    // Rule (trace): of MPEG-1, -2, -4, VC-1, VP8 and VP9 it is not.
+    switch (info.CodecType) {
+    case cudaVideoCodec_H264:
+    case cudaVideoCodec_HEVC:
+    case cudaVideoCodec_JPEG: break;
+    default: return not_supported;
+    }
     Surface &surface = surfaces[index];
     int answer = surface.status;
     // Rule (trace): before it is mapped a picture may still be in work.

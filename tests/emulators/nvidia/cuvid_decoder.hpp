@@ -50,6 +50,9 @@ class Decoder {
     static unsigned long long pictures_decoded;
 
   private:
+    codec::PicturePointer decoded(const Job &job, const Bytes &before, bool again);
+    // Decodes the field that waits for its second one, which does not come.
+    void decode_half();
     void set_target(int width, int height, const CUVIDSHORTAREA &display,
                     const CUVIDSHORTAREA &within);
 
@@ -60,6 +63,9 @@ class Decoder {
     std::unique_ptr<codec::Decoder> codec;
     unsigned long long codec_parser = 0; // whose pictures it decodes
     Bytes codec_sets, codec_extradata;  // what it was given last
+    // libavcodec takes both fields of a picture of VC-1 at once: the first waits for the other.
+    std::shared_ptr<const Job> half;
+    int half_index = -1;
 };
 
 } // namespace cuvid

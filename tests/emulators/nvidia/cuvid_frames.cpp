@@ -1,7 +1,4 @@
 // Codecs whose packets are frames: VP8, VP9 and JPEG.
-//
-// Rule (assumed): of VP8, VP9 and JPEG there are no traces; surfaces, parameters and the order of
-// callbacks follow their standards and what H.264 does.
 
 #include "cuvid_bits.hpp"
 #include "cuvid_parser.hpp"
@@ -24,11 +21,7 @@ CUVIDEOFORMAT plain_format(int codec, int width, int height, int chroma, int dep
     format.coded_height = static_cast<unsigned>((height + 15) / 16 * 16);
     set_area(format, 0, 0, width, height);
     format.chroma_format = chroma;
-    set_aspect(format, width, height);
-    format.video_signal_description.format_and_range = 5;
-    format.video_signal_description.color_primaries = 2;
-    format.video_signal_description.transfer_characteristics = 2;
-    format.video_signal_description.matrix_coefficients = 2;
+    // Rule (trace): nothing is said of the colours, nor of the shape of VP8 and JPEG.
     return format;
 }
 
@@ -59,7 +52,7 @@ class Frames : public Parser {
         coded.index = current ? *current : -1;
         coded.width_in_mbs = (width + 15) / 16;
         coded.height_in_mbs = (height + 15) / 16;
-        coded.reference = refreshed != 0;
+        coded.reference = refreshed != 0 && kind() != codec::Kind::vp9; // Rule (trace)
         coded.intra = intra;
         coded.hidden = !shown;
         coded.sets = sets;
@@ -93,6 +86,52 @@ class Frames : public Parser {
     Bytes sets, for_codec;
 };
 
+// The boolean decoder of RFC 6386, 7.3, for values whose bits are equally likely.
+class Coin {
+  public:
+    Coin(const unsigned char *from, std::size_t bytes) : at(from), end(from + bytes) {}
+
+    unsigned u(int bits)
+    {
+        unsigned found = 0;
+        while (bits-- > 0)
+            found = found << 1 | flip();
+        return found;
+    }
+    // So many values of so many bits, each behind a flag that says whether it is there.
+    void optional(int values, int bits)
+    {
+        while (values-- > 0)
+            if (u(1))
+                u(bits);
+    }
+
+  private:
+    unsigned flip()
+    {
+        while (have < 8) {
+            value = value << 8 | (at < end ? *at++ : 0);
+            have += 8;
+        }
+        unsigned long long split = 1 + (range - 1) / 2, limit = split << (have - 8);
+        unsigned found = value >= limit;
+        if (found) {
+            value -= limit;
+            range -= static_cast<unsigned>(split);
+        } else {
+            range = static_cast<unsigned>(split);
+        }
+        for (; range < 128; range <<= 1)
+            --have;
+        return found;
+    }
+
+    const unsigned char *at, *end;
+    unsigned long long value = 0; // the last `have` bits count
+    int have = 0;
+    unsigned range = 255;
+};
+
 class Vp8 : public Frames {
   public:
     using Frames::Frames;
@@ -109,20 +148,60 @@ class Vp8 : public Frames {
                 return;
             width = data[6] | (data[7] & 0x3f) << 8;
             height = data[8] | (data[9] & 0x3f) << 8;
-            known = begin_sequence(plain_format(cudaVideoCodec_VP8, width, height, 1, 8, 5)) > 0;
+            // Rule (trace): 8 surfaces in VP8, 9 in VP9, 1 in JPEG.
+            known = begin_sequence(plain_format(cudaVideoCodec_VP8, width, height, 1, 8, 8)) > 0;
         }
         if (!known)
             return;
         intra = key;
         shown = data[0] >> 4 & 1;
-        // Which references it refreshes stands in coded data: the last three pictures are held.
-        refreshed = 1u << (count++ % 3);
+        // Rule (trace): the references are those of the standard, and hold their indices.
+        Held before[] = {slots[last], slots[golden], slots[other]};
+        read_references(data, key);
         current = held_index();
         whole_picture(data);
     }
 
   private:
-    unsigned count = 0;
+    enum { last, golden, other }; // slots
+
+    // RFC 6386, 9.3 to 9.7 and 19.2: what the picture refreshes stands in coded data.
+    void read_references(const Bytes &data, bool key)
+    {
+        refreshed = 1u << last | 1u << golden | 1u << other;
+        if (key)
+            return;
+        Coin coin(data.data() + 3, data.size() - 3);
+        if (coin.u(1)) { // segmentation_enabled
+            bool map = coin.u(1);
+            if (coin.u(1)) {
+                coin.u(1);
+                coin.optional(4, 8);
+                coin.optional(4, 7);
+            }
+            for (int each = 0; map && each < 3; ++each)
+                if (coin.u(1))
+                    coin.u(8);
+        }
+        coin.u(1 + 6 + 3); // filter_type, loop_filter_level, sharpness_level
+        if (coin.u(1) && coin.u(1))
+            coin.optional(8, 7);
+        coin.u(2 + 7); // log2_nbr_of_dct_partitions, y_ac_qi
+        coin.optional(5, 5);
+        bool to_golden = coin.u(1), to_other = coin.u(1);
+        // 1 is the last picture, 2 the other one of both.
+        unsigned golden_from = to_golden ? 0 : coin.u(2), other_from = to_other ? 0 : coin.u(2);
+        coin.u(3); // sign_bias_golden, sign_bias_alternate, refresh_entropy_probs
+        bool to_last = coin.u(1);
+        Held was_golden = slots[golden], was_other = slots[other];
+        if (golden_from)
+            slots[golden] = golden_from == 1 ? slots[last] : was_other;
+        if (other_from)
+            slots[other] = other_from == 1 ? slots[last] : was_golden;
+        refreshed = static_cast<unsigned>(to_last) << last |
+                    static_cast<unsigned>(to_golden) << golden |
+                    static_cast<unsigned>(to_other) << other;
+    }
 };
 
 class Vp9 : public Frames {
@@ -246,7 +325,10 @@ class Vp9 : public Frames {
         intra = key || intra_only;
         if (!key && !known)
             return;
-        CUVIDEOFORMAT format = plain_format(cudaVideoCodec_VP9, width, height, chroma, depth, 12);
+        CUVIDEOFORMAT format = plain_format(cudaVideoCodec_VP9, width, height, chroma, depth, 9);
+        // Rule (trace): the shape of VP9 is its size, not reduced.
+        format.display_aspect_ratio.x = width;
+        format.display_aspect_ratio.y = height;
         known = begin_sequence(format) > 0;
         if (!known)
             return;
@@ -288,7 +370,7 @@ class Jpeg : public Frames {
         if (chroma < 0)
             return;
         CUVIDEOFORMAT format = plain_format(cudaVideoCodec_JPEG, width, height, chroma, 8, 1);
-        format.video_signal_description.format_and_range |= 8;
+        format.video_signal_description.format_and_range = 8; // Rule (trace): full range
         if (begin_sequence(format) <= 0)
             return;
         current = held_index();

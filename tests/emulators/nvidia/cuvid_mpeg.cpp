@@ -1,8 +1,6 @@
 // MPEG-1, MPEG-2, MPEG-4 part 2 and VC-1 for the emulated parser.
 //
-// Rule (assumed): of MPEG-1, MPEG-2, MPEG-4 and VC-1 there are no traces; surfaces, parameters and
-// the order of callbacks follow their standards and what H.264 does. The two fields of a picture of
-// VC-1 are handed on at once, a skipped picture is decoded as one that others refer to.
+// Rule (trace): a skipped picture of VC-1 is decoded as one that others refer to.
 // A device has a picture of MPEG-4 that is not coded decoded, as a copy of the last reference
 // picture that takes a place among those; here it is left out, and no client of ours gives one.
 
@@ -17,7 +15,23 @@ namespace {
 
 enum { i_picture = 1, p_picture = 2, b_picture = 3 };
 
-// References are displayed when the next one comes, others at once.
+// Rule (trace): frame rates are given as they are coded, not reduced.
+void say_rate(CUVIDEOFORMAT &format, unsigned numerator, unsigned denominator)
+{
+    format.frame_rate.numerator = numerator;
+    format.frame_rate.denominator = denominator;
+}
+
+void say_signal(CUVIDEOFORMAT &format, unsigned video_format, unsigned primaries, unsigned transfer,
+                unsigned matrix)
+{
+    format.video_signal_description.format_and_range = static_cast<unsigned char>(video_format);
+    format.video_signal_description.color_primaries = static_cast<unsigned char>(primaries);
+    format.video_signal_description.transfer_characteristics = static_cast<unsigned char>(transfer);
+    format.video_signal_description.matrix_coefficients = static_cast<unsigned char>(matrix);
+}
+
+// Rule (trace): references are displayed when the next one comes, others when they are decoded.
 class Reordering : public Parser {
   public:
     explicit Reordering(const CUVIDPARSERPARAMS &parameters) : Parser(parameters)
@@ -40,9 +54,11 @@ class Reordering : public Parser {
         } else {
             finish();
             second = false;
+            is_reference = type != b_picture;
+            if (is_reference && shows_early)
+                display(newest);
             index = take_index();
         }
-        is_reference = type != b_picture;
         started = true;
     }
 
@@ -84,6 +100,9 @@ class Reordering : public Parser {
         started = second = field = false;
     }
 
+    // Rule (trace): in MPEG-4 and VC-1 the reference before is displayed when the headers of the
+    // next one are read, in MPEG-1 and MPEG-2 when that is decoded.
+    bool shows_early = true;
     bool started = false, second = false, open = false, field = false, low_delay = false;
     bool is_reference = false;
     int index = -1, newest = -1, oldest = -1;
@@ -93,7 +112,10 @@ class Reordering : public Parser {
 
 class Mpeg2 : public Reordering {
   public:
-    using Reordering::Reordering;
+    explicit Mpeg2(const CUVIDPARSERPARAMS &parameters) : Reordering(parameters)
+    {
+        shows_early = false;
+    }
 
   protected:
     codec::Kind kind() const override
@@ -174,6 +196,7 @@ class Mpeg2 : public Reordering {
   private:
     int rounded_height() const
     {
+        // Rule (assumed): coded heights of interlaced MPEG-2 are whole pairs of macroblocks.
         int step = progressive_sequence ? 16 : 32;
         return (height + step - 1) / step * step;
     }
@@ -194,11 +217,11 @@ class Mpeg2 : public Reordering {
             rate_numerator = static_cast<int>(bits.u(2)) + 1;
             rate_denominator = static_cast<int>(bits.u(5)) + 1;
         } else if (what == 2 && in_sequence) {
-            video_format = static_cast<int>(bits.u(3));
+            video_format = bits.u(3);
             if (bits.flag()) {
-                primaries = static_cast<int>(bits.u(8));
-                transfer = static_cast<int>(bits.u(8));
-                matrix = static_cast<int>(bits.u(8));
+                primaries = bits.u(8);
+                transfer = bits.u(8);
+                matrix = bits.u(8);
             }
         } else if (what == 8) {
             bits.skip(16);
@@ -216,30 +239,29 @@ class Mpeg2 : public Reordering {
     {
         CUVIDEOFORMAT format{};
         format.codec = extended ? cudaVideoCodec_MPEG2 : cudaVideoCodec_MPEG1;
-        static const unsigned rates[][2] = {{0, 0},     {24000, 1001}, {24, 1}, {25, 1},
-                                            {30000, 1001}, {30, 1},    {50, 1}, {60000, 1001},
-                                            {60, 1}};
+        static const unsigned rates[][2] = {{0, 0},        {24000, 1001}, {24000, 1000},
+                                            {25000, 1000}, {30000, 1001}, {30000, 1000},
+                                            {50000, 1000}, {60000, 1001}, {60000, 1000}};
         if (rate >= 1 && rate <= 8)
-            set_rate(format, rates[rate][0] * static_cast<unsigned>(rate_numerator),
+            say_rate(format, rates[rate][0] * static_cast<unsigned>(rate_numerator),
                      rates[rate][1] * static_cast<unsigned>(rate_denominator));
         format.progressive_sequence = progressive_sequence;
-        format.min_num_decode_surfaces = 4;
+        format.min_num_decode_surfaces = 4; // Rule (trace)
         format.coded_width = static_cast<unsigned>((width + 15) / 16 * 16);
         format.coded_height = static_cast<unsigned>(rounded_height());
+        // Rule (trace): the display extension changes nothing.
         set_area(format, 0, 0, width, height);
         format.chroma_format = chroma;
-        format.bitrate = bitrate == 0x3ffff ? 0 : bitrate * 400;
+        format.bitrate = bitrate * 400; // Rule (trace): also where that is "variable"
         switch (extended ? aspect : 1) {
         case 2: set_aspect(format, 4, 3); break;
         case 3: set_aspect(format, 16, 9); break;
         case 4: set_aspect(format, 221, 100); break;
         default: set_aspect(format, width, height); break;
         }
-        format.video_signal_description.format_and_range = static_cast<unsigned char>(video_format);
-        format.video_signal_description.color_primaries = static_cast<unsigned char>(primaries);
-        format.video_signal_description.transfer_characteristics =
-            static_cast<unsigned char>(transfer);
-        format.video_signal_description.matrix_coefficients = static_cast<unsigned char>(matrix);
+        say_signal(format, video_format, primaries, transfer, matrix);
+        // Rule (assumed): in MPEG-1, -2 and -4 what a sequence has decoded is displayed before its
+        // successor is told of; VC-1 was seen to do it behind that.
         if (!same_sequence(format))
             forget_pictures();
         if (begin_sequence(format) <= 0)
@@ -262,7 +284,7 @@ class Mpeg2 : public Reordering {
     int width = 0, height = 0, aspect = 0, rate = 0, chroma = 1;
     unsigned bitrate = 0;
     int rate_numerator = 1, rate_denominator = 1;
-    int video_format = 5, primaries = 2, transfer = 2, matrix = 2;
+    unsigned video_format = 5, primaries = 2, transfer = 2, matrix = 2;
     int type = i_picture, structure = 3, last_structure = 3;
     bool top_first = false, repeat_first = false, progressive = true;
 };
@@ -308,19 +330,18 @@ class Mpeg4 : public Reordering {
         top_first = interlaced && bits.flag();
         CUVIDEOFORMAT format{};
         format.codec = cudaVideoCodec_MPEG4;
-        set_rate(format, resolution, fixed_increment ? fixed_increment : 1);
+        say_rate(format, resolution, increment());
         format.progressive_sequence = !interlaced;
-        format.min_num_decode_surfaces = 4;
+        format.min_num_decode_surfaces = 4; // Rule (trace)
         format.coded_width = static_cast<unsigned>((width + 15) / 16 * 16);
         format.coded_height = static_cast<unsigned>((height + 15) / 16 * 16);
         set_area(format, 0, 0, width, height);
         format.chroma_format = 1;
         set_aspect(format, width * static_cast<long long>(sar_width),
                    height * static_cast<long long>(sar_height));
-        format.video_signal_description.format_and_range = 5;
-        format.video_signal_description.color_primaries = 2;
-        format.video_signal_description.transfer_characteristics = 2;
-        format.video_signal_description.matrix_coefficients = 2;
+        // Rule (trace): BT.709 where the stream does not say it.
+        // Rule (assumed): what the stream says of colours is not read.
+        say_signal(format, 5, 1, 1, 1);
         if (sequence_now().coded_width != format.coded_width ||
             sequence_now().coded_height != format.coded_height)
             forget_pictures();
@@ -354,6 +375,19 @@ class Mpeg4 : public Reordering {
     }
 
   private:
+    // Rule (trace): of a rate that is not fixed, 10 ticks of 15 or 25 a second and 1,000 of 30,000.
+    // Rule (assumed): of other rates of MPEG-4 that are not fixed, 10 ticks, 100, 1,000 or 10,000:
+    // the fewest that make less than a hundred pictures a second.
+    unsigned increment() const
+    {
+        if (fixed_increment)
+            return fixed_increment;
+        unsigned ticks = 10;
+        while (resolution / ticks >= 100)
+            ticks *= 10;
+        return ticks;
+    }
+
     // 6.2.3, of rectangular video
     bool read_layer(Bits &bits)
     {
@@ -373,10 +407,8 @@ class Mpeg4 : public Reordering {
             sar_width = known[aspect - 2][0];
             sar_height = known[aspect - 2][1];
         }
-        low_delay = false;
         if (bits.flag()) {
-            bits.skip(2);
-            low_delay = bits.flag();
+            bits.skip(3); // Rule (trace): low_delay changes nothing
             if (bits.flag())
                 bits.skip(79);
         }
@@ -409,7 +441,11 @@ class Mpeg4 : public Reordering {
 // The Advanced profile, by SMPTE ST 421.
 class Vc1 : public Reordering {
   public:
-    using Reordering::Reordering;
+    explicit Vc1(const CUVIDPARSERPARAMS &parameters) : Reordering(parameters)
+    {
+        // Rule (trace): a picture ends with the first 7 to 13 bytes of the next, not with 6.
+        boundary_bytes = 8;
+    }
 
   protected:
     enum { slice = 0x0b, second_of_fields = 0x0c, frame = 0x0d, entry_point = 0x0e, header = 0x0f };
@@ -423,7 +459,7 @@ class Vc1 : public Reordering {
     {
         // User data of a slice, a field and a frame lie behind it.
         int code = bytes >= 4 ? data[3] : 0;
-        return code == frame || code == entry_point || code == header;
+        return code == frame || code == second_of_fields || code == entry_point || code == header;
     }
 
     bool unit(const unsigned char *data, std::size_t bytes) override
@@ -438,27 +474,38 @@ class Vc1 : public Reordering {
             return false;
         }
         if (code == entry_point && !sequence_units.empty()) {
-            if (read_entry_point(bits))
+            if (read_entry_point(bits)) {
                 entry.assign(data, data + bytes);
+                begin_entry();
+            }
             return false;
         }
+        started = started && code != frame;
         if (code == frame)
-            return !entry.empty() && begin(bits);
-        lacks_second = lacks_second && code != second_of_fields;
+            return !entry.empty() && accepted && begin(bits);
+        if (code == second_of_fields) {
+            if (!open)
+                return false;
+            start(field_types[1], true);
+            return true;
+        }
         return is_data(code) && started;
     }
-
-    bool lacks_second_field() const override { return started && lacks_second; }
 
     bool picture(Coded &coded) override
     {
         if (!started)
             return false;
         coded.index = index;
+        // Rule (trace): of the entry point, though the decoder is made for the sequence's maximum.
         coded.width_in_mbs = (width + 15) / 16;
-        coded.height_in_mbs = rounded_height() / 16;
+        coded.height_in_mbs = rounded_height(height) / 16;
+        // Rule (trace): each field has a decode callback of its own, of the same index.
+        coded.field = field;
+        coded.second = second;
+        coded.bottom = field && second == top_first;
         coded.reference = is_reference;
-        coded.intra = intra;
+        coded.intra = field_intra[second];
         coded.progressive = !woven;
         coded.top_first = top_first;
         coded.repeat = repeat;
@@ -475,10 +522,11 @@ class Vc1 : public Reordering {
     }
 
   private:
-    int rounded_height() const
+    int rounded_height(int lines) const
     {
+        // Rule (assumed): coded heights of interlaced VC-1 are whole pairs of macroblocks.
         int step = interlace ? 32 : 16;
-        return (height + step - 1) / step * step;
+        return (lines + step - 1) / step * step;
     }
 
     static int samples(Bits &bits) { return 2 * static_cast<int>(bits.u(12)) + 2; }
@@ -501,7 +549,7 @@ class Vc1 : public Reordering {
         segmented = bits.flag();
         rate_numerator = rate_denominator = 0;
         primaries = transfer = matrix = 2;
-        shape_width = shape_height = 0;
+        shape_width = shape_height = display_width = display_height = 0;
         if (bits.flag())
             read_display(bits);
         buckets = 0;
@@ -518,17 +566,16 @@ class Vc1 : public Reordering {
                                         {40, 33}, {24, 11}, {20, 11}, {32, 11}, {80, 33},
                                         {18, 11}, {15, 11}, {64, 33}, {160, 99}};
         static const unsigned rates[] = {0, 24, 25, 30, 50, 60, 48, 72};
-        int display_width = static_cast<int>(bits.u(14)) + 1;
-        int display_height = static_cast<int>(bits.u(14)) + 1;
-        shape_width = display_width * most_height;
-        shape_height = display_height * most_width;
+        display_width = static_cast<int>(bits.u(14)) + 1;
+        display_height = static_cast<int>(bits.u(14)) + 1;
         if (bits.flag()) {
             unsigned code = bits.u(4);
             shape_width = code < 14 ? shapes[code][0] : 0;
             shape_height = code < 14 ? shapes[code][1] : 0;
+            // Rule (trace): one less than 6.1.14.3 means, as they are coded.
             if (code == 15) {
-                shape_width = static_cast<int>(bits.u(8)) + 1;
-                shape_height = static_cast<int>(bits.u(8)) + 1;
+                shape_width = static_cast<int>(bits.u(8));
+                shape_height = static_cast<int>(bits.u(8));
             }
         }
         if (bits.flag()) {
@@ -567,65 +614,75 @@ class Vc1 : public Reordering {
     bool begin(Bits &bits)
     {
         woven = interlace && bits.flag();
-        bool fields = woven && bits.flag();
-        lacks_second = fields;
-        static const int of_fields[] = {i_picture, i_picture, p_picture, p_picture};
-        int type = b_picture;
-        intra = false;
-        if (fields) {
+        field = woven && bits.flag();
+        if (field) {
+            // 7.1.1.4: both are I, P, B or BI, or the first is that and the second its like.
+            static const int of_fields[][2] = {{i_picture, i_picture}, {i_picture, p_picture},
+                                               {p_picture, i_picture}, {p_picture, p_picture}};
             unsigned types = bits.u(3);
-            type = types < 4 ? of_fields[types] : b_picture;
-            intra = types == 0 || types == 7;
+            for (int each : {0, 1}) {
+                field_types[each] = types < 4 ? of_fields[types][each] : b_picture;
+                bool both = types == 0 || types == 7;
+                field_intra[each] = both || field_types[each] == i_picture ||
+                                    (types == 5 && each == 1) || (types == 6 && each == 0);
+            }
         } else {
             int ones = 0;
             while (ones < 4 && bits.flag())
                 ++ones;
             static const int of_frames[] = {p_picture, b_picture, i_picture, b_picture, p_picture};
-            type = of_frames[ones];
-            intra = ones == 2 || ones == 3;
+            field_types[0] = of_frames[ones];
+            field_intra[0] = ones == 2 || ones == 3;
         }
         if (counter)
             bits.skip(8);
-        top_first = woven;
+        // Rule (trace): the top field is first where the picture does not say it, also of
+        // progressive ones, and RPTFRM is not given on.
+        top_first = true;
         repeat = 0;
         if (pulldown && interlace && !segmented) {
             top_first = bits.flag();
             repeat = bits.flag();
-        } else if (pulldown) {
-            repeat = 2 * static_cast<int>(bits.u(2));
         }
         if (bits.over())
             return false;
+        start(field_types[0], false);
+        return true;
+    }
+
+    // Rule (trace): the sequence callback comes with an entry point. The last reference of the
+    // sequence before is displayed behind it, when the next reference starts: a client that
+    // reconfigures its decoder there has lost that picture.
+    void begin_entry()
+    {
         CUVIDEOFORMAT format{};
         format.codec = cudaVideoCodec_VC1;
         if (rate_denominator)
-            set_rate(format, rate_numerator, rate_denominator);
+            say_rate(format, rate_numerator, rate_denominator);
         format.progressive_sequence = !interlace;
-        format.min_num_decode_surfaces = 4;
-        format.coded_width = static_cast<unsigned>((width + 15) / 16 * 16);
-        format.coded_height = static_cast<unsigned>(rounded_height());
-        set_area(format, 0, 0, width, height);
+        format.min_num_decode_surfaces = 8; // Rule (trace)
+        // Rule (trace): what is coded is the sequence's maximum, what is displayed the display
+        // extension's size, else the entry point's. The shape is that of the extension, else of the
+        // maximum.
+        format.coded_width = static_cast<unsigned>((most_width + 15) / 16 * 16);
+        format.coded_height = static_cast<unsigned>(rounded_height(most_height));
+        bool extended = display_width > 0;
+        set_area(format, 0, 0, extended ? display_width : width,
+                 extended ? display_height : height);
         format.chroma_format = 1;
         bool known = shape_width && shape_height;
-        set_aspect(format, width * static_cast<long long>(known ? shape_width : 1),
-                   height * static_cast<long long>(known ? shape_height : 1));
-        format.video_signal_description.format_and_range = 5;
-        format.video_signal_description.color_primaries = static_cast<unsigned char>(primaries);
-        format.video_signal_description.transfer_characteristics =
-            static_cast<unsigned char>(transfer);
-        format.video_signal_description.matrix_coefficients = static_cast<unsigned char>(matrix);
+        long long across = extended ? display_width : most_width;
+        long long down = extended ? display_height : most_height;
+        set_aspect(format, across * (known ? shape_width : 1), down * (known ? shape_height : 1));
+        say_signal(format, 5, primaries, transfer, matrix);
         if (opened_for != sequence_units || opened_width != width || opened_height != height) {
-            forget_pictures();
             opened_for = sequence_units;
             opened_width = width;
             opened_height = height;
             opened_with = sequence_units;
             opened_with.insert(opened_with.end(), entry.begin(), entry.end());
         }
-        if (begin_sequence(format) <= 0)
-            return false;
-        start(type, false);
-        return true;
+        accepted = begin_sequence(format) > 0;
     }
 
     Bytes sequence_units, entry;
@@ -633,10 +690,12 @@ class Vc1 : public Reordering {
     Bytes opened_for, opened_with;
     int opened_width = 0, opened_height = 0;
     int width = 0, height = 0, most_width = 0, most_height = 0, buckets = 0;
-    int shape_width = 0, shape_height = 0, repeat = 0;
+    int shape_width = 0, shape_height = 0, display_width = 0, display_height = 0, repeat = 0;
+    int field_types[2] = {i_picture, i_picture}; // of a frame the first
+    bool field_intra[2] = {};
     unsigned rate_numerator = 0, rate_denominator = 0, primaries = 2, transfer = 2, matrix = 2;
     bool pulldown = false, interlace = false, counter = false, segmented = false;
-    bool intra = false, woven = false, top_first = false, lacks_second = false;
+    bool accepted = false, woven = false, top_first = true;
 };
 
 } // namespace

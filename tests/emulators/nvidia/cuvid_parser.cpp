@@ -94,6 +94,7 @@ void Parser::parse(const CUVIDSOURCEDATAPACKET &packet)
         discontinuity = true;
     }
     if (packet.flags & CUVID_PKT_TIMESTAMP) {
+        any_time = true;
         times.push_back({packet.timestamp, position, discontinuity});
         discontinuity = false;
         if (times.size() > most_times)
@@ -112,14 +113,12 @@ void Parser::parse(const CUVIDSOURCEDATAPACKET &packet)
             bytes(packet.payload, packet.payload_size, one_picture);
         if (one_picture || last) {
             last_unit();
-            // Rule (assumed): (sample) such a packet holds one picture; what follows in it is not
-            // decoded.
-            if (last || !lacks_second_field()) {
-                if (!one_picture || pictures_in_packet < 1)
-                    end_picture();
-                pending.clear();
-                offsets.clear();
-            }
+            // Rule (trace): such a packet holds one picture, or one field of it; what follows in
+            // it is not decoded.
+            if (!one_picture || pictures_in_packet < 1)
+                end_picture();
+            pending.clear();
+            offsets.clear();
         }
     }
     if (last) {
@@ -340,7 +339,9 @@ void Parser::decode(Coded &coded)
     job->data = std::move(coded.before);
     const Bytes &rest = coded.data.empty() ? pending : coded.data;
     job->data.insert(job->data.end(), rest.begin(), rest.end());
+    job->first_field = coded.field && !coded.second;
     job->second_field = coded.second;
+    job->bottom = coded.bottom;
     job->lacks = coded.lost_percent > 0;
     job->parser = number;
     job->displays = displays;
@@ -442,9 +443,10 @@ void Parser::hand_out_messages(int index)
 long long Parser::time_of(Shown &shown)
 {
     if (!shown.has_time) {
-        // Rule (trace): VP8 and VP9 repeat the last one where none is left.
+        // Rule (trace): VP8 and VP9 repeat the last one where none is left. Without any it is
+        // reckoned on, also in JPEG.
         if (!first_time)
-            return times_hidden ? last_time : expected_time;
+            return times_hidden && any_time ? last_time : expected_time;
         // Rule (assumed): (sample) before the first timestamp it is reckoned back from the first
         // that is known.
         for (const Index &other : indices)

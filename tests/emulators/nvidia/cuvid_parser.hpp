@@ -35,7 +35,7 @@ struct Job {
     Bytes sets;      // parameter sets that hold for it
     Bytes extradata; // what libavcodec wants out of band
     Bytes data;      // sent to libavcodec behind the sets
-    bool second_field = false;
+    bool first_field = false, second_field = false, bottom = false;
     bool lacks = false; // some of the picture is lost
     unsigned long long parser = 0; // whose pictures are decoded apart from those of others
     std::shared_ptr<Displays> displays;
@@ -75,8 +75,6 @@ class Parser {
     // What a codec does -----------------------------------------------------------------------
     // Whether a unit, of which the first bytes are here, belongs to another picture.
     virtual bool starts_picture(const unsigned char *unit, std::size_t bytes) = 0;
-    // Whether what a packet ended is the first field of a pair.
-    virtual bool lacks_second_field() const { return false; }
     // Reads a whole unit, start code included; true where it is data of a picture.
     virtual bool unit(const unsigned char *unit, std::size_t bytes) = 0;
     // Of the picture whose units were read; false where there is none to decode.
@@ -166,7 +164,7 @@ class Parser {
     std::vector<std::pair<unsigned char, Bytes>> messages; // type and payload
 
     std::deque<Time> times;
-    bool discontinuity = false, sorts_times = false, first_time = true;
+    bool discontinuity = false, sorts_times = false, first_time = true, any_time = false;
     int times_to_check = 16;
     long long expected_time = 0, last_time = 0; // of displays
     std::deque<int> ready; // to be displayed, in order
