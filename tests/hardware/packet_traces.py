@@ -19,10 +19,11 @@ from tests.corpus import DATA
 from tests.hardware.cuvid import Driver, primary_context
 from tests.hardware.traces import FEEDINGS, Recorder, written
 from tests.vc1_clips import FORMATS, PLAIN, USUAL, clip
-from tests.vc1_headers import Format
+from tests.vc1_headers import FIELD, START, Format
 
 PACKET_FEEDINGS = tuple(each for each in FEEDINGS if each.piece == "unit")
 INTERLACED = Format(64, 64, interlace=True)
+REPEATED_FIELD = Format(64, 64, interlace=True, pulldown=True, repeat_first_field=True)
 CODEC_OF_SUFFIX: Mapping[str, str] = {
     ".m1v": "mpeg1", ".m2v": "mpeg2", ".m4v": "mpeg4", ".mjpeg": "jpeg",
 }  # fmt: skip
@@ -66,6 +67,18 @@ def _sizes() -> Sequence[bytes]:
     return [unit for each in clips for unit in each.units]
 
 
+def _mpeg4_sizes() -> Sequence[bytes]:
+    names = ("simple_headers_once", "asp_qpel_b2", "simple_headers_once")
+    return [each for name in names for each in packets(DATA / f"mpeg4/{name}.m4v")[:4]]
+
+
+def _fields_apart() -> Sequence[bytes]:
+    """A packet for each field."""
+    second = START + bytes((FIELD,))
+    parts = [unit.partition(second) for unit in clip("IFBFP", INTERLACED).units]
+    return [part for first, found, rest in parts for part in (first, found + rest) if part]
+
+
 # By name: the codec, and its packets in decoding order.
 STREAMS: Mapping[str, tuple[str, Callable[[], Sequence[bytes]]]] = {
     **{
@@ -74,7 +87,11 @@ STREAMS: Mapping[str, tuple[str, Callable[[], Sequence[bytes]]]] = {
     "mpeg2_display": ("mpeg2", _described),
     "vc1_usual": ("vc1", partial(_vc1, USUAL, PLAIN)),
     "vc1_fields": ("vc1", partial(_vc1, "IFBFP", INTERLACED)),
+    "vc1_fields_apart": ("vc1", _fields_apart),
+    "vc1_interlaced_40": ("vc1", partial(_vc1, "IPBP", Format(64, 40, interlace=True))),
+    "vc1_repeated_field": ("vc1", partial(_vc1, "IPBP", REPEATED_FIELD)),
     "vc1_sizes": ("vc1", _sizes),
+    "mpeg4_sizes": ("mpeg4", _mpeg4_sizes),
     **{
         f"vc1_{name.replace(' ', '_')}": ("vc1", partial(_vc1, "IPBPSP", form))
         for name, form in (FORMATS | {"no multiple of 16": Format(70, 58)}).items()
