@@ -120,10 +120,8 @@ class Decoder(SessionOwner):
             require_hardware=check.boolean("require_hardware", require_hardware),
         )
         if config.output == "metadata" and (config.size or config.crop):
-            raise InvalidInput(
-                'size and crop are for pixels, and output is "metadata"',
-                argument="size" if config.size else "crop",
-            )
+            wrong = "size" if config.size else "crop"
+            raise InvalidInput(f'{wrong} is for pixels, and output is "metadata"', argument=wrong)
         measured = None if metrics is None else check.boolean("metrics", metrics)
         self._requested_backend = backend
         # No driver is started for arguments that are wrong.
@@ -396,5 +394,7 @@ def _first_imports(backend: str, config: DecoderConfig) -> EarlyProbe | None:
         elif early.running and config.codec == "hevc":
             from .bitstream import hevc  # noqa: F401
         if early.running and config.output not in ("native", "metadata"):
-            from .color import reference  # noqa: F401
+            from .kernels import settings  # noqa: F401
+        if early.running and config.memory == "host" and config.output != "metadata":
+            import numpy  # noqa: F401
     return early

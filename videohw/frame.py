@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any, Final, Protocol, TypeAlias, cast
-
-import numpy as np
-import numpy.typing as npt
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
 
 from .color import ColorSpec
 from .conversion_request import Conversion, checked_color, checked_conversion
@@ -22,6 +20,9 @@ from .pixel_format import FORMATS, PixelFormat
 from .pixels.requests import Crop, Size, checked_crop, checked_size
 from .types import SideData
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
 __all__ = [
     "Conversion", "Converter", "Crop", "Frame", "Size", "checked_color", "checked_conversion",
     "checked_crop", "checked_size",
@@ -30,9 +31,6 @@ __all__ = [
 _UNSTATED: Final = ColorSpec()
 _NO_SIDE_DATA: Final = SideData()
 _CPU: Final = (1, 0)  # (kDLCPU, 0) of dlpack.h
-# NumPy that can say in a DLPack capsule that the memory is read-only.
-_READ_ONLY_DLPACK: Final = np.lib.NumpyVersion(np.__version__) >= "2.1.0"
-
 
 Converter: TypeAlias = "Callable[[Frame, Conversion], Frame]"
 
@@ -164,13 +162,17 @@ class Frame:
         if self.memory != "host":
             raise InvalidInput("the frame is in device memory", hint="frame.to_host()")
         array, is_copy = self._as_array(copy)
-        if dtype is not None and np.dtype(dtype) != array.dtype:
-            if copy is False:
+        if dtype is not None:
+            import numpy as np  # pictures in device memory go without
+
+            wanted = np.dtype(dtype)
+            if wanted != array.dtype and copy is False:
                 raise InvalidInput(
-                    f"{array.dtype} pixels cannot be seen as {np.dtype(dtype)} without a copy",
+                    f"{array.dtype} pixels cannot be seen as {wanted} without a copy",
                     argument="copy",
                 )
-            return array.astype(dtype)
+            if wanted != array.dtype:
+                return array.astype(wanted)
         return array.copy() if copy and not is_copy else array
 
     def __dlpack__(
@@ -192,7 +194,7 @@ class Frame:
         array = self.__array__(copy=copy)
         if array.flags.writeable:
             return array.__dlpack__()
-        if _READ_ONLY_DLPACK and max_version is not None and max_version >= (1, 0):
+        if _tells_read_only() and max_version is not None and max_version >= (1, 0):
             return array.__dlpack__(max_version=max_version)
         # An older capsule cannot say that the memory is read-only, so its reader gets a copy.
         if copy is False:
@@ -227,6 +229,8 @@ class Frame:
                 f"the planes of {self.format} cannot be seen as one array without a copy",
                 argument="copy",
             )
+        import numpy as np
+
         planes = self._joinable()
         flat = np.concatenate([plane.reshape(-1) for plane in planes])
         if all(plane.shape == planes[0].shape for plane in planes):
@@ -255,6 +259,14 @@ class Frame:
             "is not one array",
             hint='use frame.planes, or frame.convert("rgb24")',
         )
+
+
+@cache
+def _tells_read_only() -> bool:
+    """Whether NumPy can say in a DLPack capsule that the memory is read-only."""
+    import numpy as np
+
+    return bool(np.lib.NumpyVersion(np.__version__) >= "2.1.0")
 
 
 def _packs(layout: PixelFormat, width: int, height: int) -> bool:

@@ -9,17 +9,15 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-import numpy.typing as npt
-
 from . import pixels
 from .color import ColorSpec
 from .errors import InvalidInput
 from .pixel_format import FORMATS, PixelFormat, pixel_format
-from .pixels.checks import arrays, picture_size
 from .pixels.requests import Crop, Size, checked_crop
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from .frame import Conversion, Frame
 
 # One layout under two names.
@@ -104,6 +102,8 @@ class Task:
 
 
 def _check_planes(frame: Frame) -> None:
+    from .pixels.checks import arrays, picture_size  # NumPy, which device memory goes without
+
     layout = pixel_format(frame.format)
     size = picture_size(arrays("planes", frame.planes), layout)
     if size != (frame.width, frame.height):
@@ -124,7 +124,7 @@ def resolved(frame: Frame, override: ColorSpec | None) -> ColorSpec:
 
 def color_in(layout: PixelFormat, frame: Frame) -> ColorSpec:
     """The colour of the frame once it is in ``layout``; its own is :func:`resolved`."""
-    depth = None if np.dtype(layout.dtype).kind == "f" else layout.bit_depth
+    depth = None if layout.is_float else layout.bit_depth
     color = replace(frame.color, bit_depth=depth)
     if layout.rgb:
         return replace(color, matrix="identity", range="full", siting=None)

@@ -7,12 +7,18 @@ in little-endian order. ``i420`` is ``yuv420p`` under the name a caller asks for
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from math import prod
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, Final
 
 from .errors import UnsupportedConfig
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# Of samples, as the array interface spells them.
+_BYTE: Final = "|u1"
+_WORD: Final = "<u2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +34,35 @@ class Plane:
 class PixelFormat:
     """A memory layout of pictures.
 
-    ``planes`` in memory order. ``dtype`` is that of one sample. ``bit_depth`` counts the bits
-    of a sample that carry the value and ``shift`` how far the value is shifted left in its word
-    (P010: 6). ``rgb`` tells RGB from YCbCr. ``channels_first`` marks CHW pictures, whose single
-    plane has the shape (3, height, width).
+    ``planes`` in memory order. ``typestr`` is the type of one sample in the words of the array
+    interface: "|u1", "<u2", "<f2" or "<f4". ``bit_depth`` counts the bits of a sample that carry
+    the value and ``shift`` how far the value is shifted left in its word (P010: 6). ``rgb`` tells
+    RGB from YCbCr. ``channels_first`` marks CHW pictures, whose single plane has the shape (3,
+    height, width).
     """
 
     name: str
     planes: tuple[Plane, ...]
-    dtype: npt.DTypeLike = np.uint8
+    typestr: str = _BYTE
     bit_depth: int = 8
     shift: int = 0
     rgb: bool = False
     channels_first: bool = False
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of one sample for NumPy, which is imported when this is first asked."""
+        return _dtype(self.typestr)
+
+    @property
+    def item_bytes(self) -> int:
+        """Bytes of one sample."""
+        return int(self.typestr[2:])
+
+    @property
+    def is_float(self) -> bool:
+        """Whether samples are floating point numbers; else they are unsigned integers."""
+        return self.typestr[1] == "f"
 
     def plane_shape(self, index: int, width: int, height: int) -> tuple[int, ...]:
         """Shape of plane ``index`` of a picture of ``width`` x ``height`` pixels.
@@ -57,37 +79,43 @@ class PixelFormat:
 
     def frame_bytes(self, width: int, height: int) -> int:
         """Bytes of a tightly packed picture of ``width`` x ``height`` pixels."""
-        item = np.dtype(self.dtype).itemsize
-        return item * sum(prod(self.plane_shape(i, width, height)) for i in range(len(self.planes)))
+        samples = sum(prod(self.plane_shape(i, width, height)) for i in range(len(self.planes)))
+        return self.item_bytes * samples
+
+
+@cache
+def _dtype(typestr: str) -> np.dtype[Any]:
+    import numpy as np  # pictures in device memory go without
+
+    return np.dtype(typestr)
 
 
 _Y = Plane()
-_DEEP = np.dtype("<u2")
 
 
 def _planar(name: str, x: int, y: int, bits: int = 8) -> PixelFormat:
     chroma = Plane(x, y)
-    return PixelFormat(name, (_Y, chroma, chroma), np.uint8 if bits == 8 else _DEEP, bits)
+    return PixelFormat(name, (_Y, chroma, chroma), _BYTE if bits == 8 else _WORD, bits)
 
 
 def _planar_rgb(name: str, bits: int = 8, shift: int = 0) -> PixelFormat:
     """Planes in the order G, B, R."""
-    dtype = np.uint8 if bits == 8 else _DEEP
-    return PixelFormat(name, (_Y, _Y, _Y), dtype, bits, shift, rgb=True)
+    typestr = _BYTE if bits == 8 else _WORD
+    return PixelFormat(name, (_Y, _Y, _Y), typestr, bits, shift, rgb=True)
 
 
 def _semi(name: str, x: int, y: int, bits: int = 8) -> PixelFormat:
-    dtype, shift = (np.uint8, 0) if bits == 8 else (_DEEP, 16 - bits)
-    return PixelFormat(name, (_Y, Plane(x, y, 2)), dtype, bits, shift)
+    typestr, shift = (_BYTE, 0) if bits == 8 else (_WORD, 16 - bits)
+    return PixelFormat(name, (_Y, Plane(x, y, 2)), typestr, bits, shift)
 
 
 def _packed(name: str, channels: int) -> PixelFormat:
     return PixelFormat(name, (Plane(channels=channels),), rgb=True)
 
 
-def _chw(name: str, dtype: npt.DTypeLike) -> PixelFormat:
-    bits = 8 * np.dtype(dtype).itemsize
-    return PixelFormat(name, (Plane(channels=3),), dtype, bits, rgb=True, channels_first=True)
+def _chw(name: str, typestr: str) -> PixelFormat:
+    bits = 8 * int(typestr[2:])
+    return PixelFormat(name, (Plane(channels=3),), typestr, bits, rgb=True, channels_first=True)
 
 
 _SUBSAMPLINGS = {"420": (1, 1), "422": (1, 0), "444": (0, 0)}
@@ -112,11 +140,11 @@ FORMATS: dict[str, PixelFormat] = {
         _planar_rgb("gbrp"),
         *(_planar_rgb(f"gbrp{bits}", bits) for bits in (9, 10, 12, 14, 16)),
         # What NVDEC makes of more than 8 bits: values in the high bits of each word.
-        *(PixelFormat(f"yuv444p{bits}msb", (_Y,) * 3, _DEEP, bits, 16 - bits) for bits in (10, 12)),
+        *(PixelFormat(f"yuv444p{bits}msb", (_Y,) * 3, _WORD, bits, 16 - bits) for bits in (10, 12)),
         *(_planar_rgb(f"gbrp{bits}msb", bits, 16 - bits) for bits in (10, 12)),
-        *(PixelFormat(f"gray{bits}msb", (_Y,), _DEEP, bits, 16 - bits) for bits in (10, 12)),
+        *(PixelFormat(f"gray{bits}msb", (_Y,), _WORD, bits, 16 - bits) for bits in (10, 12)),
         PixelFormat("gray", (_Y,)),
-        *(PixelFormat(f"gray{bits}", (_Y,), _DEEP, bits) for bits in (9, 10, 12, 14, 16)),
+        *(PixelFormat(f"gray{bits}", (_Y,), _WORD, bits) for bits in (9, 10, 12, 14, 16)),
         _semi("nv12", 1, 1),
         _semi("nv21", 1, 1),
         _semi("nv16", 1, 0),
@@ -130,9 +158,9 @@ FORMATS: dict[str, PixelFormat] = {
         _packed("bgr24", 3),
         _packed("rgba", 4),
         _packed("bgra", 4),
-        _chw("rgb_planar", np.uint8),
-        _chw("rgb_float16", np.float16),
-        _chw("rgb_float32", np.float32),
+        _chw("rgb_planar", _BYTE),
+        _chw("rgb_float16", "<f2"),
+        _chw("rgb_float32", "<f4"),
     )
 }
 

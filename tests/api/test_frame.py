@@ -34,6 +34,17 @@ def picture(name: str, width: int, height: int, *values: int) -> Frame:
     return Frame(tuple(planes), name, width, height)
 
 
+@pytest.mark.parametrize("name", FORMATS)
+def test_what_a_format_says_of_its_samples_is_what_numpy_says(name: str) -> None:
+    layout = FORMATS[name]
+    dtype = np.empty(0, layout.dtype).dtype
+    assert (dtype.str, dtype.itemsize) == (layout.typestr, layout.item_bytes)
+    assert dtype.kind == ("f" if layout.is_float else "u")
+    assert 8 * dtype.itemsize >= layout.bit_depth + layout.shift
+    planes = picture(name, 7, 5).planes
+    assert layout.frame_bytes(7, 5) == sum(plane.nbytes for plane in planes)
+
+
 @pytest.mark.parametrize(
     ("name", "shape"),
     [
@@ -47,7 +58,7 @@ def test_shape_and_order_of_the_array(name: str, shape: tuple[int, ...]) -> None
     frame = picture(name, 8, 6)
     array = np.asarray(frame)
     assert array.shape == shape
-    assert array.dtype == np.dtype(FORMATS[name].dtype)
+    assert array.dtype == FORMATS[name].dtype
     planes = frame.planes
     if name == "gbrp":  # memory order is G, B, R
         planes = (planes[2], planes[0], planes[1])

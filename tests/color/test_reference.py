@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from videohw.color import SITINGS, ColorSpec
 from videohw.color.reference import (
-    chroma_phase,
     quantised,
     resized,
     rgb_from_ycbcr,
@@ -19,6 +18,7 @@ from videohw.color.reference import (
     upsampled,
     ycbcr_from_rgb,
 )
+from videohw.color.siting import chroma_phase
 from videohw.errors import InvalidInput
 
 FULL = ColorSpec(matrix="bt709", range="full")

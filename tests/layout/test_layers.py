@@ -74,8 +74,8 @@ ALLOWED: dict[str, set[str]] = {
     },
     "decoder": {
         "arguments", "backend", "backend_table", "bitstream", "color", "conversion_request",
-        "decoder_config", "decoding", "errors", "frame", "known_names", "metrics", "selection",
-        "session_owner", "sessions",
+        "decoder_config", "decoding", "errors", "frame", "kernels", "known_names", "metrics",
+        "selection", "session_owner", "sessions",
     },
     "encoder": {
         "arguments", "backend", "backend_table", "color", "encoding", "errors", "known_names",

@@ -88,7 +88,8 @@ def test_only_what_is_used_is_loaded() -> None:
     assert run(program.format("InvalidInput")) == ""
     assert run(program.format("Packet")) == ""
     assert run(program.format("Decoder")) == ""
-    assert run(program.format("Frame")) == "numpy"
+    assert run(program.format("Frame")) == ""  # it may be in device memory
+    assert run(program.format("pixels.convert")) == "numpy"
 
 
 def test_little_is_imported_before_a_driver_may_start() -> None:

@@ -17,16 +17,19 @@ pytest.importorskip("videohw._cuda", reason="NVIDIA is of Linux and Windows")
 STREAM = ROOT / "tests" / "data" / "generated" / "small144x144.h264"
 # Of the package, what the first picture of H.264 in its own format does not need.
 UNNEEDED = (
-    "apple", "bitstream.av1", "bitstream.av1_sequence", "bitstream.config_record",
-    "bitstream.hevc", "bitstream.hevc_sps", "bitstream.mpeg2", "bitstream.obu", "cli",
-    "decoding.frame_headers", "encoder", "encoding.device_input", "encoding.encoder_config",
-    "encoding.encoder_input", "encoding.session_switch", "files", "kernels.launch",
-    "kernels.metal", "kernels.products", "kernels.settings", "metrics.exposition",
+    "apple", "bitstream.av1", "bitstream.av1_sequence", "bitstream.config_record", "bitstream.hevc",
+    "bitstream.hevc_sps", "bitstream.mpeg2", "bitstream.obu", "cli", "color.coefficients",
+    "color.reference", "color.siting", "decoding.frame_headers", "encoder", "encoding.device_input",
+    "encoding.encoder_config", "encoding.encoder_input", "encoding.session_switch", "files",
+    "kernels.launch", "kernels.metal", "kernels.products", "kernels.settings", "metrics.exposition",
     "metrics.histogram", "metrics.log_view", "metrics.recording", "metrics.snapshot",
     "nvidia.encoder", "nvidia.encoder_capabilities", "nvidia.encoder_forms",
-    "nvidia.encoder_options", "pipeline", "pixels.conversion", "pixels.kernels", "pixels.plan",
-    "reader", "software", "transcode_file", "writer",
+    "nvidia.encoder_options", "pipeline", "pixels.checks", "pixels.conversion", "pixels.kernels",
+    "pixels.layouts", "pixels.plan", "reader", "software", "transcode_file", "writer",
 )  # fmt: skip
+# Modules of the package that stand before a first picture, each a part of a millisecond and more:
+# one more has to be worth that to every process.
+MODULES = {"native": 65, "metadata": 65, "rgb_planar": 70}
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +79,88 @@ def test_a_first_picture_needs_little(folder: Path, tmp_path: Path) -> None:
     assert calls["cuvidGetDecoderCaps"] == 1
 
 
+FIRST_EXPORT = """
+import json, pathlib, sys, videohw
+data = pathlib.Path(sys.argv[1]).read_bytes()
+with videohw.Decoder("h264", backend="nvidia", output=OUTPUT, memory="device") as decoder:
+    frame = next(decoder.decode([data]))
+    exported = []
+    for array in (*frame.planes, frame) if frame.planes else ():
+        exported.append(array.__cuda_array_interface__["shape"])
+        assert type(array.__dlpack__(max_version=(1, 0))).__name__ == "PyCapsule"
+    decoder.summary()
+print(json.dumps([frame.format, exported, sorted(sys.modules)]))
+"""
+EXPORTED = {  # the planes, and all as one array
+    "native": ("nv12", [[144, 144], [72, 72, 2], [216, 144]]),
+    "metadata": ("nv12", []),
+    "rgb_planar": ("rgb_planar", [[3, 144, 144], [3, 144, 144]]),
+}
+
+
+@pytest.mark.parametrize("output", MODULES)
+def test_a_picture_in_device_memory_imports_no_numpy(folder: Path, output: str) -> None:
+    said = run(FIRST_EXPORT.replace("OUTPUT", repr(output)), folder)
+    made, exported, modules = json.loads(said)
+    assert (made, exported) == EXPORTED[output]
+    assert "numpy" not in modules
+    ours = [name for name in modules if name.split(".")[0] == "videohw"]
+    assert len(ours) <= MODULES[output], ours
+
+
+# The library that a program needs for host arrays comes while the driver starts, not behind it.
+FIRST_ON_HOST = """
+import pathlib, sys, videohw
+data = pathlib.Path(sys.argv[1]).read_bytes()
+assert "numpy" not in sys.modules
+with videohw.Decoder("h264", backend="nvidia", output=OUTPUT) as decoder:
+    opened = "numpy" in sys.modules
+    frame = next(decoder.decode([data]))
+    print(opened, "numpy" in sys.modules, [plane.shape for plane in frame.planes])
+if frame.planes:
+    import numpy
+    array = numpy.asarray(frame, numpy.float32)
+    print(array.shape, array.dtype, array.max() > 0, numpy.from_dlpack(frame).dtype)
+"""
+
+
+def test_host_memory_imports_numpy_when_it_opens(folder: Path) -> None:
+    said = run(FIRST_ON_HOST.replace("OUTPUT", "'native'"), folder).splitlines()
+    assert said[0] == "True True [(144, 144), (72, 72, 2)]"
+    assert said[1] == "(216, 144) float32 True uint8"
+    said = run(FIRST_ON_HOST.replace("OUTPUT", "'metadata'"), folder).splitlines()
+    assert said == ["False False []"]
+
+
+# Both begin with nothing imported, and the one's modules are imported by the other.
+TWO_AT_ONCE = """
+import pathlib, sys, threading, videohw
+data, found, failed = pathlib.Path(sys.argv[1]).read_bytes(), {}, []
+threading.excepthook = lambda told: failed.append(repr(told.exc_value))
+start = threading.Barrier(4)
+
+
+def first(memory, output):
+    start.wait()
+    with videohw.Decoder("h264", backend="nvidia", memory=memory, output=output) as decoder:
+        frame = next(decoder.decode([data])).to_host()
+        found[memory, output] = [int(plane.max()) > 0 for plane in frame.planes]
+
+
+jobs = [(memory, output) for memory in ("device", "host") for output in ("native", "rgb_planar")]
+threads = [threading.Thread(target=first, args=job) for job in jobs]
+for each in threads:
+    each.start()
+for each in threads:
+    each.join()
+print(failed, [found.get(job) for job in jobs])
+"""
+
+
+def test_threads_open_the_first_decoders_at_once(folder: Path) -> None:
+    assert run(TWO_AT_ONCE, folder).strip() == f"[] {[[True, True], [True]] * 2}"
+
+
 # The driver does not start until the modules are imported that it must not keep waiting.
 STALLED_START = """
 import sys, threading, time
@@ -88,14 +173,14 @@ main = threading.current_thread()
 
 
 def watch(event, arguments):
-    awaited = "videohw.decoding.coded_input", "videohw.nvidia.frames"
+    awaited = "videohw.decoding.coded_input", "videohw.nvidia.frames", "numpy"
     if event != "import" or arguments[0] not in awaited:
         return
     end = time.monotonic() + 30
     while not emulator.stalled() and time.monotonic() < end:
         time.sleep(0.001)
     seen.append((arguments[0], emulator.stalled(), threading.current_thread() is main))
-    if arguments[0] == "videohw.nvidia.frames":
+    if arguments[0] == "numpy":  # which frames in host memory are made of
         emulator.clear_faults()
 
 
@@ -108,7 +193,8 @@ print(seen, [thread.name for thread in threading.enumerate()])
 
 def test_modules_are_imported_while_the_driver_starts(folder: Path) -> None:
     said = run(STALLED_START, folder)
-    seen = [("videohw.decoding.coded_input", 1, True), ("videohw.nvidia.frames", 1, True)]
+    names = ("videohw.decoding.coded_input", "videohw.nvidia.frames", "numpy")
+    seen = [(name, 1, True) for name in names]
     assert said.strip() == f"{seen} ['MainThread']"
 
 

@@ -49,7 +49,7 @@ class PictureStage:
         self._coded.check_input(settings.config.input)
         width, height = settings.config.width, settings.config.height
         target = FORMATS[settings.picture_format]
-        item, kind = np.dtype(target.dtype).itemsize, np.dtype(target.dtype).str
+        item, kind = target.item_bytes, target.typestr
         luma, chroma = (target.plane_shape(index, width, height) for index in range(2))
         self._layout = ((luma, (item,), kind), (chroma, (2 * item, item), kind))
         self._bytes = target.frame_bytes(width, height)

@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
-import numpy as np
-
 from .. import _vt
 from ..backend import CodedPicture
 from ..bitstream import h264, hevc
@@ -179,13 +177,13 @@ class FrameMaker:
 def _layout(name: str, left: int, top: int, width: int, height: int) -> list[Any]:
     """Where the planes of what is to be seen lie in an image, as ``_vt.Image.planes`` wants it."""
     layout, found = FORMATS[name], []
-    dtype = np.dtype(layout.dtype)
+    item = layout.item_bytes
     for index, plane in enumerate(layout.planes):
         shape = layout.plane_shape(index, width, height)
-        sample = dtype.itemsize * plane.channels
-        inner = (sample,) if len(shape) == 2 else (sample, dtype.itemsize)
+        sample = item * plane.channels
+        inner = (sample,) if len(shape) == 2 else (sample, item)
         x_bytes = (left >> plane.shift_x) * sample
-        found.append((x_bytes, top >> plane.shift_y, shape, inner, dtype.str))
+        found.append((x_bytes, top >> plane.shift_y, shape, inner, layout.typestr))
     return found
 
 

@@ -106,7 +106,7 @@ class Transform:
         request, frame, layout = self._request, task.frame, FORMATS[task.target]
         mean, std = request.mean or _PLAIN[0], request.std or _PLAIN[1]
         shape = layout.plane_shape(0, *task.size)
-        dtype = np.dtype(layout.dtype)
+        dtype = layout.dtype
         size = dtype.itemsize * int(np.prod(shape))
         planned = metal.plan_to_rgb(
             Surface(frame.format, frame.width, frame.height),

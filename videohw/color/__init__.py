@@ -1,8 +1,8 @@
 """What the numbers of a picture mean, and the exact conversion between YCbCr and RGB.
 
-``spec``: matrix, range, primaries, transfer and chroma siting of a stream. ``coefficients``: the
-matrices that follow from them. ``reference``: the conversion in float64 that every kernel is held
-to.
+``spec``: matrix, range, primaries, transfer and chroma siting of a stream. ``coefficients`` and
+``siting``: the matrices and the places of samples that follow from them. ``reference``: the
+conversion in float64 that every kernel is held to.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ class DeviceReader:
         if isinstance(frame, Frame):
             check_size(frame, width, height)
             known = FORMATS.get(frame.format)
-            if known is None or np.dtype(known.dtype).kind == "f" or not frame.planes:
+            if known is None or known.is_float or not frame.planes:
                 raise InvalidInput(
                     f"frame has the format {frame.format!r}, which cannot be encoded",
                     argument="frame",
@@ -230,7 +230,7 @@ def _owner(data: Any) -> object:
 
 
 def _check_dtype(kind: str, plain: bool, layout: PixelFormat) -> None:
-    wanted = np.dtype(layout.dtype)
+    wanted = layout.dtype
     if kind != f"u{wanted.itemsize}" or not plain:
         raise wrong_dtype(kind, "frame", layout)
 
@@ -274,7 +274,7 @@ def _shaped(
 ) -> tuple[DevicePlane, ...]:
     """Each plane in the shape that the format says, with values packed within a row."""
     names = PLANE_NAMES[len(layout.planes)]
-    item = np.dtype(layout.dtype).itemsize
+    item = layout.item_bytes
     made = []
     for index, plane in enumerate(planes):
         name = "frame" if len(planes) == 1 else f"frame plane {names[index]}"

@@ -89,7 +89,7 @@ def host_picture(frame: Any, input_format: str, width: int, height: int) -> Pict
 
 def _av_planes(frame: Any, layout: PixelFormat) -> tuple[npt.NDArray[Any], ...]:
     """An ``av.VideoFrame``'s planes, without the padding behind their rows."""
-    itemsize = np.dtype(layout.dtype).itemsize
+    itemsize = layout.item_bytes
     views = []
     for index, plane in enumerate(frame.planes):
         shape = layout.plane_shape(index, frame.width, frame.height)
@@ -136,7 +136,7 @@ def _of_frame(frame: Frame, width: int, height: int) -> Picture:
     if frame.memory != "host":
         raise _wrong_device(f"memory {frame.memory!r}")
     layout = FORMATS.get(frame.format)
-    if layout is None or np.dtype(layout.dtype).kind == "f" or not frame.planes:
+    if layout is None or layout.is_float or not frame.planes:
         raise InvalidInput(
             f"frame has the format {frame.format!r}, which cannot be encoded",
             argument="frame",
@@ -285,7 +285,7 @@ def _cut(
 
 
 def _check_dtype(array: npt.NDArray[Any], name: str, layout: PixelFormat) -> None:
-    wanted = np.dtype(layout.dtype)
+    wanted = layout.dtype
     # Either byte order will do: copying turns it.
     if array.dtype.kind != "u" or array.dtype.itemsize != wanted.itemsize:
         raise wrong_dtype(array.dtype, name, layout)
@@ -294,7 +294,7 @@ def _check_dtype(array: npt.NDArray[Any], name: str, layout: PixelFormat) -> Non
 def wrong_dtype(found: object, name: str, layout: PixelFormat) -> InvalidInput:
     """The error for samples of another type than those of the format."""
     return InvalidInput(
-        f"{name} has dtype {found}, {layout.name} needs {np.dtype(layout.dtype).newbyteorder('=')}",
+        f"{name} has dtype {found}, {layout.name} needs {layout.dtype.newbyteorder('=')}",
         argument="frame",
         hint="P010 has its ten bits at the top of each word"
         if layout.shift

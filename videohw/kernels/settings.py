@@ -12,10 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-import numpy as np
-
 from ..color import ColorSpec, from_rgb, to_rgb
-from ..color.reference import chroma_phase
+from ..color.siting import chroma_phase
 from ..errors import InvalidInput, UnsupportedConfig
 from ..known_names import CHROMA_METHODS, RESIZE_METHODS
 from ..pixel_format import PixelFormat, pixel_format
@@ -70,7 +68,7 @@ class Surface:
     @property
     def item_bytes(self) -> int:
         """Bytes of one sample."""
-        return np.dtype(self.layout.dtype).itemsize
+        return self.layout.item_bytes
 
     @property
     def subsampling(self) -> tuple[int, int]:
@@ -240,7 +238,7 @@ def crop_inside(
 def _normalisation(target: Surface, mean: Triple, std: Triple) -> tuple[Triple, Triple]:
     """(scale, bias) of the components in the order of the target."""
     plain = tuple(mean) == (0.0, 0.0, 0.0) and tuple(std) == (1.0, 1.0, 1.0)
-    if not plain and np.dtype(target.layout.dtype).kind != "f":
+    if not plain and not target.layout.is_float:
         raise InvalidInput(
             f"mean and std are given for {target.format}",
             argument="mean",

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ..color import ColorSpec, between
 from ..color.coefficients import Affine
-from ..color.reference import chroma_phase
+from ..color.siting import chroma_phase
 from ..known_names import CHROMA_METHODS, RESIZE_METHODS
 from ..pixel_format import FORMATS, PixelFormat
 from .launch import BLOCK, Component, Conversion, Plan
@@ -26,9 +26,7 @@ _G, _B, _R = range(3)
 _PACKED: Final = {
     "rgb24": (_R, _G, _B), "bgr24": (_B, _G, _R), "rgba": (_R, _G, _B), "bgra": (_B, _G, _R),
 }  # fmt: skip
-YCBCR_SOURCES: Final = tuple(
-    name for name, each in FORMATS.items() if np.dtype(each.dtype).kind == "u"
-)
+YCBCR_SOURCES: Final = tuple(name for name, each in FORMATS.items() if not each.is_float)
 YCBCR_TARGETS: Final = tuple(
     name for name in YCBCR_SOURCES if name not in _PACKED and name != "rgb_planar"
 )
@@ -108,7 +106,7 @@ def _set_components(settings: Conversion, source: PixelFormat, target: PixelForm
 
 def _places(layout: PixelFormat) -> dict[int, Component]:
     """Where components lie, counted (Y, Cb, Cr), or (G, B, R) in RGB."""
-    item = np.dtype(layout.dtype).itemsize
+    item = layout.item_bytes
     if layout.channels_first:
         return {k: Component(plane, 0, item) for plane, k in enumerate((_R, _G, _B))}
     if layout.name in _PACKED:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import numpy as np
-
 from .. import kernels
 from ..errors import UnsupportedConfig
 from ..frame import Conversion, Crop, Frame
@@ -109,11 +107,13 @@ class DeviceConverter:
 
     def _neutral_chroma(self, frame: Frame) -> Any:
         """Chroma pairs for a gray picture, of no colour."""
-        dtype = np.dtype(FORMATS[frame.format].dtype)
+        layout = FORMATS[frame.format]
         shape = (-(-frame.height // 2), -(-frame.width // 2), 2)
-        key = dtype, shape
+        key = layout.typestr, shape
         kept = self._neutral
         if kept is None or kept[0] != key:
-            value = _NEUTRAL_WORD if dtype.itemsize > 1 else _NEUTRAL_WORD >> 8
-            kept = self._neutral = key, self._device.upload(np.full(shape, value, dtype))
+            import numpy as np  # of all that is converted only this needs it
+
+            value = _NEUTRAL_WORD if layout.item_bytes > 1 else _NEUTRAL_WORD >> 8
+            kept = self._neutral = key, self._device.upload(np.full(shape, value, layout.dtype))
         return kept[1]

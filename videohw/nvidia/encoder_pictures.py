@@ -183,7 +183,7 @@ class PictureStage:
         return staged
 
     def _plan_copies(self, staged: StagedPicture, target: PixelFormat) -> None:
-        config, item = self._settings.config, np.dtype(target.dtype).itemsize
+        config, item = self._settings.config, target.item_bytes
         staged.pitch = -(-config.width * item * target.planes[0].channels // _ROW_ALIGNMENT)
         staged.pitch *= _ROW_ALIGNMENT
         copies = []
@@ -206,7 +206,7 @@ class PictureStage:
                 (plane.address + index * plane.strides[0], plane.strides[1]) for index in range(3)
             )
             pitches = (plane.strides[1],)
-        pitch = -(-config.width * np.dtype(target.dtype).itemsize // _ROW_ALIGNMENT)
+        pitch = -(-config.width * target.item_bytes // _ROW_ALIGNMENT)
         pitch *= _ROW_ALIGNMENT
         key = name, pitches, color
         if key not in self._conversions:
@@ -329,7 +329,7 @@ def plane_places(
 ) -> list[PlanePlace]:
     """Where the planes of a picture are, as NVENC has them: planes ``rows`` rows apart, rows
     ``pitch`` bytes apart, half of it where chroma is a plane of half the columns."""
-    dtype, offset, places = np.dtype(layout.dtype), 0, []
+    dtype, offset, places = layout.dtype, 0, []
     for index in range(len(layout.planes)):
         shape = layout.plane_shape(index, width, height)
         row = _pitch_of(layout, index, pitch)

@@ -51,6 +51,9 @@ class FrameMaker:
         self._converter: Converter | None = None
         if config.memory == "device":
             self._converter = DeviceConverter(device)
+        elif config.output != "metadata":
+            # Of these frames, which are made while callers wait for the session's lock.
+            import numpy  # noqa: F401
 
     def make(
         self,

@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-import numpy as np
-
 from .. import kernels
 from ..color import ColorSpec
 from ..frame import Conversion, Crop, Size
@@ -52,13 +50,13 @@ def kernel_source(name: str) -> tuple[str, int | None]:
 
 def block_layout(layout: PixelFormat, width: int, height: int) -> tuple[Layout, int]:
     """Where the planes of a picture lie in a block of ours, and the bytes of the block."""
-    dtype = np.dtype(layout.dtype)
+    item = layout.item_bytes
     count = len(layout.planes)
     places: list[tuple[int, tuple[int, ...], tuple[int, ...], str]] = []
     offset = 0
     for index in range(count):
         shape = layout.plane_shape(index, width, height)
-        inner = dtype.itemsize * (shape[2] if len(shape) == 3 and not layout.channels_first else 1)
+        inner = item * (shape[2] if len(shape) == 3 and not layout.channels_first else 1)
         columns, rows = (shape[2], shape[1]) if layout.channels_first else (shape[1], shape[0])
         pitch = columns * inner
         if pitch % _WORD:
@@ -67,8 +65,8 @@ def block_layout(layout: PixelFormat, width: int, height: int) -> tuple[Layout, 
         if layout.channels_first:
             strides = (pitch * rows, pitch, inner)
         elif len(shape) == 3:
-            strides = (pitch, inner, dtype.itemsize)
-        places.append((offset, shape, strides, dtype.str))
+            strides = (pitch, inner, item)
+        places.append((offset, shape, strides, layout.typestr))
         offset += pitch * rows * (shape[0] if layout.channels_first else 1)
         if index + 1 < count and pitch % _ROW_ALIGNMENT:
             offset += -offset % _PLANE_ALIGNMENT

@@ -10,8 +10,6 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Final
 
-import numpy as np
-
 from .. import kernels
 from ..color import ColorSpec
 from ..decoder_config import DecoderConfig
@@ -105,7 +103,7 @@ def _copied(core: Any, sequence: dict[str, Any], native: PictureForm, crop: Crop
     width, height = crop[2:]
     left, top = crop[0] + sequence["left"], crop[1] + sequence["top"]
     layout, total = block_layout(FORMATS[native.format], width, height)
-    item = np.dtype(FORMATS[native.format].dtype).itemsize
+    item = FORMATS[native.format].item_bytes
     copies = []
     for index, plane in enumerate(FORMATS[native.format].planes):
         offset, shape, strides, _ = layout[index]

@@ -81,7 +81,7 @@ def _check_count(argument: str, planes: tuple[Array, ...], layout: PixelFormat) 
 def _check_planes(
     argument: str, planes: tuple[Array, ...], layout: PixelFormat, width: int, height: int
 ) -> None:
-    wanted = np.dtype(layout.dtype)
+    wanted = layout.dtype
     for index, plane in enumerate(planes):
         expected = layout.plane_shape(index, width, height)
         if plane.dtype != wanted:

@@ -80,7 +80,7 @@ def convert(
     matrix that is not computed and for formats that are unknown.
     """
     source, target = pixel_format(format), pixel_format(output)
-    if np.dtype(source.dtype).kind == "f":
+    if source.is_float:
         raise UnsupportedConfig(
             f"a {source.name} picture cannot be converted",
             argument="format",

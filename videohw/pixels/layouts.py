@@ -7,12 +7,12 @@ Components are counted (Y, Cb, Cr), and (G, B, R) where a format is RGB, as with
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, Final
 
 from ..pixel_format import PixelFormat
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 NONE: Final = -1  # alpha
 _G, _B, _R = range(3)
@@ -34,7 +34,7 @@ class PlaneRoles:
 
 def roles(layout: PixelFormat) -> tuple[PlaneRoles, ...]:
     """The planes of a format; each channel of a channels-first format counts as one."""
-    size = np.dtype(layout.dtype).itemsize
+    size = layout.item_bytes
     if layout.channels_first:
         components: tuple[tuple[int, ...], ...] = ((_R,), (_G,), (_B,))
     elif layout.name in _PACKED:

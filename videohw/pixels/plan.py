@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, TypeAlias
 import numpy as np
 
 from ..color import ColorSpec, between
-from ..color.reference import chroma_phase
+from ..color.siting import chroma_phase
 from ..pixel_format import PixelFormat
 from .axes import Step, Taps, chroma_at_luma, chroma_of_luma, same, scaled, taps_of
 from .kernels import Plan, from_rgb_plan, general_plan, to_rgb_plan
@@ -58,9 +58,8 @@ class Request:
     @property
     def kind(self) -> int:
         """Codes, floats or halves."""
-        dtype = np.dtype(self.target.dtype)
-        if dtype.kind == "f":
-            return _FLOATS if dtype.itemsize == 4 else _HALVES
+        if self.target.is_float:
+            return _FLOATS if self.target.item_bytes == 4 else _HALVES
         return _CODES
 
 
@@ -347,7 +346,7 @@ def _axis(request: Request, plane: PlaneRoles, steps: tuple[int, int], axis: int
 def _may_copy(request: Request, filters: tuple[Filters | None, ...]) -> bool:
     """Whether every sample of the grid is one of the source, in words that are as wide."""
     plain = all(each.across.plain and each.down.plain for each in filters if each is not None)
-    narrower = np.dtype(request.target.dtype).itemsize < np.dtype(request.source.dtype).itemsize
+    narrower = request.target.item_bytes < request.source.item_bytes
     return plain and request.kind == _CODES and not narrower
 
 

@@ -44,7 +44,7 @@ def format_name(av_name: str) -> str:
 def av_format_name(name: str) -> str:
     """PyAV's name of our pixel format; the channels-first forms of RGB have none."""
     name = _TO_AV.get(name, name)
-    return name + _LITTLE_ENDIAN if np.dtype(FORMATS[name].dtype).itemsize > 1 else name
+    return name + _LITTLE_ENDIAN if FORMATS[name].item_bytes > 1 else name
 
 
 def planes_of(av_frame: Any, layout: PixelFormat) -> tuple[npt.NDArray[Any], ...]:
