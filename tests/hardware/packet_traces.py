@@ -72,6 +72,12 @@ def _mpeg4_sizes() -> Sequence[bytes]:
     return [each for name in names for each in packets(DATA / f"mpeg4/{name}.m4v")[:4]]
 
 
+def _shown_again() -> Sequence[bytes]:
+    """The third packet shows the first picture once more (show_existing_frame of slot 0)."""
+    each = packets(DATA / "packets/vp9_altref.ivf")
+    return [*each[:2], b"\x88", *each[2:5]]
+
+
 def _fields_apart() -> Sequence[bytes]:
     """A packet for each field."""
     second = START + bytes((FIELD,))
@@ -92,6 +98,7 @@ STREAMS: Mapping[str, tuple[str, Callable[[], Sequence[bytes]]]] = {
     "vc1_repeated_field": ("vc1", partial(_vc1, "IPBP", REPEATED_FIELD)),
     "vc1_sizes": ("vc1", _sizes),
     "mpeg4_sizes": ("mpeg4", _mpeg4_sizes),
+    "vp9_shown_again": ("vp9", _shown_again),
     **{
         f"vc1_{name.replace(' ', '_')}": ("vc1", partial(_vc1, "IPBPSP", form))
         for name, form in (FORMATS | {"no multiple of 16": Format(70, 58)}).items()

@@ -223,8 +223,7 @@ void Decoder::decode_half()
     codec::PicturePointer made = decoded(with_another, {}, false);
     // Rule (trace): the rows of a field that was not decoded are not those of the picture.
     // Rule (assumed): what the rows of a field hold that was not decoded is not known.
-    if (made)
-        surfaces[half_index].picture = without_field(*made, !half->bottom);
+    surfaces[half_index].picture = made ? without_field(*made, !half->bottom) : nullptr;
     half = nullptr;
 }
 

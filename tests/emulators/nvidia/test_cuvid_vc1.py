@@ -101,6 +101,18 @@ def test_a_packet_that_ends_a_picture_ends_it_with_its_first_field(driver: Drive
         assert bool((found[1::2] == wanted[1::2]).all()) == (number != 1)
 
 
+@pytest.mark.parametrize("size", [5, 6, 8, 20, 100])
+def test_a_first_field_that_ends_early(driver: Driver, size: int) -> None:
+    """Its picture comes, whatever it holds, and those behind it are right."""
+    made = clip("IFIP", FIELDS)
+    cut = made.units[1].index(picture(made.units[1])) + size
+    units = [made.units[0], made.units[1][:cut], *made.units[2:]]
+    client = Client(driver, "vc1")
+    found = client.decoded_packets([(unit, number) for number, unit in enumerate(units)])
+    wanted = sums(made)
+    assert [each == wanted[number] for number, each in enumerate(found)] == [1, 0, 1, 1]
+
+
 def test_start_codes_in_pieces(driver: Driver) -> None:
     """Without the flag that ends a picture, cut anywhere."""
     made = clip()
