@@ -44,9 +44,8 @@ class BackendCase:
     codec refuses without saying more. ``has_device``: its sessions share a device, which is lost
     to all of them at once with what is on it.
     ``exact_idct``: its inverse transform of MPEG and JPEG, which the standards leave open within
-    bounds, is libavcodec's to the bit. ``shows_existing_vp9``: it shows a VP9 frame that was
-    hidden, which the driver of the recorded device does not. ``feeds_hidden_apart``: a VP9 frame
-    that is hidden is refused by itself, not with the one that is shown next.
+    bounds, is libavcodec's to the bit. ``feeds_hidden_apart``: a VP9 frame that is hidden is
+    refused by itself, not with the one that is shown next.
     ``works_in_children``: a session can be opened in a forked child. ``shows_damaged``: something
     is shown of a picture that could be decoded in part only. ``fixes_quantisers``: its encoders
     take ``ConstantQp``. ``asks_twice``: a stream whose end is refused is ended again, so that a
@@ -63,7 +62,6 @@ class BackendCase:
     present: Callable[[], AbstractContextManager[None]] = nullcontext
     id: str = ""
     exact_idct: bool = True
-    shows_existing_vp9: bool = True
     feeds_hidden_apart: bool = True
     refusal: type[VideoHwError] = InvalidBitstream
     has_device: bool = False
@@ -166,7 +164,6 @@ BACKENDS = (
             no_faults,
             id="device",
             exact_idct=False,
-            shows_existing_vp9=False,
             refusal=BackendError,
             has_device=True,
             works_in_children=False,

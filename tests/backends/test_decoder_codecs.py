@@ -20,7 +20,7 @@ from tests.backends.faults import Faults
 from tests.backends.oracle import canonical_bytes
 from videohw.bitstream.av1_sequence import parse_sequence_header, write_sequence_header
 from videohw.bitstream.obu import OBU_SEQUENCE_HEADER, obus
-from videohw.errors import InvalidBitstream, InvalidInput, VideoHwError
+from videohw.errors import InvalidInput, VideoHwError
 from videohw.software_options import SoftwareDecoderOptions
 
 BYTE_STREAMS = ("mpeg1", "mpeg2", "mpeg4", "vc1", "av1")
@@ -187,14 +187,42 @@ def test_a_hidden_vp9_frame_is_shown_later(backend: BackendCase) -> None:
     first = packets("vp9")[0]
     calls = [hidden_vp9_key(first), b"\x88"]
     got = decode(backend.decoder("vp9"), ({"data": data, "pts": n} for n, data in enumerate(calls)))
-    if not backend.shows_existing_vp9:
-        assert got.frames == []
-        assert [type(error) for error in got.errors] == [InvalidBitstream]
-        assert_account(got.summary)
-        return
     assert [canonical_bytes(frame) for frame in got.frames] == [decoded_by_libavcodec("vp9")[0][1]]
     assert got.pts == [1]
     assert got.summary["reasons"] == {"not_shown": 1}
+
+
+def test_vp9_frames_are_shown_again(backend: BackendCase) -> None:
+    """From any slot, at once, later and over again; each time it is a picture of its own."""
+    coded = packets("vp9")
+    calls = list(coded[:2])
+    for number in range(2, 10):
+        calls += [
+            bytes((0x88 | number % 8,)),
+            coded[number],
+            *(2 * [b"\x88"] if number % 3 else []),
+        ]
+    got = decode(backend.decoder("vp9"), ({"data": data, "pts": n} for n, data in enumerate(calls)))
+    assert got.errors == []
+    assert_account(got.summary)
+    expected = decoded_packets("vp9", tuple(calls))
+    assert [canonical_bytes(frame) for frame in got.frames] == [data for _, data in expected]
+    assert got.pts == list(range(len(calls)))
+
+
+@pytest.mark.parametrize("on_error", ["raise", "skip"])
+def test_a_vp9_slot_that_holds_nothing_is_not_shown(backend: BackendCase, on_error: str) -> None:
+    """Behind a reset references are gone, so that a picture of a slot lacks them."""
+    first, second, *_ = packets("vp9")
+    with backend.decoder("vp9", on_error=on_error) as decoder:
+        decoder.submit(first)
+        assert len(decoder.flush(PATIENCE_SECONDS)) == 1
+        decoder.submit(b"\x88")
+        decoder.submit(first)
+        decoder.submit(second)
+        assert len(decoder.flush(PATIENCE_SECONDS)) == 2
+        assert decoder.summary()["reasons"] == {"no_reference": 1}
+        assert_account(decoder.summary())
 
 
 def test_hidden_vp8_frames(backend: BackendCase) -> None:

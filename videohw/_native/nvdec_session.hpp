@@ -25,6 +25,7 @@
 #include "cuda_kernels.hpp"
 #include "cuda_memory.hpp"
 #include "nvdec_pool.hpp"
+#include "vp9_slots.hpp"
 
 namespace videohw {
 
@@ -348,6 +349,7 @@ private:
     void finish_index(int index);
 
     int on_sequence(CUVIDEOFORMAT *format);
+    bool show_again(const Input &input);
     int on_decode(CUVIDPICPARAMS *picture);
     int on_display(CUVIDPARSERDISPINFO *info);
     bool describe(const CUVIDEOFORMAT &format, Sequence *sequence);
@@ -428,6 +430,7 @@ private:
     int without_grain_[most_surfaces] = {};      // the index of the same without film grain
     int open_field_ = -1; // index of a first field whose second one may come
     long long open_field_serial_ = 0;
+    Vp9Slots vp9_slots_;
 };
 
 // What the device says of a codec, chroma format and depth, which are filled in; as an errand.
@@ -474,5 +477,6 @@ inline void signal_of(const CUVIDEOFORMAT &format, int *values)
 } // namespace videohw
 
 #include "nvdec_session_inline.hpp"
+#include "nvdec_callbacks_inline.hpp"
 
 #endif

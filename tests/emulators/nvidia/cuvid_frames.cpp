@@ -277,12 +277,9 @@ class Vp9 : public Frames {
         profile |= bits.flag() << 1;
         if (profile == 3)
             bits.skip(1);
-        if (bits.flag()) {
-            unsigned slot = bits.u(3);
-            if (slots[slot])
-                display_again(*slots[slot]);
+        // Rule (trace): what is in a slot is not shown again.
+        if (bits.flag())
             return;
-        }
         bool key = !bits.flag();
         shown = bits.flag();
         bool resilient = bits.flag(), intra_only = false;

@@ -499,7 +499,7 @@ class Vc1 : public Reordering {
         coded.index = index;
         // Rule (trace): of the entry point, though the decoder is made for the sequence's maximum.
         coded.width_in_mbs = (width + 15) / 16;
-        coded.height_in_mbs = rounded_height(height) / 16;
+        coded.height_in_mbs = (woven ? rounded_height(height) : height + 15) / 16;
         // Rule (trace): each field has a decode callback of its own, of the same index.
         coded.field = field;
         coded.second = second;

@@ -314,8 +314,9 @@ void Parser::decode(Coded &coded)
         shown = Shown();
         shown.in_use = true;
         shown.serial = ++serial;
-        shown.number = decoded++;
+        shown.number = decoded;
     }
+    ++decoded; // Rule (trace): each field counts for the display delay.
     shown.skipped = false;
     shown.order = coded.order;
     shown.fields = coded.field && !coded.second ? 1 : 2 + std::max(coded.repeat, 0);

@@ -39,6 +39,7 @@ OTHER_PIXELS_OF_PACKETS: dict[str, tuple[str, frozenset[str]]] = {
     "asp_qpel_b2.m4v": (TRANSFORM, frozenset()),
     "packed_silent_headers.m4v": (TRANSFORM, frozenset()),
     "simple_headers_once.m4v": (TRANSFORM, frozenset()),
+    "mpeg4_sizes": (TRANSFORM, frozenset()),
     "pictures.mjpeg": (TRANSFORM, frozenset()),
     "vc1_fields": (SECOND_FIELD, frozenset({"units-no-end-of-picture"})),
     "vc1_sizes": (RECONFIGURED, frozenset({"decode-order"})),
