@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.backends.coded_clips import packets
 from tests.backends.decode_runs import Scenario, run
 from tests.backends.decoding import PATIENCE_SECONDS
 from tests.backends.nvidia import emulated_drivers
@@ -314,3 +315,15 @@ def test_the_first_picture_does_not_wait_until_the_chip_has_more(decoding: Emula
             decoded = log[: log.index("cuvidMapVideoFrame64")].count("cuvidDecodePicture")
             assert decoded == 3  # two follow it in the order of the stream
             decoder.reset()
+
+
+@pytest.mark.parametrize("memory", ["host", "device"])
+def test_a_vp9_picture_that_is_still_read_is_shown_again(memory: str) -> None:
+    """The driver maps a picture once at a time."""
+    calls = [packets("vp9")[0], *[b"\x88"] * 4]
+    with opened("vp9", memory=memory) as decoder:
+        for data in calls:
+            decoder.submit(data)
+        frames = decoder.flush(PATIENCE_SECONDS)
+        assert len(set(pixels(frames))) == 1
+    assert len(frames) == len(calls)

@@ -286,7 +286,6 @@ inline bool NvdecSession::show_again(const Input &input)
         return false;
     if (index < 0)
         return true; // of which no picture comes
-    free_index(index); // it is mapped once at a time
     Shown shown;
     shown.index = index;
     shown.serial = input.serial;
