@@ -70,7 +70,7 @@ cdef extern from "_native/nvdec_session.hpp" nogil:
         size_t idle, idle_bytes
 
     cppclass DecoderPool "videohw::DecoderPool":
-        DecoderPool(Context &context, const nvidia_cuvid &api, Pool &memory, Pool &pinned)
+        DecoderPool(Context &context, const nvidia_cuvid &api, Pool &pinned)
         void set_limits(size_t most_idle_bytes, double idle_seconds)
         DecoderPoolCounters counters()
         void forget_caps()
@@ -262,7 +262,7 @@ cdef class Decoders:
 
     def __cinit__(self, Device device not None):
         self.pool = make_shared[DecoderPool](
-            device.native.context, _cuvid()[0], device.native.memory, device.native.pinned
+            device.native.context, _cuvid()[0], device.native.pinned
         )
         self.in_callers_context = device.native.adopted()
         give_up_decoders(device.native.memory, self.pool)

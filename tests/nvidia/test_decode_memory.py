@@ -1,12 +1,11 @@
-"""Memory of pictures while sessions come and go: as much is kept as was lately in use at once,
-beyond what is kept anyway, for as long as decoders are."""
+"""Pinned memory of pictures while sessions come and go: as much is kept as was lately in use at
+once, beyond what is kept anyway, for as long as decoders are."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -43,15 +42,14 @@ def decoding(driver: Emulator) -> Iterator[None]:
         assert (report["misuses"], report["open"], report["lost"]) == ([], before, {})
 
 
-def pool(memory: str) -> dict[str, int]:
-    """The counters of the pool that frames of ``memory`` lie in."""
-    pools = _cuda.device().counters()
-    found: dict[str, int] = pools["device" if memory == "device" else "pinned"]
+def pool() -> dict[str, int]:
+    """The counters of the pool that frames lie in."""
+    found: dict[str, int] = _cuda.device().counters()["pinned"]
     return found
 
 
-def opened(memory: Any, max_in_flight: int = IN_FLIGHT) -> Decoder:
-    return Decoder("h264", backend="nvidia", memory=memory, max_in_flight=max_in_flight)
+def opened(max_in_flight: int = IN_FLIGHT) -> Decoder:
+    return Decoder("h264", backend="nvidia", memory="host", max_in_flight=max_in_flight)
 
 
 def frames(decoder: Decoder, times: int) -> Iterator[Frame]:
@@ -60,9 +58,8 @@ def frames(decoder: Decoder, times: int) -> Iterator[Frame]:
     yield from decoder.decode(data for _ in range(times))
 
 
-@pytest.mark.parametrize("memory", ["device", "host"])
-def test_pictures_of_a_session_use_the_same_memory(memory: str) -> None:
-    with opened(memory) as decoder:
+def test_pictures_of_a_session_use_the_same_memory() -> None:
+    with opened() as decoder:
         held: deque[Frame] = deque(maxlen=HELD)
         for count, frame in enumerate(frames(decoder, 5)):
             held.append(frame)
@@ -71,31 +68,31 @@ def test_pictures_of_a_session_use_the_same_memory(memory: str) -> None:
         assert count >= 100
         del frame
         held.clear()
-        used = pool(memory)
+        used = pool()
         assert used["hits"] + used["misses"] == count + 1
         assert used["misses"] <= HELD + IN_FLIGHT + 4
         assert used["idle_bytes"] <= (used["misses"] + 1) * 1.125 * PICTURE_BYTES
     # The decoder is still kept, and with it the memory, for the next session.
-    assert pool(memory)["idle_blocks"] > 0
-    with opened(memory) as decoder:
+    assert pool()["idle_blocks"] > 0
+    with opened() as decoder:
         assert sum(1 for _ in frames(decoder, 1)) >= 20
-        assert pool(memory)["misses"] == used["misses"]
+        assert pool()["misses"] == used["misses"]
     decoders = _nv.decoders_of(_cuda.device())
     decoders.set_limits(0, 0)
     try:
-        wait_for(lambda: pool(memory)["idle_blocks"] == 0)
+        wait_for(lambda: pool()["idle_blocks"] == 0)
     finally:
         decoders.set_limits(1 << 30, 30)
 
 
 def test_what_was_in_use_long_ago_does_not_count() -> None:
-    with opened("device", 64) as decoder:
+    with opened(64) as decoder:
         taken = list(frames(decoder, 2))
         many = len(taken)
         taken.clear()
-        assert pool("device")["idle_blocks"] >= many
+        assert pool()["idle_blocks"] >= many
         for _ in range(2):
             time.sleep(RECENT_SECONDS * 1.1)
             decoder.submit(NATIVE.units()[0])
             assert len(decoder.flush(PATIENCE_SECONDS)) == 1
-        assert pool("device")["idle_blocks"] == 1
+        assert pool()["idle_blocks"] == 1

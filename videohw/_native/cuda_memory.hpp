@@ -512,7 +512,8 @@ private:
     {
         const std::size_t lately = std::max(most_used_, most_used_before_);
         const std::size_t used = counters_.used_bytes;
-        return std::max(most_idle_bytes_, keeping_more_ && lately > used ? lately - used : 0);
+        const std::size_t more = keeping_more_ && lately > used ? lately - used : 0;
+        return std::max(most_idle_bytes_, std::min(more, most_more_bytes));
     }
 
     Block *take_idle(std::size_t capacity)
@@ -679,6 +680,9 @@ private:
     std::map<CUdeviceptr, CUdeviceptr> ranges_; // of all device blocks: first address, end
     PoolCounters counters_;
     std::size_t most_idle_bytes_;
+    // What KeepingMore may come to: a caller that drops all frames of a clip at once is not to
+    // leave the machine without memory.
+    static constexpr std::size_t most_more_bytes = std::size_t{2} << 30;
     // How many are KeepingMore, and the most bytes that were in use at once lately.
     using Clock = std::chrono::steady_clock;
     static constexpr std::chrono::seconds recent_time{1};
@@ -689,8 +693,9 @@ private:
     void (*relieve_)(void *) = nullptr;
 };
 
-// For as long as this lives as much is kept as was lately in use at once: to pin memory for a picture
-// takes ten times as long as to copy it. Afterwards somebody is to trim the surplus.
+// For as long as this lives a pool keeps as much as was lately in use at once, within bounds: to pin
+// memory for a picture takes ten times as long as to copy it. Afterwards somebody is to trim the
+// surplus.
 class KeepingMore {
 public:
     explicit KeepingMore(Pool &pool) : pool_(pool) { count(1); }

@@ -52,9 +52,9 @@ class DecoderPool : public std::enable_shared_from_this<DecoderPool> {
 public:
     using Clock = std::chrono::steady_clock;
 
-    // `memory` and `pinned`: the pools that pictures are copied to.
-    DecoderPool(Context &context, const nvidia_cuvid &api, Pool &memory, Pool &pinned)
-        : context(context), api_(api), memory_(memory), pinned_(pinned)
+    // `pinned`: the pool that pictures for the host are copied to.
+    DecoderPool(Context &context, const nvidia_cuvid &api, Pool &pinned)
+        : context(context), api_(api), pinned_(pinned)
     {
         context.retain();
     }
@@ -227,15 +227,14 @@ private:
         changed_.notify_all();
     }
 
-    // Memory of sessions is kept for as long as their decoders are.
+    // Pinned memory of sessions is kept for as long as their decoders are.
     void run()
     {
         while (true) {
             {
-                const KeepingMore memory(memory_), pinned(pinned_);
+                const KeepingMore pinned(pinned_);
                 keep_decoders();
             }
-            memory_.trim_surplus();
             pinned_.trim_surplus();
             std::lock_guard<std::mutex> held(lock_);
             if (idle_.empty() && doomed_.empty()) { // the next decoder given brings a thread again
@@ -279,7 +278,7 @@ private:
     }
 
     const nvidia_cuvid &api_;
-    Pool &memory_, &pinned_;
+    Pool &pinned_;
     std::mutex lock_; // held over no call of the driver
     std::condition_variable changed_;
     std::deque<Idle> idle_; // the longest unused first

@@ -380,7 +380,7 @@ private:
     const nvidia_cuvid &api_;
     DecoderPool &decoders_;
     Pool &device_pool_, &host_pool_;
-    std::optional<KeepingMore> keeping_device_, keeping_host_; // while it works
+    std::optional<KeepingMore> keeping_host_; // while it works
     const NvdecSettings settings_;
 
     std::mutex lock_;

@@ -38,7 +38,6 @@ inline NvdecSession::Need NvdecSession::work()
             set_busy(true);
         }
         scope_.emplace(context_);
-        keeping_device_.emplace(device_pool_);
         keeping_host_.emplace(host_pool_);
         CUresult code = scope_->code;
         if (code == CUDA_SUCCESS && !stream_)
@@ -161,7 +160,6 @@ inline void NvdecSession::leave()
     pending_.clear();
     finish_all();
     close_parser();
-    keeping_device_.reset();
     keeping_host_.reset();
     give_decoder(); // whose pool trims those of memory
     release_dropped();
