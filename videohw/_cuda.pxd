@@ -107,6 +107,11 @@ cdef extern from "cuda_errands.hpp" namespace "videohw" nogil:
         double bound()
         int late()
 
+    cppclass Leftover:
+        cbool any()
+
+    Leftover drop_reference(Block *block)
+    void finish(const Leftover &left)
     void let_go(Block *block)
     void let_go_of_context "videohw::let_go"(Context &context)
     CUresult start "videohw::start_within"(Driver &driver)
@@ -195,6 +200,15 @@ cdef extern from "dlpack.hpp" namespace "videohw" nogil:
     DLManagedTensorVersioned *exported_versioned(
         Block *block, const DLTensor &tensor, CUstream stream, uint64_t flags
     )
+
+
+# `let_go` for whoever has the GIL, which is kept where nothing is left to be done: giving it away for
+# each array of a picture has the threads of other sessions woken and waited for.
+cdef inline void let_go_of_block(Block *block) noexcept:
+    cdef Leftover left = drop_reference(block)
+    if left.any():
+        with nogil:
+            finish(left)
 
 
 # The driver of this process.

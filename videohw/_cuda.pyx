@@ -585,8 +585,7 @@ cdef class HostBuffer:
 
     def __dealloc__(self):
         if self.block != NULL:
-            with nogil:
-                let_go(self.block)
+            let_go_of_block(self.block)
 
     def __getbuffer__(self, Py_buffer *buffer, int flags):
         PyBuffer_FillInfo(buffer, self, self.block.host, self.length, 1, flags)
@@ -633,8 +632,7 @@ cdef class DeviceArray:
 
     def __dealloc__(self):
         if self.block != NULL:
-            with nogil:
-                let_go(self.block)
+            let_go_of_block(self.block)
 
     @property
     def shape(self):

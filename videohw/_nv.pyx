@@ -29,7 +29,7 @@ from ._cuda cimport (
     driver,
     failure,
     host_buffer,
-    let_go,
+    let_go_of_block,
     let_go_of_context,
     numpy,
 )
@@ -331,8 +331,7 @@ cdef class Pixels:
 
     def __dealloc__(self):
         if self.block != NULL:
-            with nogil:
-                let_go(self.block)
+            let_go_of_block(self.block)
 
     def planes(self, layout):
         """Arrays of ``layout``: (offset in bytes, shape, strides in bytes, typestr) each.
@@ -470,7 +469,7 @@ cdef class Core:
         except MemoryError:  # what has no owner yet would never be given back
             for rest in range(len(made) + 1, events.size()):
                 if events[rest].block != NULL:
-                    let_go(<Block *>events[rest].block)
+                    let_go_of_block(<Block *>events[rest].block)
             raise
         return now.version, now.resets_done, now.busy_seconds, made
 

@@ -77,17 +77,19 @@ class SessionOwner:
                 output = self._session.take(_RETRY_SECONDS)
                 if output is not None:
                     yield output
-        while (output := self._session.take(0)) is not None or self._far_ahead():
-            if output is None:
-                output = self._session.take(_RETRY_SECONDS)
+        while True:
+            far_ahead = self._far_ahead()
+            output = self._session.take(_RETRY_SECONDS if far_ahead else 0)
             if output is not None:
                 yield output
+            elif not far_ahead:
+                return
 
     def _far_ahead(self) -> bool:
         session = self._session
         if session.account.submitted - session.taken <= _MOST_AHEAD:
             return False  # as a rule, which costs no lock
-        return session.depth[1] > _MOST_AHEAD
+        return session.waiting > _MOST_AHEAD
 
     # Metrics
 

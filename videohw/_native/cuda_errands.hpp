@@ -103,30 +103,58 @@ template <class End> inline void leave_to_errand(Driver &driver, End end)
 
 // References that a thread of the caller's lets go of.
 
-inline void let_go(Context &context)
+// Of a context on which nobody counts any more.
+inline void finish(Context &context)
 {
-    if (!context.drop())
-        return;
     if (context.driver.forked())
         return context.end();
     leave_to_errand(context.driver, [&context] { context.end(); });
 }
-inline void let_go(Block *block)
+inline void let_go(Context &context)
 {
+    if (context.drop())
+        finish(context);
+}
+// What is left to be done of a block that nobody has any more, which may call the driver.
+struct Leftover {
+    Block *block = nullptr;     // it does not go back to its pool without the driver
+    Pool *surplus = nullptr;    // it went back, and there are more than are kept
+    Context *context = nullptr; // it went back, and was the last that counted on this
+    bool any() const { return block || surplus || context; }
+};
+
+// Let go of a block, which as a rule leaves nothing to be done; no call of the driver, no waiting.
+inline Leftover drop_reference(Block *block)
+{
+    Leftover left;
     if (!block->drop())
-        return;
+        return left;
     Pool &pool = block->pool();
     Context &context = pool.context;
     if (context.driver.forked())
-        return;
+        return left;
     if (pool.takes_calls(*block))
-        return leave_to_errand(context.driver, [block] { block->end(); });
-    if (pool.give_back(block)) {
-        Held<Context> held(context);
-        leave_to_errand(context.driver, [held, &pool] { pool.trim_surplus(); });
-    }
-    let_go(context);
+        left.block = block;
+    else if (pool.give_back(block))
+        left.surplus = &pool;
+    else if (context.drop())
+        left.context = &context;
+    return left;
 }
+inline void finish(const Leftover &left)
+{
+    if (Block *const block = left.block)
+        leave_to_errand(block->pool().context.driver, [block] { block->end(); });
+    if (Pool *const pool = left.surplus) {
+        Context &context = pool->context;
+        Held<Context> held(context);
+        leave_to_errand(context.driver, [held, pool] { pool->trim_surplus(); });
+        let_go(context);
+    }
+    if (left.context)
+        finish(*left.context);
+}
+inline void let_go(Block *block) { finish(drop_reference(block)); }
 
 // The driver and its devices
 

@@ -171,8 +171,10 @@ public:
 
     void push(const Input &input)
     {
-        std::lock_guard<std::mutex> held(lock_);
-        input_.push_back(input);
+        {
+            std::lock_guard<std::mutex> held(lock_);
+            input_.push_back(input);
+        }
         tell_worker();
     }
     // Every event since the last time, and where the session stood when it gave them.
@@ -181,6 +183,7 @@ public:
         std::lock_guard<std::mutex> held(lock_);
         events->assign(events_.begin(), events_.end());
         events_.clear();
+        untold_ = false;
         for (const Event &event : *events) {
             const bool shown = event.kind == Event::shown;
             under_way_ -= shown; // not ours any more, and ready until `set_ready` says
@@ -196,10 +199,12 @@ public:
     // So many outputs wait to be reaped, of those that were popped.
     void set_ready(std::size_t count)
     {
-        std::lock_guard<std::mutex> held(lock_);
-        if (ready_ == count)
-            return;
-        ready_ = count;
+        {
+            std::lock_guard<std::mutex> held(lock_);
+            if (ready_ == count)
+                return;
+            ready_ = count;
+        }
         tell_worker();
     }
     // Drop everything queued and under way; `resets_done` is `number` when it is gone.
@@ -267,11 +272,21 @@ private:
     };
     static constexpr int most_surfaces = 64;
     static constexpr std::size_t most_untold = 16;
+    // While the worker has more to do, who waits for pictures is woken once in so long: at thousands
+    // of pictures a second, being woken and getting the GIL takes more than all that is done with it.
+    static constexpr std::chrono::milliseconds woken_every{2};
 
     void tell()
     {
-        ++version_;
+        note_change();
         changed_.notify_all();
+    }
+    // The lock is held; whoever waits is to be notified.
+    void note_change()
+    {
+        ++version_;
+        untold_ = false;
+        told_at_ = Clock::now();
     }
     // For the worker alone; those who wait for outputs are not woken.
     void tell_worker() { work_.notify_all(); }
@@ -321,6 +336,8 @@ private:
         std::lock_guard<std::mutex> held(lock_);
         return has_room();
     }
+    bool can_wait(const Event &event) const;
+    void tell_of_the_rest();
     void emit(const Event &event);
     void lose(Failure failure);
     Failure failed(const char *call, CUresult code);
@@ -387,6 +404,8 @@ private:
     std::condition_variable changed_; // for those who wait on the version
     std::condition_variable work_;    // for the worker
     std::uint64_t version_ = 0;
+    bool untold_ = false; // events that nobody was woken for
+    Clock::time_point told_at_;
     std::deque<Input> input_;
     std::deque<Event> events_, dropped_;
     std::size_t under_way_ = 0, ready_ = 0; // shown pictures not popped; outputs not reaped

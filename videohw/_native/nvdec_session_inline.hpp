@@ -63,8 +63,10 @@ inline NvdecSession::Need NvdecSession::work()
             map_next();
         if (!context_.usable())
             lose({});
-        if (plan_wanted_)
+        if (plan_wanted_) {
+            tell_of_the_rest();
             return Need::plan;
+        }
     }
 }
 
@@ -106,24 +108,47 @@ inline bool NvdecSession::next(Input *input, bool *map, bool *finish)
             continue;
         }
         set_busy(false);
+        if (untold_)
+            tell();
         work_.wait(held);
     }
 }
 
+// Whether nobody need be woken for an event yet; the lock is held.
+inline bool NvdecSession::can_wait(const Event &event) const
+{
+    if (input_.empty() || events_.size() >= most_untold)
+        return false;
+    if (event.kind == Event::shown)
+        return under_way_ < (settings_.max_ready + 1) / 2 &&
+               Clock::now() - told_at_ < woken_every;
+    // Nobody waits for a picture that went its way, unless for room in the queue.
+    return event.kind == Event::begun || (event.kind == Event::ended && !event.failure.code);
+}
+
+// Before something that may take long.
+inline void NvdecSession::tell_of_the_rest()
+{
+    std::lock_guard<std::mutex> held(lock_);
+    if (untold_)
+        tell();
+}
+
 inline void NvdecSession::emit(const Event &event)
 {
-    bool dropped;
+    bool dropped, tells;
     {
         std::lock_guard<std::mutex> held(lock_);
         dropped = closing_ || reset_wanted_ != epoch_;
         if (!dropped)
             events_.push_back(event);
-        // Nobody waits for a picture that went its way, unless for room in the queue.
-        const bool usual = event.kind == Event::begun ||
-                           (event.kind == Event::ended && !event.failure.code);
-        if (!usual || input_.empty() || events_.size() >= most_untold)
-            tell();
+        tells = !can_wait(event);
+        untold_ = true;
+        if (tells)
+            note_change();
     }
+    if (tells) // who is woken finds the lock free
+        changed_.notify_all();
     if (dropped && event.block)
         event.block->release();
 }

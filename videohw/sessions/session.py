@@ -143,16 +143,13 @@ class Session(ABC, Generic[ItemT, ResultT]):
         in between.
         """
         with self._changed:
-            full = self._limit_reached()
-            if full is None:
-                return
             deadline = deadline_after(timeout)
-            while full is not None:
+            while (full := self._limit_reached()) is not None:
                 left = remaining(deadline)
-                if left == 0 or self._waits_for_itself():
+                for_itself = self._ready.count >= self._max_ready
+                if left == 0 or (for_itself and self._reaper is _this_thread.mark):
                     raise full
                 self._changed.wait(left)
-                full = self._limit_reached()
 
     def push(self, items: Sequence[ItemT]) -> None:
         """Queue ``items``, all of them; the caller has been admitted."""
@@ -180,8 +177,10 @@ class Session(ABC, Generic[ItemT, ResultT]):
             self._reaper = _this_thread.mark
             while True:
                 self._check_open()
-                self._collect()
-                if (head := self._pop_ready()) is not None:
+                if (head := self._pop_ready()) is None:
+                    self._collect()
+                    head = self._pop_ready()
+                if head is not None:
                     return self._hand_out(head)
                 self._check_usable()
                 left = remaining(deadline)
@@ -309,12 +308,16 @@ class Session(ABC, Generic[ItemT, ResultT]):
         return self._closed_reason is not None
 
     @property
+    def waiting(self) -> int:
+        """How many items the worker has not begun."""
+        return 0 if self.closed else self._waiting_items()
+
+    @property
     def depth(self) -> tuple[int, int, int]:
         """(outputs ready and not taken, items that the worker has not begun, bytes queued)."""
         with self._changed:
             self._collect()
-            waiting = 0 if self.closed else self._waiting_items()
-            return self._ready.count, waiting, self._queued_bytes
+            return self._ready.count, self.waiting, self._queued_bytes
 
     # Inside; the condition is held by the caller unless said otherwise
 
@@ -345,9 +348,6 @@ class Session(ABC, Generic[ItemT, ResultT]):
                 hint="wait or reap, then repeat the call: nothing of it was taken",
             )  # fmt: skip
         return None
-
-    def _waits_for_itself(self) -> bool:
-        return self._ready.count >= self._max_ready and self._reaper is _this_thread.mark
 
     def _pop_ready(self, stop_at: int | None = None) -> ResultT | VideoHwError | None:
         passed = self._ready.drains_passed
