@@ -272,7 +272,7 @@ private:
     };
     static constexpr int most_surfaces = 64;
     static constexpr std::size_t most_untold = 16;
-    // While the worker has more to do, who waits for pictures is woken once in so long: at thousands
+    // While the worker has more to do, who waits is woken for pictures once in so long: at thousands
     // of pictures a second, being woken and getting the GIL takes more than all that is done with it.
     static constexpr std::chrono::milliseconds woken_every{2};
 
@@ -286,7 +286,6 @@ private:
     {
         ++version_;
         untold_ = false;
-        told_at_ = Clock::now();
     }
     // For the worker alone; those who wait for outputs are not woken.
     void tell_worker() { work_.notify_all(); }
@@ -405,7 +404,7 @@ private:
     std::condition_variable work_;    // for the worker
     std::uint64_t version_ = 0;
     bool untold_ = false; // events that nobody was woken for
-    Clock::time_point told_at_;
+    Clock::time_point woken_at_; // for a picture
     std::deque<Input> input_;
     std::deque<Event> events_, dropped_;
     std::size_t under_way_ = 0, ready_ = 0; // shown pictures not popped; outputs not reaped

@@ -121,7 +121,7 @@ inline bool NvdecSession::can_wait(const Event &event) const
         return false;
     if (event.kind == Event::shown)
         return under_way_ < (settings_.max_ready + 1) / 2 &&
-               Clock::now() - told_at_ < woken_every;
+               Clock::now() - woken_at_ < woken_every;
     // Nobody waits for a picture that went its way, unless for room in the queue.
     return event.kind == Event::begun || (event.kind == Event::ended && !event.failure.code);
 }
@@ -146,6 +146,8 @@ inline void NvdecSession::emit(const Event &event)
         untold_ = true;
         if (tells)
             note_change();
+        if (tells && event.kind == Event::shown)
+            woken_at_ = Clock::now();
     }
     if (tells) // who is woken finds the lock free
         changed_.notify_all();

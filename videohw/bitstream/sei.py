@@ -248,7 +248,7 @@ def decode(
         return UserDataT35(country, message.payload[bits.position >> 3 :])
     if kind == USER_DATA_UNREGISTERED:
         uuid = bits.u("uuid_iso_iec_11578", 128)
-        from uuid import UUID  # which loads much, and few streams have such a message
+        from uuid import UUID  # which loads much, and pictures are decoded without
 
         return UserDataUnregistered(UUID(int=uuid), message.payload[16:])
     return None

@@ -35,6 +35,10 @@ _H264_SWITCHING: Final = (3, 4)
 _HEVC_NON_SLICES: Final = 32
 _HEVC_IRAPS: Final = range(16, 24)
 _UNKNOWN: Final = SequenceInfo()
+# SEI messages that frames tell of.
+_MESSAGES: Final = (
+    sei.PIC_TIMING, sei.USER_DATA_T35, sei.MASTERING_DISPLAY, sei.CONTENT_LIGHT,
+)  # fmt: skip
 _NO_FIELDS: Final = Fields()
 _NO_SIDE_DATA: Final = SideData()
 
@@ -83,6 +87,8 @@ class UnitReader:
         for nal in unit.messages():
             with suppress(InvalidBitstream):
                 for message in sei.parse(nal, self._codec):
+                    if message.payload_type not in _MESSAGES:
+                        continue
                     side_data, fields = self._apply(message, side_data, fields, parity)
         tool = self._rare_tool(unit)
         last = self._last  # one object for pictures that say the same

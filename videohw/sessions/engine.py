@@ -6,10 +6,12 @@ Must not know: threads, queues, codecs.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from concurrent.futures import Future
-from typing import Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 from ..errors import VideoHwError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 ItemContra = TypeVar("ItemContra", contravariant=True)
 ResultCo = TypeVar("ResultCo", covariant=True)

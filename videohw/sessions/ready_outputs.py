@@ -1,16 +1,14 @@
 """What a session has ready to be reaped, in output order.
 
-An output may still be in work: it has its place from the start, and nothing behind it comes out
-before it. Must not know: threads, waiting; the session that owns it holds its lock.
+Must not know: threads, waiting; the session that owns it holds its lock.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ..errors import BackendError, VideoHwError
 
@@ -25,19 +23,19 @@ class _Drained:
 
 
 class ReadyOutputs(Generic[ResultT]):
-    """Results, errors and results in work, with marks where a drain ends.
+    """Results and errors, with marks where a drain ends.
 
-    ``count`` is how many outputs wait, those in work too; ``drains_passed`` the number of the
-    last mark that was reached.
+    ``count`` is how many outputs wait; ``drains_passed`` the number of the last mark that was
+    reached.
     """
 
     def __init__(self) -> None:
-        self._queue: deque[ResultT | VideoHwError | Future[ResultT] | _Drained] = deque()
+        self._queue: deque[Any] = deque()
         self.count = 0
         self.drains_passed = 0
 
-    def append(self, output: ResultT | VideoHwError | Future[ResultT]) -> None:
-        """The next output, which a :class:`concurrent.futures.Future` may still hold back."""
+    def append(self, output: ResultT | VideoHwError) -> None:
+        """The next output."""
         self._queue.append(output)
         self.count += 1
 
@@ -46,15 +44,12 @@ class ReadyOutputs(Generic[ResultT]):
         self._queue.append(_Drained(number))
 
     def pop(self, stop_at: int | None = None) -> ResultT | VideoHwError | None:
-        """The next output; None when there is none, or it is in work, or ``stop_at`` is passed."""
+        """The next output; None when there is none, or the drain ``stop_at`` is passed."""
         while self._queue:
-            head = self._queue[0]
-            if isinstance(head, Future) and not head.done():
-                return None
-            self._queue.popleft()
+            head: ResultT | VideoHwError | _Drained = self._queue.popleft()
             if not isinstance(head, _Drained):
                 self.count -= 1
-                return _outcome(head)
+                return head
             self.drains_passed = max(self.drains_passed, head.number)
             if head.number == stop_at:
                 return None
@@ -69,16 +64,6 @@ class ReadyOutputs(Generic[ResultT]):
         """Forget all outputs and marks."""
         self._queue.clear()
         self.count = 0
-
-
-def _outcome(output: ResultT | VideoHwError | Future[ResultT]) -> ResultT | VideoHwError:
-    if not isinstance(output, Future):
-        return output
-    error = output.exception()
-    if error is None:
-        result: ResultT = output.result()
-        return result
-    return error if isinstance(error, VideoHwError) else unexpected(error)
 
 
 def unexpected(error: BaseException) -> BackendError:

@@ -17,6 +17,7 @@ from typing import Final
 
 from ..errors import DeviceLost, VideoHwError
 from .engine import Engine, Outputs
+from .outputs_in_work import OutputsInWork
 from .ready_outputs import unexpected
 from .session import Control, Drain, ItemT, Reset, ResultT, Session
 
@@ -47,6 +48,7 @@ class WorkerSession(Session[ItemT, ResultT]):
         self._stuck_seconds = stuck_seconds
         self._busy_since: float | None = None  # the worker is in the engine from then on
         super().__init__(_Looking(), max_ready=max_ready, max_queued_bytes=max_queued_bytes)
+        self._ready: OutputsInWork[ResultT] = OutputsInWork()
         self._worker = threading.Thread(target=self._run, name=name, daemon=True)
         self._worker.start()
 
