@@ -29,7 +29,6 @@ from typing import NamedTuple
 
 from .errors import BackendError, DeviceLost, InvalidInput, UnsupportedConfig
 from . import kernels
-from .status import CUDA, backend_error, did_not_come_back, needs_newer_driver
 
 DRIVER_HINT = "install the NVIDIA driver, 470 or newer; in a container, run it with its GPUs"
 VIDEO_HINT = "in a container set NVIDIA_DRIVER_CAPABILITIES=video,compute,utility"
@@ -38,6 +37,7 @@ _DTYPES = {"|u1": (dlpack_unsigned, 8), "<u2": (dlpack_unsigned, 16), "<f2": (dl
 # CUDA_ERROR_NO_BINARY_FOR_GPU, _INVALID_PTX, _UNSUPPORTED_PTX_VERSION
 _NOT_FOR_THIS_DRIVER = (209, 218, 222)
 _OURS = object()  # whoever has it may make the objects below
+cdef str CUDA = "cuda"  # as in `status`, which is imported when something failed: it takes 2 ms
 
 cdef Driver _driver
 cdef object _numpy = None
@@ -59,6 +59,7 @@ cdef Driver *driver() noexcept nogil:
 # ---------------------------------------------------------------------------- errors
 
 cdef object failure(CUresult code, str call=None, str domain=CUDA):
+    from .status import backend_error, did_not_come_back
     cdef const char *name
     if _driver.forked():
         return forked_error()
@@ -140,6 +141,7 @@ def too_old(str feature, int needed):
     cdef int version = _version()
     if version >= needed or _driver.forked():
         return forked_error() if _driver.forked() else None
+    from .status import needs_newer_driver
     return needs_newer_driver(feature, needed, version)
 
 
@@ -169,6 +171,7 @@ def problem(opened=None):
     if _driver.cuda() == NULL:
         return _driver.why_no_cuda().decode(errors="replace"), DRIVER_HINT
     if _driver.forked() or start.version < _driver.oldest_for_decoding:
+        from .status import needs_newer_driver
         found = forked_error() if _driver.forked() else needs_newer_driver(
             "decoding", _driver.oldest_for_decoding, start.version
         )
