@@ -78,6 +78,15 @@ def test_damaged_sei_is_not_stated() -> None:
     assert UnitReader("h264").read(unit).side_data == SideData()
 
 
+def test_damaged_messages_that_frames_do_not_tell_of_hide_no_others() -> None:
+    stream = PcmStream()
+    user_data_without_its_uuid = (5, b"x264")
+    sei = h264_sei(user_data_without_its_uuid, (144, LIGHT))
+    (unit,) = h264_units([*stream.sets, sei, stream.picture(20, idr=True)])
+    light = ContentLight(1000, 400)
+    assert UnitReader("h264").read(unit).side_data == SideData(content_light=light)
+
+
 def test_sequences_change_at_keyframes() -> None:
     one = PcmStream(vui=Vui(num_reorder=0, sar=(4, 3), siting=2))
     two = PcmStream(columns=2, vui=Vui(num_reorder=2))

@@ -12,6 +12,7 @@ import pytest
 
 from tests.backends.decoding import PATIENCE_SECONDS
 from tests.backends.nvidia import emulated_drivers
+from tests.backends.waiting import Call, wait_for
 from tests.corpus import stream
 from tests.emulators.control import Emulator
 from tests.nvidia.decoding import SMALL, release
@@ -21,6 +22,8 @@ pytest.importorskip("videohw._nv", reason="NVIDIA is of Linux and Windows")
 resource = pytest.importorskip("resource", reason="only Linux counts the waits of a thread")
 
 WOKEN_EVERY_SECONDS = 0.002  # as NvdecSession::woken_every
+LOOK_SECONDS = 0.25  # as videohw.sessions.core_changed has it
+STALL_MILLISECONDS = 60_000
 IN_FLIGHT = 8
 # For locks, and at the begin and the end.
 OTHER_SLEEPS = 40
@@ -71,6 +74,26 @@ def test_the_last_pictures_of_what_was_submitted_do_not_wait_for_more() -> None:
                 del frame
         # Of the last round all but what waits for the end of its access unit or of its reordering.
         assert got >= 20
+
+
+def test_the_first_picture_does_not_wait_for_the_second(driver: Emulator) -> None:
+    data = stream(SMALL).read()
+    late = []
+    for _ in range(3):  # a busy machine takes its time too
+        driver.fault("cuvidMapVideoFrame64", "stall", STALL_MILLISECONDS, 2)
+        with opened() as decoder:
+            reaping = Call(lambda: (decoder.reap_timeout(PATIENCE_SECONDS), time.monotonic()))
+            time.sleep(0.05)
+            decoder.submit(data)
+            wait_for(driver.stalled)
+            stalled = time.monotonic()
+            frame, reaped = reaping.join()
+            assert frame is not None
+            late.append(reaped - stalled)
+            driver.clear_faults()
+            del frame
+    # Who waits looks by itself after a while.
+    assert min(late) < LOOK_SECONDS / 2
 
 
 @pytest.mark.parametrize("memory", ["device", "host"])
