@@ -202,8 +202,8 @@ cdef extern from "dlpack.hpp" namespace "videohw" nogil:
     )
 
 
-# `let_go` for whoever has the GIL, which is kept where nothing is left to be done: giving it away for
-# each array of a picture has the threads of other sessions woken and waited for.
+# `let_go` for whoever has the GIL, which is kept where nothing is left to be done: giving it away
+# for each array of a picture has the threads of other sessions woken and waited for.
 cdef inline void let_go_of_block(Block *block) noexcept:
     cdef Leftover left = drop_reference(block)
     if left.any():

@@ -37,7 +37,7 @@ _DTYPES = {"|u1": (dlpack_unsigned, 8), "<u2": (dlpack_unsigned, 16), "<f2": (dl
 # CUDA_ERROR_NO_BINARY_FOR_GPU, _INVALID_PTX, _UNSUPPORTED_PTX_VERSION
 _NOT_FOR_THIS_DRIVER = (209, 218, 222)
 _OURS = object()  # whoever has it may make the objects below
-cdef str CUDA = "cuda"  # as in `status`, which is imported when something failed: it takes 2 ms
+CUDA = "cuda"  # as in `status`, which is imported when something failed: it takes 2 ms
 
 cdef Driver _driver
 cdef object _numpy = None
