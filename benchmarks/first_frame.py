@@ -1,10 +1,15 @@
 """How long a new process takes to its first picture, with this library and with others on NVDEC.
 
 Every run is a process of its own that imports the library, opens a decoder for the stream and takes
-one picture; the libraries take turns. The table has medians: the import, the opening, from the
-opened decoder to the picture, the two together, and all from the start of the process. Of this
-library a picture counts when its pixels are written. What a first run brings into the system's
-caches (the driver's libraries, compiled Python) is left out: one round before is not counted.
+one picture; the libraries take turns, in an order drawn anew for each round. The first table
+has medians: the import, the opening, from the opened decoder to the picture, the two together, and
+all from the start of the process. Of this library a picture counts when its pixels are written.
+What a first run brings into the system's caches (the driver's libraries, compiled Python) is left
+out: one round before is not counted.
+
+One process differs from the next by more than the libraries do. So the second table compares this
+library with each other one round by round: the median of the differences, within which 95 of 100
+medians of as many rounds drawn from these lie, and in how many rounds this library came first.
 
 Needs an NVIDIA device. What is not installed is left out and named on stderr.
 
@@ -14,7 +19,9 @@ usage: python -m benchmarks.first_frame STREAM.h264|STREAM.h265 [--times N] [--o
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
+import random
 import statistics
 import subprocess
 import sys
@@ -24,6 +31,8 @@ from typing import NamedTuple
 
 CODECS = {".h264": "h264", ".264": "h264", ".h265": "hevc", ".265": "hevc", ".hevc": "hevc"}
 RUN_SECONDS = 120
+OURS_NAME = "videohw"
+DRAWN = 2000  # medians, of which the interval is told
 # Each says when (time.monotonic) it began, had imported, had opened and had a picture. Its
 # arguments: the stream, its codec.
 BEGIN = """
@@ -105,7 +114,7 @@ def rounds(stream: Path, times: int, only: set[str]) -> dict[str, list[Run]]:
         name: [] for name in LIBRARIES if not only or any(name.startswith(each) for each in only)
     }
     for number in range(times + 1):
-        for name in list(found):
+        for name in random.sample(list(found), len(found)):
             try:
                 run = measured(LIBRARIES[name], stream)
             except (RuntimeError, subprocess.TimeoutExpired) as error:
@@ -134,6 +143,32 @@ def table(found: dict[str, list[Run]]) -> str:
     return "\n".join(lines)
 
 
+def differences(found: dict[str, list[Run]]) -> str:
+    """Markdown: this library less each other one with the same output, in milliseconds."""
+    lines = [
+        "| less | time | rounds | median | 95 of 100 medians | rounds below 0 |",
+        "| --- | --- | ---: | ---: | ---: | ---: |",
+    ]
+    for name, other in itertools.permutations(found, 2):
+        if not name.startswith(OURS_NAME) or name.split()[1:] != other.split()[1:]:
+            continue
+        both = list(zip(found[name], found[other], strict=True))
+        for time_of, values in (
+            ("open and first", [a.opened + a.first - b.opened - b.first for a, b in both]),
+            ("from process start", [a.from_start - b.from_start for a, b in both]),
+        ):
+            drawn = sorted(
+                statistics.median(random.choices(values, k=len(values))) for _ in range(DRAWN)
+            )
+            low, high = (drawn[round(part * (DRAWN - 1))] * 1e3 for part in (0.025, 0.975))
+            lines.append(
+                f"| {name}, {other.split()[0]} | {time_of} | {len(values)} "
+                f"| {statistics.median(values) * 1e3:+.1f} ms | {low:+.1f} to {high:+.1f} ms "
+                f"| {sum(value < 0 for value in values)} |"
+            )
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, usage=__doc__)
@@ -143,7 +178,10 @@ def main() -> None:
     given = parser.parse_args()
     if given.stream.suffix not in CODECS or given.times < 1:
         parser.error(f"a stream that ends with one of {', '.join(CODECS)}, at least once")
-    print(table(rounds(given.stream, given.times, set(filter(None, given.only.split(","))))))
+    found = rounds(given.stream, given.times, set(filter(None, given.only.split(","))))
+    print(table(found))
+    if len(found) > 1:
+        print("\n" + differences(found))
 
 
 if __name__ == "__main__":

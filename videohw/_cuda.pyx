@@ -487,7 +487,7 @@ cdef class Device:
         refused = too_old("converting on the device", _driver.oldest_for_kernels)
         if refused is not None:
             raise refused
-        for data in kernels.image_for(self.information.compute_capability):
+        for data in kernels.images_for(self.information.compute_capability):
             image, size = data, len(data)
             with nogil:
                 code = load_kernels(self.native[0], image, size)

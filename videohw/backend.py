@@ -1,4 +1,4 @@
-"""The contract of a backend, and the table of backends, each imported when it is first asked.
+"""The contract of a backend: its sessions, what goes into them, and what it says of itself.
 
 What every backend keeps is written once, on the protocols below; differences between backends
 are data (:class:`~videohw.types.Capability`), never missing methods.
@@ -301,6 +301,8 @@ class Backend(Protocol):
     formats, sizes and details may be left out where asking for them takes time. ``calling``
     names the call of the driver that a thread is in to answer these, None where it is not known.
     ``decoder_options`` is the type of what a decoder takes as ``options``; to ask starts nothing.
+    ``load_decoder`` imports what a decoder of that config will: it is called while ``probe`` and
+    ``supports`` wait for a driver, and raises ImportError in a build without the backend.
     """
 
     NAME: str
@@ -315,5 +317,6 @@ class Backend(Protocol):
     ) -> Capability: ...
     def calling(self) -> str | None: ...
     def decoder_options(self) -> type: ...
+    def load_decoder(self, config: DecoderConfig) -> None: ...
     def open_decoder(self, config: DecoderConfig) -> DecoderSession: ...
     def open_encoder(self, config: EncoderConfig) -> EncoderSession: ...

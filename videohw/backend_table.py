@@ -22,11 +22,6 @@ BACKENDS: Final[dict[str, str]] = {
 AUTO: Final = "auto"
 
 
-def load_decoders(name: str) -> None:
-    """Import what the backend called ``name``, one of the table, opens decoders with."""
-    importlib.import_module(f"{BACKENDS[name]}.decoder")
-
-
 def load(name: str) -> Backend:
     """The backend called ``name``; :class:`InvalidInput` for a name the table lacks."""
     if name not in BACKENDS:

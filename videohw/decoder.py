@@ -387,14 +387,10 @@ def _first_imports(backend: str, config: DecoderConfig) -> EarlyProbe | None:
     with EarlyProbe(backend, config.codec, "decode", config.device) as early:
         from .decoding import coded_input  # noqa: F401
 
-        early.load_decoders()
+        early.load_decoder(config)
         # The first parameter sets would import these.
         if early.running and config.codec == "h264":
             from .bitstream import h264  # noqa: F401
         elif early.running and config.codec == "hevc":
             from .bitstream import hevc  # noqa: F401
-        if early.running and config.output not in ("native", "metadata"):
-            from .kernels import settings  # noqa: F401
-        if early.running and config.memory == "host" and config.output != "metadata":
-            import numpy  # noqa: F401
     return early

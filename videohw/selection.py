@@ -10,7 +10,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from .backend_table import AUTO, BACKENDS, load, load_decoders
+from .backend_table import AUTO, BACKENDS, load
 from .environment import automatic_backends
 from .errors import BackendError, InvalidInput, UnsupportedCodec, UnsupportedConfig
 from .known_names import CODEC_ALIASES, DECODER_CODECS, ENCODER_CODECS
@@ -18,6 +18,7 @@ from .sessions.open_sessions import awaited_at_exit
 
 if TYPE_CHECKING:
     from .backend import Backend
+    from .decoder_config import DecoderConfig
     from .types import BackendStatus, Capability
 
 _CODECS: Final = {"decode": DECODER_CODECS, "encode": ENCODER_CODECS}
@@ -138,11 +139,11 @@ class EarlyProbe:
         """Whether the driver is still starting, so is there."""
         return self._thread.is_alive()
 
-    def load_decoders(self) -> None:
+    def load_decoder(self, config: DecoderConfig) -> None:
         """Import what the backend decodes with, if it is still :attr:`running`."""
         if self.name is not None and self.running:
             with suppress(ImportError):  # a build without that backend, as the probe will say
-                load_decoders(self.name)
+                load(self.name).load_decoder(config)
 
     def _probe(self) -> None:
         if self.name is None:

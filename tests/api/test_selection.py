@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from videohw import selection
+from videohw.decoder_config import DecoderConfig
 from videohw.errors import InvalidInput, UnsupportedCodec, UnsupportedConfig
 from videohw.selection import EarlyProbe, canonical_codec, select
 from videohw.types import BackendStatus, Capability
@@ -165,14 +166,13 @@ def test_a_build_without_the_backend_is_told_by_the_probe(monkeypatch: pytest.Mo
         status: BackendStatus = told()
         return status
 
-    def load_decoders(name: str) -> None:
+    def load_decoder(config: DecoderConfig) -> None:
         tried.set()
-        raise ImportError(name)
+        raise ImportError("_nv")
 
-    module.probe = probe
-    monkeypatch.setattr(selection, "load_decoders", load_decoders)
+    module.probe, module.load_decoder = probe, load_decoder
     with EarlyProbe("nvidia", "h264", "decode", 0) as early:
-        early.load_decoders()
+        early.load_decoder(DecoderConfig("h264"))
     assert early.status is not None
     assert early.status.reason == "this build has no NVIDIA support"
 

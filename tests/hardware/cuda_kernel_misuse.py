@@ -6,7 +6,7 @@ import ctypes as c
 
 from tests.hardware.cuda_asker import Asker, Place, Pointer, Size, group
 from videohw.color import ColorSpec
-from videohw.kernels import Conversion, Surface, image_for, plan_to_rgb
+from videohw.kernels import Conversion, Surface, images_for, plan_to_rgb
 from videohw.kernels.launch import BLOCK
 
 H100 = (9, 0)
@@ -23,13 +23,13 @@ def argument() -> Conversion:
 
 def function_of(cuda: Asker) -> tuple[c.c_void_p, c.c_void_p]:
     """(module, function)."""
-    module = cuda.made("cuModuleLoadData", image_for(H100)[0])
+    module = cuda.made("cuModuleLoadData", next(images_for(H100)))
     return module, cuda.made("cuModuleGetFunction", module, b"nv12_rgb8")
 
 
 @group
 def images(cuda: Asker) -> None:
-    cubin, ptx = image_for(H100)
+    cubin, ptx = images_for(H100)
     load = cuda.cuModuleLoadData
     for what, image in {
         "no image": b"neither the one nor the other" + bytes(256),
@@ -37,8 +37,8 @@ def images(cuda: Asker) -> None:
         "cut PTX": ptx[: len(ptx) // 2] + b"\0",
         "PTX too new": ptx.replace(b".version 7.8", b".version 9.9"),
         "PTX of a later chip": ptx.replace(b".target sm_50", b".target sm_120"),
-        "an older generation": image_for((8, 0))[0],
-        "a later generation": image_for((12, 0))[0],
+        "an older generation": next(images_for((8, 0))),
+        "a later generation": next(images_for((12, 0))),
         "another ELF": cubin[:18] + b"\x3e\0" + cubin[20:],
     }.items():
         cuda.say(what, load(c.byref(Pointer()), image))

@@ -11,7 +11,7 @@ import numpy as np
 
 from tests.hardware.cuvid import Driver, check, primary_context
 from tests.kernels.memory import Planes
-from videohw.kernels import Launch, Plan, image_for
+from videohw.kernels import Launch, Plan, images_for
 
 CAPABILITY_MAJOR, CAPABILITY_MINOR, L2_BYTES = 75, 76, 38  # CUdevice_attribute
 
@@ -103,7 +103,7 @@ def opened(image: int = 0) -> Iterator[Device]:
     """The device with one of the images that there are for it: 0 the first, -1 the last (PTX)."""
     driver = Driver()
     with primary_context(driver):
-        device = Device(driver, image_for(capability(driver))[image])
+        device = Device(driver, list(images_for(capability(driver)))[image])
         try:
             yield device
         finally:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.kernels.host import SOURCES, HostRunner
 from videohw.errors import UnsupportedConfig
-from videohw.kernels import image_for, manifest
+from videohw.kernels import images_for, manifest
 from videohw.kernels.launch import _PIXELS, _SOURCES
 from videohw.kernels.settings import RGB_SOURCES, TARGET_FORMS
 
@@ -105,12 +105,12 @@ def test_images_of_a_device(capability: tuple[int, int], first: str | None) -> N
     found = products()
     ptx = found["nv12_rgb.ptx"] + b"\0"
     cubins = [found[f"nv12_rgb.{first}.cubin"]] if first else []
-    assert image_for(capability) == [*cubins, ptx]
+    assert list(images_for(capability)) == [*cubins, ptx]
 
 
 def test_a_device_older_than_the_ptx_is_refused() -> None:
     with pytest.raises(UnsupportedConfig, match=r"5\.0 and later, not for 3\.7"):
-        image_for((3, 7))
+        images_for((3, 7))
 
 
 def test_the_struct_is_the_one_that_the_kernels_read(host: HostRunner) -> None:

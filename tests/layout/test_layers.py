@@ -36,7 +36,8 @@ ALLOWED: dict[str, set[str]] = {
     "decoding": {"arguments", "backend", "bitstream", "color", "errors", "types"},
     "machine": {"arguments", "backend_table", "errors", "known_names", "types"},
     "selection": {
-        "backend", "backend_table", "environment", "errors", "known_names", "sessions", "types",
+        "backend", "backend_table", "decoder_config", "environment", "errors", "known_names",
+        "sessions", "types",
     },
     "session_owner": {
         "backend", "decoder_config", "environment", "errors", "metrics", "selection", "types",

@@ -40,10 +40,10 @@ def folder() -> Path:
     return build.built()
 
 
-def run(program: str, folder: Path, **settings: object) -> str:
+def run(program: str, folder: Path, stream: Path = STREAM, **settings: object) -> str:
     """What a new process on the emulated driver prints; it must not write to stderr."""
     ran = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program, str(STREAM), str(folder)],
+        [sys.executable, "-W", "error", "-c", program, str(stream), str(folder)],
         cwd=ROOT, env=environment(folder, **settings), capture_output=True, text=True,
         timeout=120, check=False,
     )  # fmt: skip
@@ -196,6 +196,40 @@ def test_modules_are_imported_while_the_driver_starts(folder: Path) -> None:
     names = ("videohw.decoding.coded_input", "videohw.nvidia.frames", "numpy")
     seen = [(name, 1, True) for name in names]
     assert said.strip() == f"{seen} ['MainThread']"
+
+
+# What is not imported while the driver starts is imported while the first picture waits.
+LATE_IMPORTS = """
+import pathlib, sys
+from tests.emulators.control import Emulator
+import videohw
+from videohw.selection import EarlyProbe
+
+data, emulator = pathlib.Path(sys.argv[1]).read_bytes(), Emulator(pathlib.Path(sys.argv[2]))
+emulator.fault("cuInit", "stall", 0)
+wait = EarlyProbe.__exit__
+EarlyProbe.__exit__ = lambda *given: emulator.clear_faults() and wait(*given)
+with videohw.Decoder(CODEC, backend="nvidia", **SETTINGS) as decoder:
+    opened = set(sys.modules)
+    next(decoder.decode([data]))
+print(*sorted(set(sys.modules) - opened))
+"""
+SETTINGS: tuple[dict[str, object], ...] = (
+    {"memory": "device"}, {"output": "metadata"}, {"output": "native"}, {"output": "nv12"},
+    {"output": "i420"}, {"output": "rgb24", "memory": "device"},
+    {"output": "rgb_float32", "size": (64, 64), "memory": "device"},
+    {"output": "native", "size": (64, 64), "memory": "device"},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=lambda each: "-".join(map(str, each.values())))
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+def test_a_first_picture_waits_for_no_import(
+    folder: Path, codec: str, settings: dict[str, object]
+) -> None:
+    stream = STREAM.with_suffix({"h264": ".h264", "hevc": ".h265"}[codec])
+    program = LATE_IMPORTS.replace("CODEC", repr(codec)).replace("SETTINGS", repr(settings))
+    assert run(program, folder, stream).split() == []
 
 
 START_THAT_FAILS = """

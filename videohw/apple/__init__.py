@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from ..backend import DecoderSession, EncoderSession
 
 __all__ = [
-    "HARDWARE", "NAME", "calling", "capabilities", "decoder_options", "open_decoder",
-    "open_encoder", "probe", "supports",
+    "HARDWARE", "NAME", "calling", "capabilities", "decoder_options", "load_decoder",
+    "open_decoder", "open_encoder", "probe", "supports",
 ]  # fmt: skip
 
 HARDWARE: Final = True
@@ -45,6 +45,11 @@ def decoder_options() -> type:
     from .options import AppleDecoderOptions
 
     return AppleDecoderOptions
+
+
+def load_decoder(config: DecoderConfig) -> None:
+    """Import what a decoder for ``config`` needs."""
+    from . import decoder  # noqa: F401
 
 
 def open_decoder(config: DecoderConfig) -> DecoderSession:

@@ -1,6 +1,6 @@
 """The CUDA and Metal kernels as they are shipped, and how one is called.
 
-``image_for`` reads the products of ``kernels/build.py`` for a CUDA device; ``launch`` makes the
+``images_for`` reads the products of ``kernels/build.py`` for a CUDA device; ``launch`` makes the
 arguments and the grid of a conversion, ``ycbcr`` of one to YCbCr of any form. ``metal_libraries``
 and ``metal`` are the same for Metal. Nothing here calls a driver.
 """
@@ -14,7 +14,7 @@ from ..lazy_names import lazy_names
 if TYPE_CHECKING:
     from .launch import Conversion, Launch, Picture, Plan, plan_to_rgb, plan_to_ycbcr
     from .metal import MetalLaunch, MetalLibrary, MetalPlan, metal_libraries
-    from .products import image_for, manifest
+    from .products import images_for, manifest
     from .settings import Surface
     from .ycbcr import plan_ycbcr_of_any
 
@@ -27,7 +27,7 @@ __all__ = [
     "Picture",
     "Plan",
     "Surface",
-    "image_for",
+    "images_for",
     "manifest",
     "metal_libraries",
     "plan_to_rgb",
@@ -39,7 +39,7 @@ __all__ = [
 _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "launch": ("Conversion", "Launch", "Picture", "Plan", "plan_to_rgb", "plan_to_ycbcr"),
     "metal": ("MetalLaunch", "MetalLibrary", "MetalPlan", "metal_libraries"),
-    "products": ("image_for", "manifest"),
+    "products": ("images_for", "manifest"),
     "settings": ("Surface",),
     "ycbcr": ("plan_ycbcr_of_any",),
 }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,8 @@ def manifest() -> dict[str, Any]:
     return found
 
 
-def image_for(compute_capability: tuple[int, int]) -> list[bytes]:
-    """Images of the kernels for ``cuModuleLoadData``, the first to be tried first.
+def images_for(compute_capability: tuple[int, int]) -> Iterator[bytes]:
+    """Images of the kernels for ``cuModuleLoadData``, each read when the one before was refused.
 
     The machine code of the newest chip that runs on ``compute_capability`` (major, minor), if
     there is one, and then the PTX, which the driver compiles and which ends with a zero byte.
@@ -46,9 +48,9 @@ def image_for(compute_capability: tuple[int, int]) -> list[bytes]:
         and each["compute_capability"][0] == major
         and each["compute_capability"][1] <= minor
     ]
-    cubins = [_read(name) for _, name in sorted(fitting)[-1:]]
-    texts = [_read(name) + b"\0" for name, each in products.items() if each["kind"] == "ptx"]
-    return cubins + texts
+    cubins = ((name, b"") for _, name in sorted(fitting)[-1:])
+    texts = ((name, b"\0") for name, each in products.items() if each["kind"] == "ptx")
+    return (_read(name) + end for name, end in chain(cubins, texts))
 
 
 def _read(name: str) -> bytes:

@@ -20,8 +20,8 @@ with suppress(ImportError):  # a build without NVIDIA, as `probe` will say
     from .. import _cuda  # noqa: F401
 
 __all__ = [
-    "HARDWARE", "NAME", "calling", "capabilities", "decoder_options", "open_decoder",
-    "open_encoder", "probe", "supports",
+    "HARDWARE", "NAME", "calling", "capabilities", "decoder_options", "load_decoder",
+    "open_decoder", "open_encoder", "probe", "supports",
 ]  # fmt: skip
 
 HARDWARE: Final = True
@@ -39,6 +39,22 @@ def decoder_options() -> type:
     from .options import NvidiaDecoderOptions
 
     return NvidiaDecoderOptions
+
+
+def load_decoder(config: DecoderConfig) -> None:
+    """Import what a decoder for ``config`` and its first picture need, of most streams."""
+    from . import decoder  # noqa: F401
+
+    if config.output == "metadata":
+        return
+    if config.size or config.output not in ("native", "nv12", "p010"):  # which NVDEC makes itself
+        from ..kernels import launch, products  # noqa: F401
+        from ..pixel_format import FORMATS
+
+        if config.output not in FORMATS or not FORMATS[config.output].rgb:
+            from ..kernels import ycbcr  # noqa: F401
+    if config.memory == "host":
+        import numpy  # noqa: F401
 
 
 def open_decoder(config: DecoderConfig) -> DecoderSession:

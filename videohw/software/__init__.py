@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from ..backend import DecoderSession, EncoderSession
 
 __all__ = [
-    "HARDWARE", "NAME", "calling", "capabilities", "decoder_options", "open_decoder",
-    "open_encoder", "probe", "supports",
+    "HARDWARE", "NAME", "calling", "capabilities", "decoder_options", "load_decoder",
+    "open_decoder", "open_encoder", "probe", "supports",
 ]  # fmt: skip
 
 HARDWARE: Final = False
@@ -34,6 +34,11 @@ def decoder_options() -> type:
     from ..software_options import SoftwareDecoderOptions
 
     return SoftwareDecoderOptions
+
+
+def load_decoder(config: DecoderConfig) -> None:
+    """Import what a decoder for ``config`` needs."""
+    from . import decoder  # noqa: F401
 
 
 def open_decoder(config: DecoderConfig) -> DecoderSession:

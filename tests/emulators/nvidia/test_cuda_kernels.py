@@ -14,7 +14,7 @@ from tests.kernels.agreement import assert_rgb_agrees, assert_untouched_around
 from tests.kernels.cases import Case, plan_of
 from tests.kernels.device import Device, opened
 from videohw.color import ColorSpec
-from videohw.kernels import Launch, image_for
+from videohw.kernels import Launch, images_for
 from videohw.kernels.launch import BLOCK
 
 H100, ILLEGAL_ADDRESS = (9, 0), 700
@@ -91,21 +91,21 @@ def launch_on(device: Device, launch: Launch, stream: c.c_void_p, block: Any = B
 
 
 def test_images_that_are_not_ours(cuda: Cuda, emulator: Emulator) -> None:
-    module, (cubin, ptx) = c.c_void_p(), image_for(H100)
+    module, (cubin, ptx) = c.c_void_p(), images_for(H100)
     load = cuda.cuModuleLoadData
     assert load(c.byref(module), b"neither the one nor the other") == 200
     assert load(c.byref(module), ptx[:-200] + b"\0") == 218
     changed = bytearray(cubin)
     changed[len(cubin) // 2] ^= 1
     assert load(c.byref(module), bytes(changed)) == 200
-    assert load(c.byref(module), image_for((8, 0))[0]) == 209
-    assert load(c.byref(module), image_for((12, 0))[0]) == 209
+    assert load(c.byref(module), next(images_for((8, 0)))) == 209
+    assert load(c.byref(module), next(images_for((12, 0)))) == 209
     assert len(emulator.misuses()) == 2
 
 
 def test_functions_by_name(cuda: Cuda, emulator: Emulator) -> None:
     module, function = c.c_void_p(), c.c_void_p()
-    cuda.do("cuModuleLoadData", c.byref(module), image_for(H100)[0])
+    cuda.do("cuModuleLoadData", c.byref(module), next(images_for(H100)))
     find = cuda.cuModuleGetFunction
     for name in (b"nv12_rgb25", b"run_kernel", b"memcpy"):
         assert find(c.byref(function), module, name) == NOT_FOUND

@@ -14,7 +14,7 @@ import pytest
 
 from tests.emulators.control import environment
 from tests.emulators.nvidia.client import NOT_SUPPORTED, OUT_OF_MEMORY, Cuda
-from videohw.kernels import image_for
+from videohw.kernels import images_for
 
 NO_DEVICE, UNSUPPORTED_PTX_VERSION, NO_BINARY = 100, 222, 209
 RUN = """
@@ -57,7 +57,7 @@ def devices(cuda: Cuda) -> list[Any]:
 def loads(cuda: Cuda) -> list[int]:
     version = cuda.made("cuDriverGetVersion", kind=c.c_int)
     with cuda.primary_context():
-        cubin, ptx = image_for((9, 0))
+        cubin, ptx = images_for((9, 0))
         module = c.c_void_p()
         return [version, *(cuda.cuModuleLoadData(c.byref(module), each) for each in (cubin, ptx))]
 
