@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 _CODECS: Final = {"decode": DECODER_CODECS, "encode": ENCODER_CODECS}
 # No driver takes so long to start; whoever asks is told then that it does not.
 STUCK_SECONDS = 30.0
+# The backend that is asked first comes with this module: who opens something then waits for nothing
+# but its driver.
+load(next(iter(BACKENDS)))
 # Backends with hardware that answered once, and those that are asked for the first time now.
 _answered: Final[set[str]] = set()
 _under_way: Final[dict[str, EarlyProbe]] = {}

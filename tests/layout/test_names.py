@@ -95,12 +95,22 @@ def test_only_what_is_used_is_loaded() -> None:
 def test_little_is_imported_before_a_driver_may_start() -> None:
     """What these cost, everyone waits for before the first picture of a process."""
     program = """
-import sys, videohw, videohw.nvidia
+import sys, threading, videohw
 from videohw.selection import EarlyProbe
 
+videohw.Decoder
+imported = set(sys.modules)
 late = {"numpy", "dataclasses", "fractions", "videohw.types", "videohw.backend", "videohw.frame"}
 before = []
-EarlyProbe.__enter__ = lambda probe: before.append(late & set(sys.modules)) or probe
+start = threading.Thread.start
+
+
+def started(thread):
+    before.append(set(sys.modules) - imported | late & imported)
+    start(thread)
+
+
+threading.Thread.start = started
 EarlyProbe.__exit__ = lambda *found: None
 try:
     videohw.Decoder("h264", backend="nvidia", size=(64, 64), output="rgb24")
