@@ -107,7 +107,7 @@ def compiled(tmp_path: Path, header: str, lines: list[str]) -> str:
     program = "\n".join(['#include "nvidia.h"', *lines, ""])
     (tmp_path / "claims.c").write_text(program, encoding="utf-8")
     command = [COMPILER, "-std=c11", "-fsyntax-only", str(tmp_path / "claims.c")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     return done.stderr
 
 

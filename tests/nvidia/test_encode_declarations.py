@@ -113,7 +113,7 @@ def complaints(tmp_path: Path, version: str, structures: str = STRUCTURES) -> st
     program = tmp_path / "claims"
     built = subprocess.run(
         [COMPILER, "-std=c++17", "-o", str(program), str(tmp_path / "claims.cpp")],
-        capture_output=True, text=True, check=False,
+        capture_output=True, encoding="utf-8", check=False,
     )  # fmt: skip
     if built.returncode != 0:
         return built.stderr
