@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from random import Random
+from types import FunctionType
 
 import pytest
 
@@ -77,13 +78,13 @@ def test_clips_of_the_other_codecs(backend: BackendCase, codec: str, on_error: s
 
 
 @pytest.mark.parametrize("mutation", sorted(set(MUTATIONS), key=lambda each: each.__name__))
-def test_each_kind_of_damage(backend: BackendCase, mutation: object) -> None:
-    rng = Random(repr(mutation))
+def test_each_kind_of_damage(backend: BackendCase, mutation: FunctionType) -> None:
+    rng = Random(mutation.__name__)
     for codec in filter(
         partial(comparable, backend), ("h264", "hevc", "av1", "mpeg2", *FRAME_CODECS)
     ):
         seed = rng.choice([seed for seed in seeds() if seed.codec == codec])
-        units = mutation(rng, list(seed.units), seed.units) or list(seed.units)  # type: ignore[operator]
+        units = mutation(rng, list(seed.units), seed.units) or list(seed.units)
         case = replace(damaged(rng, seed, []), payload=join(codec, units))
         run(replace(case, on_error=rng.choice(ON_ERROR)), backend)
 

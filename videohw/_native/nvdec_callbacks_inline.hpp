@@ -165,6 +165,7 @@ inline CUresult NvdecSession::create(const Sequence &sequence)
                     (sequence.kind.bit_depth > 8 ? 2 : 1) *
                     (sequence.surfaces + settings_.mapped)};
     decoder_failed_ = false;
+    vp8_state_.forget();
     std::lock_guard<std::mutex> held(lock_);
     ++counters_.created;
     return code;
@@ -174,7 +175,8 @@ inline void NvdecSession::give_decoder()
 {
     if (!decoder_.decoder)
         return;
-    if (decoder_failed_ || !context_.usable())
+    // One of VP8 is not as new, see vp8_state.hpp.
+    if (decoder_failed_ || !context_.usable() || settings_.codec == cudaVideoCodec_VP8)
         decoders_.destroy(decoder_);
     else
         decoders_.give(decoder_);

@@ -25,6 +25,7 @@
 #include "cuda_kernels.hpp"
 #include "cuda_memory.hpp"
 #include "nvdec_pool.hpp"
+#include "vp8_state.hpp"
 #include "vp9_slots.hpp"
 
 namespace videohw {
@@ -373,6 +374,7 @@ private:
     CUresult reconfigure(const Sequence &sequence);
     CUresult create(const Sequence &sequence);
     void give_decoder();
+    void before_vp8_key_frame(const Input &input);
     void show_at_decode(const CUVIDPICPARAMS &picture);
     void leave_grain_out(CUVIDPICPARAMS *picture);
 
@@ -448,6 +450,7 @@ private:
     int without_grain_[most_surfaces] = {};      // the index of the same without film grain
     int open_field_ = -1; // index of a first field whose second one may come
     long long open_field_serial_ = 0;
+    Vp8State vp8_state_; // of the decoder
     Vp9Slots vp9_slots_;
 };
 

@@ -248,6 +248,8 @@ inline void NvdecSession::decode(const Input &input)
         end_stream();
         needs_sets = true;
     }
+    if (settings_.codec == cudaVideoCodec_VP8 && input.random_access && parser_ && !broken_ && !lost_)
+        before_vp8_key_frame(input);
     event.left_out = broken_ || lost_;
     emit(event);
     event.kind = Event::ended;
@@ -264,6 +266,8 @@ inline void NvdecSession::decode(const Input &input)
     CUresult code = CUDA_SUCCESS;
     if (!show_again(input) && (parser_ || open_parser()))
         code = parse(input, needs_sets);
+    if (settings_.codec == cudaVideoCodec_VP8)
+        vp8_state_.decoded(input.data, input.bytes);
     event.decoded_ns = nanoseconds_since(began);
     if (code != CUDA_SUCCESS && !failure_.code) {
         const Failure failure = failed("cuvidParseVideoData", code);
@@ -299,6 +303,20 @@ inline bool NvdecSession::open_parser()
     std::lock_guard<std::mutex> held(lock_);
     ++counters_.parsers;
     return true;
+}
+
+// Have a key frame of VP8 decoded as if nothing had been before it.
+inline void NvdecSession::before_vp8_key_frame(const Input &input)
+{
+    const bool spoils = vp8_state_.spoils(input.data, input.bytes);
+    // After a frame that is shorter than its partitions are said to be, the driver's parser gives
+    // nothing any more. [H100]
+    if (spoils || !saw_picture_)
+        end_stream();
+    if (!spoils)
+        return;
+    map_all();
+    give_decoder();
 }
 
 // Show the frame of VP9 that an access unit names and does not bring, which the driver's parser

@@ -25,8 +25,9 @@ std::map<const void *, std::shared_ptr<Decoder>> &decoders()
     return *kept;
 }
 
-// Not that of the standard: every sample of luma is another one.
-codec::PicturePointer with_grain(const codec::Picture &picture)
+// Film grain, not that of the standard, or features of other frames: every sample of luma is
+// another one.
+codec::PicturePointer altered(const codec::Picture &picture)
 {
     auto made = std::make_shared<codec::Picture>(picture);
     const std::size_t step = picture.depth > 8 ? 2 : 1;
@@ -166,6 +167,8 @@ CUresult Decoder::decode(const CUVIDPICPARAMS &given)
         made = completes ? decoded(*job, half->data, false) : decoded(*job, {}, job->second_field);
         half = nullptr;
     }
+    if (info.CodecType == cudaVideoCodec_VP8 && has_others(job->vp8) && made)
+        made = altered(*made);
     if (every_picture_is_mapped && surface.serial && surface.serial != job->serial &&
         !surface.asked && surface.displays &&
         (!surface.displays->asked_for ||
@@ -195,9 +198,26 @@ CUresult Decoder::decode(const CUVIDPICPARAMS &given)
     // Rule (assumed): grain is put into another surface; without it that one stays as it is.
     if (grain && made) {
         surfaces[given.CurrPicIdx] = surface;
-        surfaces[given.CurrPicIdx].picture = with_grain(*made);
+        surfaces[given.CurrPicIdx].picture = altered(*made);
     }
     return CUDA_SUCCESS;
+}
+
+// Rule (trace): a decoder keeps features of segments and deltas of the filter over key frames and
+// over reconfiguring, and where a frame leaves some out. Those of segment 0 hold without segments.
+// Rule (assumed): one feature that a frame has not alters all of it.
+bool Decoder::has_others(const Vp8Features &frame)
+{
+    if (frame.key)
+        vp8_meant = {};
+    if (frame.of_segments) {
+        std::fill_n(vp8_meant.begin(), 8, 0);
+        vp8_kept.back() = vp8_meant.back() = frame.absolute;
+    }
+    for (std::size_t at = 0; at < frame.brought.size(); ++at)
+        if (frame.brought[at])
+            vp8_kept[at] = vp8_meant[at] = *frame.brought[at];
+    return vp8_kept != vp8_meant;
 }
 
 codec::PicturePointer Decoder::decoded(const Job &job, const Bytes &before, bool again)

@@ -50,6 +50,8 @@ class Decoder {
     static unsigned long long pictures_decoded;
 
   private:
+    // Whether a frame of VP8 is decoded with features that it has not.
+    bool has_others(const Vp8Features &frame);
     codec::PicturePointer decoded(const Job &job, const Bytes &before, bool again);
     // Decodes the field that waits for its second one, which does not come.
     void decode_half();
@@ -66,6 +68,7 @@ class Decoder {
     // libavcodec takes both fields of a picture of VC-1 at once: the first waits for the other.
     std::shared_ptr<const Job> half;
     int half_index = -1;
+    std::array<int, 17> vp8_kept{}, vp8_meant{}; // as brought, and whether they are absolute
 };
 
 } // namespace cuvid

@@ -98,12 +98,16 @@ class Coin {
             found = found << 1 | flip();
         return found;
     }
-    // So many values of so many bits, each behind a flag that says whether it is there.
-    void optional(int values, int bits)
+    // So many values of so many bits and a sign, each behind a flag that says whether it is there.
+    void optional(int values, int bits, std::optional<int> *found = nullptr)
     {
-        while (values-- > 0)
-            if (u(1))
-                u(bits);
+        for (int each = 0; each < values; ++each)
+            if (u(1)) {
+                int size = static_cast<int>(u(bits));
+                bool negative = u(1);
+                if (found)
+                    found[each] = negative ? -size : size;
+            }
     }
 
   private:
@@ -151,33 +155,48 @@ class Vp8 : public Frames {
             // Rule (trace): 8 surfaces in VP8, 9 in VP9, 1 in JPEG.
             known = begin_sequence(plain_format(cudaVideoCodec_VP8, width, height, 1, 8, 8)) > 0;
         }
-        if (!known)
+        if (!known || swallows)
             return;
         intra = key;
         shown = data[0] >> 4 & 1;
         // Rule (trace): the references are those of the standard, and hold their indices.
         Held before[] = {slots[last], slots[golden], slots[other]};
-        read_references(data, key);
+        int partitions = read_references(data, key);
+        // Rule (trace): after a frame that is shorter than its partitions, but for the last, are
+        // said to be the parser gives nothing any more, whatever comes.
+        swallows = !has_partitions(data, key, partitions);
+        if (swallows)
+            return;
         current = held_index();
         whole_picture(data);
+    }
+    bool picture(Coded &coded) override
+    {
+        coded.vp8 = features;
+        return Frames::picture(coded);
     }
 
   private:
     enum { last, golden, other }; // slots
 
-    // RFC 6386, 9.3 to 9.7 and 19.2: what the picture refreshes stands in coded data.
-    void read_references(const Bytes &data, bool key)
+    // RFC 6386, 9.3 to 9.7 and 19.2: what the picture refreshes stands in coded data. The number of
+    // its partitions behind the first.
+    int read_references(const Bytes &data, bool key)
     {
         refreshed = 1u << last | 1u << golden | 1u << other;
+        features = Vp8Features();
+        features.key = key;
+        std::size_t begin = key ? 10 : 3;
+        Coin coin(data.data() + begin, data.size() - begin);
         if (key)
-            return;
-        Coin coin(data.data() + 3, data.size() - 3);
+            coin.u(1 + 1); // color_space, clamping_type
         if (coin.u(1)) { // segmentation_enabled
             bool map = coin.u(1);
-            if (coin.u(1)) {
-                coin.u(1);
-                coin.optional(4, 8);
-                coin.optional(4, 7);
+            features.of_segments = coin.u(1);
+            if (features.of_segments) {
+                features.absolute = coin.u(1);
+                coin.optional(4, 7, &features.brought[0]);
+                coin.optional(4, 6, &features.brought[4]);
             }
             for (int each = 0; map && each < 3; ++each)
                 if (coin.u(1))
@@ -185,9 +204,12 @@ class Vp8 : public Frames {
         }
         coin.u(1 + 6 + 3); // filter_type, loop_filter_level, sharpness_level
         if (coin.u(1) && coin.u(1))
-            coin.optional(8, 7);
-        coin.u(2 + 7); // log2_nbr_of_dct_partitions, y_ac_qi
-        coin.optional(5, 5);
+            coin.optional(8, 6, &features.brought[8]);
+        int partitions = 1 << coin.u(2);
+        if (key)
+            return partitions;
+        coin.u(7); // y_ac_qi
+        coin.optional(5, 4);
         bool to_golden = coin.u(1), to_other = coin.u(1);
         // 1 is the last picture, 2 the other one of both.
         unsigned golden_from = to_golden ? 0 : coin.u(2), other_from = to_other ? 0 : coin.u(2);
@@ -201,7 +223,26 @@ class Vp8 : public Frames {
         refreshed = static_cast<unsigned>(to_last) << last |
                     static_cast<unsigned>(to_golden) << golden |
                     static_cast<unsigned>(to_other) << other;
+        return partitions;
     }
+
+    // RFC 6386, 9.5: three bytes for the size of each partition but the last.
+    static bool has_partitions(const Bytes &data, bool key, int partitions)
+    {
+        if (partitions == 1)
+            return true;
+        auto three = [&data](std::size_t at) {
+            return static_cast<std::size_t>(data[at] | data[at + 1] << 8 | data[at + 2] << 16);
+        };
+        std::size_t sizes = (key ? 10 : 3) + (three(0) >> 5);
+        std::size_t end = sizes + 3 * static_cast<std::size_t>(partitions - 1), wanted = end;
+        for (std::size_t at = sizes; at < end && end <= data.size(); at += 3)
+            wanted += three(at);
+        return wanted <= data.size();
+    }
+
+    Vp8Features features;
+    bool swallows = false;
 };
 
 class Vp9 : public Frames {

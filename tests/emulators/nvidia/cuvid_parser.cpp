@@ -336,6 +336,7 @@ void Parser::decode(Coded &coded)
     job->serial = shown.serial;
     job->kind = kind();
     job->sets = std::move(coded.sets);
+    job->vp8 = coded.vp8;
     job->extradata = std::move(coded.extradata);
     job->data = std::move(coded.before);
     const Bytes &rest = coded.data.empty() ? pending : coded.data;

@@ -15,6 +15,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -29,6 +30,13 @@ struct Displays {
 };
 
 // One coded picture, or field, as the decode callback hands it on.
+// What a frame of VP8 says of features that hold for later ones, too: those that it brings, of
+// segments (quantizer and filter, 4 each), and deltas of the filter (reference and mode, 4 each).
+struct Vp8Features {
+    bool key = false, of_segments = false, absolute = false;
+    std::array<std::optional<int>, 16> brought;
+};
+
 struct Job {
     unsigned long long serial = 0; // of the picture; both fields have one
     codec::Kind kind = codec::Kind::h264;
@@ -37,6 +45,7 @@ struct Job {
     Bytes data;      // sent to libavcodec behind the sets
     bool first_field = false, second_field = false, bottom = false;
     bool lacks = false; // some of the picture is lost
+    Vp8Features vp8;
     unsigned long long parser = 0; // whose pictures are decoded apart from those of others
     std::shared_ptr<Displays> displays;
 };
@@ -57,6 +66,7 @@ struct Coded {
     bool hidden = false; // not displayed now, so that no timestamp is for it
     int repeat = 0;
     long order = 0; // picture order count of a frame, two a frame
+    Vp8Features vp8;
     Bytes sets, extradata;
     // For libavcodec: `before` what the client gets, or `data` instead of it.
     Bytes before, data;
