@@ -1,4 +1,4 @@
-"""Frames of VP8 (RFC 6386) whose headers say what a test wants, with random pictures behind them."""
+"""Frames of VP8 (RFC 6386) whose headers say what a test wants, with random pictures behind."""
 
 from __future__ import annotations
 

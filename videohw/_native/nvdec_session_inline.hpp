@@ -248,7 +248,8 @@ inline void NvdecSession::decode(const Input &input)
         end_stream();
         needs_sets = true;
     }
-    if (settings_.codec == cudaVideoCodec_VP8 && input.random_access && parser_ && !broken_ && !lost_)
+    if (settings_.codec == cudaVideoCodec_VP8 && input.random_access && parser_ && !broken_ &&
+        !lost_)
         before_vp8_key_frame(input);
     event.left_out = broken_ || lost_;
     emit(event);
