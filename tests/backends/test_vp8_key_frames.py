@@ -8,7 +8,7 @@ import pytest
 
 from tests.backends.coded_clips import decoded_by_libavcodec, packets
 from tests.backends.conftest import BackendCase
-from tests.backends.decoding import Decoded, assert_account, decode
+from tests.backends.decoding import PATIENCE_SECONDS, Decoded, assert_account, decode
 from tests.backends.oracle import canonical_bytes
 from tests.backends.vp8_frames import frame
 
@@ -48,6 +48,21 @@ def test_features_do_not_reach_the_next_session(backend: BackendCase, features: 
     clip = packets("vp8")
     decoded(backend, [clip[0], FEATURES[features]])
     assert_clean(decoded(backend, clip), 0)
+
+
+@pytest.mark.parametrize("between", ["flush", "reset"])
+def test_features_do_not_last_over_a_new_beginning(backend: BackendCase, between: str) -> None:
+    clip = packets("vp8")
+    with backend.decoder("vp8", on_error="conceal") as decoder:
+        decoder.submit(clip[0])
+        decoder.submit(FEATURES["quantizer"])
+        decoder.flush(PATIENCE_SECONDS)
+        if between == "reset":
+            decoder.reset()
+        for data in clip:
+            decoder.submit(data, timeout=PATIENCE_SECONDS)
+        shown = [canonical_bytes(frame) for frame in decoder.flush(PATIENCE_SECONDS)]
+    assert shown == [data for _, data in decoded_by_libavcodec("vp8")]
 
 
 def test_a_frame_without_its_partitions_costs_no_key_frame(backend: BackendCase) -> None:

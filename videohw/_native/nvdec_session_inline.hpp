@@ -248,8 +248,7 @@ inline void NvdecSession::decode(const Input &input)
         end_stream();
         needs_sets = true;
     }
-    if (settings_.codec == cudaVideoCodec_VP8 && input.random_access && parser_ && !broken_ &&
-        !lost_)
+    if (settings_.codec == cudaVideoCodec_VP8 && input.random_access && !lost_)
         before_vp8_key_frame(input);
     event.left_out = broken_ || lost_;
     emit(event);
@@ -309,10 +308,10 @@ inline bool NvdecSession::open_parser()
 // Have a key frame of VP8 decoded as if nothing had been before it.
 inline void NvdecSession::before_vp8_key_frame(const Input &input)
 {
-    const bool spoils = vp8_state_.spoils(input.data, input.bytes);
+    const bool spoils = decoder_.decoder && vp8_state_.spoils(input.data, input.bytes);
     // After a frame that is shorter than its partitions are said to be, the driver's parser gives
     // nothing any more. [H100]
-    if (spoils || !saw_picture_)
+    if (parser_ && (spoils || !saw_picture_))
         end_stream();
     if (!spoils)
         return;
