@@ -2,18 +2,22 @@
 
 Every run is a process of its own that imports the library, opens a decoder for the stream and takes
 one picture; the libraries take turns, in an order drawn anew for each round. The first table
-has medians: the import, the opening, from the opened decoder to the picture, the two together, and
-all from the start of the process. Of this library a picture counts when its pixels are written.
-What a first run brings into the system's caches (the driver's libraries, compiled Python) is left
-out: one round before is not counted.
+has medians: the import, the opening, from the opened decoder to the picture, these two together,
+all three, and all from the start of the process. Of this library a picture counts when its pixels
+are written. What a first run brings into the system's caches (the driver's libraries, compiled
+Python) is left out: one round before is not counted.
 
 One process differs from the next by more than the libraries do. So the second table compares this
 library with each other one round by round: the median of the differences, within which 95 of 100
 medians of as many rounds drawn from these lie, and in how many rounds this library came first.
 
+With ``--started`` the driver runs, has a context, and NumPy is imported before all that, as where
+PyTorch has used the device.
+
 Needs an NVIDIA device. What is not installed is left out and named on stderr.
 
 usage: python -m benchmarks.first_frame STREAM.h264|STREAM.h265 [--times N] [--only NAME,...]
+                                        [--started]
 """
 
 from __future__ import annotations
@@ -35,6 +39,12 @@ OURS_NAME = "videohw"
 DRAWN = 2000  # medians, of which the interval is told
 # Each says when (time.monotonic) it began, had imported, had opened and had a picture. Its
 # arguments: the stream, its codec.
+STARTED = """
+import ctypes, numpy, os
+driver = ctypes.CDLL(os.environ.get("VIDEOHW_LIBCUDA", "libcuda.so.1"))
+if driver.cuInit(0) or driver.cuDevicePrimaryCtxRetain(ctypes.byref(ctypes.c_void_p()), 0):
+    raise SystemExit("the driver does not start")
+"""
 BEGIN = """
 import json, os, sys, time
 marks = [time.monotonic()]
@@ -94,12 +104,22 @@ class Run(NamedTuple):
     first: float
     from_start: float
 
+    @property
+    def open_and_first(self) -> float:
+        """What a caller waits for who has imported the library."""
+        return self.opened + self.first
+
+    @property
+    def with_import(self) -> float:
+        """All that the library takes."""
+        return self.imported + self.opened + self.first
+
 
 def measured(program: str, stream: Path) -> Run:
     """One process; ``RuntimeError`` with its last line when it does not come to a picture."""
     began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-c", BEGIN + program + END, str(stream), CODECS[stream.suffix]],
+        [sys.executable, "-c", program, str(stream), CODECS[stream.suffix]],
         capture_output=True, text=True, timeout=RUN_SECONDS, check=False,
     )  # fmt: skip
     if done.returncode:
@@ -108,15 +128,16 @@ def measured(program: str, stream: Path) -> Run:
     return Run(imported - begin, opened - imported, first - opened, first - began)
 
 
-def rounds(stream: Path, times: int, only: set[str]) -> dict[str, list[Run]]:
+def rounds(stream: Path, times: int, only: set[str], started: bool) -> dict[str, list[Run]]:
     """The runs of each library, which take turns; the first round is not among them."""
+    begin = STARTED + BEGIN if started else BEGIN
     found: dict[str, list[Run]] = {
         name: [] for name in LIBRARIES if not only or any(name.startswith(each) for each in only)
     }
     for number in range(times + 1):
         for name in random.sample(list(found), len(found)):
             try:
-                run = measured(LIBRARIES[name], stream)
+                run = measured(begin + LIBRARIES[name] + END, stream)
             except (RuntimeError, subprocess.TimeoutExpired) as error:
                 print(f"{name}: {error}", file=sys.stderr)
                 del found[name]
@@ -129,13 +150,14 @@ def rounds(stream: Path, times: int, only: set[str]) -> dict[str, list[Run]]:
 def table(found: dict[str, list[Run]]) -> str:
     """Markdown, medians in milliseconds."""
     lines = [
-        "| what | runs | import | open | first picture | open and first | from process start |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| what | runs | import | open | first picture | both | with import | from start |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for name, runs in found.items():
         columns = (
             *zip(*(run[:3] for run in runs), strict=True),
-            [run.opened + run.first for run in runs],
+            [run.open_and_first for run in runs],
+            [run.with_import for run in runs],
             [run.from_start for run in runs],
         )
         cells = " | ".join(f"{statistics.median(column) * 1e3:.0f} ms" for column in columns)
@@ -154,7 +176,8 @@ def differences(found: dict[str, list[Run]]) -> str:
             continue
         both = list(zip(found[name], found[other], strict=True))
         for time_of, values in (
-            ("open and first", [a.opened + a.first - b.opened - b.first for a, b in both]),
+            ("open and first", [a.open_and_first - b.open_and_first for a, b in both]),
+            ("with import", [a.with_import - b.with_import for a, b in both]),
             ("from process start", [a.from_start - b.from_start for a, b in both]),
         ):
             drawn = sorted(
@@ -175,10 +198,12 @@ def main() -> None:
     parser.add_argument("stream", type=Path)
     parser.add_argument("--times", type=int, default=7)
     parser.add_argument("--only", default="")
+    parser.add_argument("--started", action="store_true")
     given = parser.parse_args()
     if given.stream.suffix not in CODECS or given.times < 1:
         parser.error(f"a stream that ends with one of {', '.join(CODECS)}, at least once")
-    found = rounds(given.stream, given.times, set(filter(None, given.only.split(","))))
+    only = set(filter(None, given.only.split(",")))
+    found = rounds(given.stream, given.times, only, given.started)
     print(table(found))
     if len(found) > 1:
         print("\n" + differences(found))

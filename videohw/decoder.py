@@ -387,10 +387,12 @@ def _first_imports(backend: str, config: DecoderConfig) -> EarlyProbe | None:
     with EarlyProbe(backend, config.codec, "decode", config.device) as early:
         from .decoding import coded_input  # noqa: F401
 
-        early.load_decoder(config)
         # The first parameter sets would import these.
         if early.running and config.codec == "h264":
             from .bitstream import h264  # noqa: F401
         elif early.running and config.codec == "hevc":
             from .bitstream import hevc  # noqa: F401
+        early.load_decoder(config)
+        if early.running:
+            from .bitstream.sei import values  # noqa: F401
     return early

@@ -5,9 +5,8 @@ Owns: which colour, crop and shape of a pixel a converted frame has. Must not kn
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from . import pixels
 from .color import ColorSpec
@@ -16,6 +15,8 @@ from .pixel_format import FORMATS, PixelFormat, pixel_format
 from .pixels.requests import Crop, Size, checked_crop
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     import numpy.typing as npt
 
     from .frame import Conversion, Frame
@@ -43,8 +44,7 @@ def converted(frame: Frame, request: Conversion) -> Frame:
     return task.result(tuple(_for_good(plane) for plane in planes))
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(NamedTuple):
     """A conversion with nothing left open, wherever the pixels of ``frame`` are.
 
     ``frame`` has its colour resolved; ``target`` is the format to be made of ``crop``, in

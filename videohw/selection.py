@@ -143,10 +143,14 @@ class EarlyProbe:
         return self._thread.is_alive()
 
     def load_decoder(self, config: DecoderConfig) -> None:
-        """Import what the backend decodes with, if it is still :attr:`running`."""
+        """Import what the backend decodes with, as long as it is :attr:`running`."""
         if self.name is not None and self.running:
+            from .types import capability  # noqa: F401  # before the driver is there and answers
+
             with suppress(ImportError):  # a build without that backend, as the probe will say
-                load(self.name).load_decoder(config)
+                for _ in load(self.name).load_decoder(config):
+                    if not self._thread.is_alive():
+                        break
 
     def _probe(self) -> None:
         if self.name is None:

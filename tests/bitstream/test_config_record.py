@@ -107,8 +107,7 @@ def test_avcc_repeats_the_sps(sps: h264.Sps, length_size: int) -> None:
 
 @given(hevc_sps())
 def test_hvcc_repeats_the_sps(sps: hevc.Sps) -> None:
-    sps = replace(
-        sps,
+    sps = sps._replace(
         bit_depth_luma_minus8=sps.bit_depth_luma_minus8 % 8,
         bit_depth_chroma_minus8=sps.bit_depth_chroma_minus8 % 8,
         sps_extension_present_flag=False,
@@ -169,10 +168,9 @@ def test_parallelism_by_the_pps(name: str, kind: int) -> None:
     vps, (sps, *_), pps = (list(nals(source, each)) for each in (32, 33, 34))
     parsed = hevc.parse_sps(sps)
     vui = parsed.vui or hevc.Vui()
-    segmented = replace(
-        parsed,
+    segmented = parsed._replace(
         vui_parameters_present_flag=True,
-        vui=replace(vui, bitstream_restriction_flag=True, min_spatial_segmentation_idc=7),
+        vui=vui._replace(bitstream_restriction_flag=True, min_spatial_segmentation_idc=7),
     )
     config = HevcConfig.from_parameter_sets(vps, [hevc.write_sps(segmented)], pps)
     assert (config.min_spatial_segmentation_idc, config.parallelism_type) == (7, kind)

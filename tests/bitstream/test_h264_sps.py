@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -103,7 +102,7 @@ def test_a_written_sps_reads_back(sps: Sps) -> None:
 
 @given(st.data())
 def test_a_written_pps_reads_back(data: st.DataObject) -> None:
-    sps = replace(CIF, chroma_format_idc=data.draw(st.integers(0, 3)))
+    sps = CIF._replace(chroma_format_idc=data.draw(st.integers(0, 3)))
     pps = data.draw(h264_pps({0: sps}, seq_parameter_set_id=0))
     assert parse_pps(write_pps(pps, {0: sps}), {0: sps}) == pps
 
@@ -143,8 +142,7 @@ def test_a_megabyte_is_not_read_to_its_end(fill: int) -> None:
 
 
 def test_largest_counts() -> None:
-    sps = replace(
-        CIF,
+    sps = CIF._replace(
         pic_order_cnt_type=1,
         num_ref_frames_in_pic_order_cnt_cycle=255,
         offset_for_ref_frame=tuple(range(-127, 128)),
@@ -184,7 +182,7 @@ def test_largest_counts() -> None:
 )
 def test_writing_refuses_values_out_of_range(change: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidInput, match=field):
-        write_sps(replace(CIF, **change))
+        write_sps(CIF._replace(**change))
 
 
 @pytest.mark.parametrize(
@@ -201,7 +199,7 @@ def test_what_is_no_sps(nal: bytes, message: str) -> None:
 
 
 def test_the_base_part_of_a_subset_sps_is_read() -> None:
-    nal = write_sps(replace(CIF, profile_idc=118))
+    nal = write_sps(CIF._replace(profile_idc=118))
     assert parse_sps(bytes((0x60 | SUBSET_SPS,)) + nal[1:]).width == 352
 
 
@@ -227,8 +225,7 @@ def test_crop_is_in_luma_samples(
     size: tuple[int, int],
 ) -> None:
     """Offsets 1, 2, 3, 4 in CropUnitX and CropUnitY of 7-19 to 7-22; fields double the height."""
-    sps = replace(
-        CIF,
+    sps = CIF._replace(
         chroma_format_idc=chroma,
         separate_colour_plane_flag=separate,
         frame_mbs_only_flag=frame_mbs_only,
@@ -240,7 +237,7 @@ def test_crop_is_in_luma_samples(
     )
     assert sps.crop == crop
     assert (sps.width, sps.height) == size
-    assert parse_sps(write_sps(replace(sps, profile_idc=244))).crop == crop
+    assert parse_sps(write_sps(sps._replace(profile_idc=244))).crop == crop
 
 
 @pytest.mark.parametrize(
@@ -283,12 +280,12 @@ def test_dpb_frames_by_level(level: int, width: int, height: int, frames: int) -
 
 
 def with_vui(sps: Sps, **fields: Any) -> Sps:
-    return replace(sps, vui_parameters_present_flag=True, vui=Vui(**fields))
+    return sps._replace(vui_parameters_present_flag=True, vui=Vui(**fields))
 
 
 RESTRICTED = {"bitstream_restriction_flag": True, "max_num_reorder_frames": 2,
               "max_dec_frame_buffering": 4}  # fmt: skip
-BASELINE = replace(CIF, profile_idc=66, level_idc=13)
+BASELINE = CIF._replace(profile_idc=66, level_idc=13)
 
 
 @pytest.mark.parametrize(
@@ -298,12 +295,12 @@ BASELINE = replace(CIF, profile_idc=66, level_idc=13)
         (with_vui(CIF), None, 16, 16),
         (BASELINE, None, 6, 6),
         # Output order is decoding order with pic_order_cnt_type 2 (8.2.1.3).
-        (replace(BASELINE, pic_order_cnt_type=2), None, 0, 6),
-        (with_vui(replace(CIF, pic_order_cnt_type=2), **RESTRICTED), 2, 0, 4),
+        (BASELINE._replace(pic_order_cnt_type=2), None, 0, 6),
+        (with_vui(CIF._replace(pic_order_cnt_type=2), **RESTRICTED), 2, 0, 4),
         # E.2.1: intra profiles with constraint_set3_flag need no buffer.
-        (replace(CIF, profile_idc=110, constraint_set_flags=0x10), None, 0, 0),
-        (replace(CIF, profile_idc=110), None, 16, 16),
-        (replace(CIF, profile_idc=77, constraint_set_flags=0x10), None, 16, 16),
+        (CIF._replace(profile_idc=110, constraint_set_flags=0x10), None, 0, 0),
+        (CIF._replace(profile_idc=110), None, 16, 16),
+        (CIF._replace(profile_idc=77, constraint_set_flags=0x10), None, 16, 16),
     ],
 )
 def test_reordering(sps: Sps, stated: int | None, reorder: int, buffering: int) -> None:
@@ -359,10 +356,10 @@ def test_sample_aspect_ratios(idc: int, extended: tuple[int, int], aspect: Fract
 
 
 def test_lengths_of_slice_header_fields() -> None:
-    sps = replace(CIF, log2_max_frame_num_minus4=3, log2_max_pic_order_cnt_lsb_minus4=12)
+    sps = CIF._replace(log2_max_frame_num_minus4=3, log2_max_pic_order_cnt_lsb_minus4=12)
     assert (sps.log2_max_frame_num, sps.log2_max_pic_order_cnt_lsb) == (7, 16)
 
 
 def test_a_monochrome_stream_has_one_bit_depth() -> None:
-    sps = replace(CIF, chroma_format_idc=0, bit_depth_luma_minus8=2)
+    sps = CIF._replace(chroma_format_idc=0, bit_depth_luma_minus8=2)
     assert (sps.bit_depth_luma, sps.bit_depth_chroma) == (10, 10)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -198,8 +197,7 @@ def test_largest_counts() -> None:
         delta_poc_s0=tuple(range(-1, -17, -1)),
         used_s0=(True,) * 16,
     )
-    sps = replace(
-        SMALL,
+    sps = SMALL._replace(
         num_short_term_ref_pic_sets=64,
         short_term_ref_pic_sets=(full,) * 64,
         long_term_ref_pics_present_flag=True,
@@ -228,7 +226,7 @@ def test_largest_counts() -> None:
 )
 def test_writing_refuses(change: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidInput, match=field):
-        write_sps(replace(SMALL, **change))
+        write_sps(SMALL._replace(**change))
 
 
 @pytest.mark.parametrize(
@@ -258,7 +256,7 @@ def test_an_sps_whose_size_is_in_the_vps_gives_its_ids() -> None:
 
 def rps(*sets: ShortTermRefPicSet) -> tuple[ShortTermRefPicSet, ...]:
     """The sets as they read back after being written."""
-    sps = replace(SMALL, num_short_term_ref_pic_sets=len(sets), short_term_ref_pic_sets=sets)
+    sps = SMALL._replace(num_short_term_ref_pic_sets=len(sets), short_term_ref_pic_sets=sets)
     return parse_sps(write_sps(sps)).short_term_ref_pic_sets
 
 
@@ -296,8 +294,7 @@ def test_a_predicted_reference_picture_set() -> None:
 
 
 def test_a_prediction_that_makes_a_set_too_large_is_refused() -> None:
-    full = replace(
-        EXPLICIT,
+    full = EXPLICIT._replace(
         num_negative_pics=16,
         num_positive_pics=0,
         delta_poc_s0_minus1=(0,) * 16,
@@ -319,8 +316,7 @@ def test_crop_and_default_display_window() -> None:
     window = Vui(
         default_display_window_flag=True, def_disp_win_left_offset=5, def_disp_win_bottom_offset=6
     )
-    sps = replace(
-        SMALL,
+    sps = SMALL._replace(
         conformance_window_flag=True,
         conf_win_left_offset=1,
         conf_win_right_offset=2,
@@ -335,7 +331,7 @@ def test_crop_and_default_display_window() -> None:
         (3, (1, 2, 3, 4), (5, 0, 0, 6)),
         (0, (1, 2, 3, 4), (5, 0, 0, 6)),
     ):
-        found = parse_sps(write_sps(replace(sps, chroma_format_idc=chroma)))
+        found = parse_sps(write_sps(sps._replace(chroma_format_idc=chroma)))
         assert found.crop == crop
         assert found.default_display_window == display
         # The default display window is advice, and does not change the size.
@@ -344,8 +340,7 @@ def test_crop_and_default_display_window() -> None:
 
 
 def test_sub_layers_are_read_and_the_highest_counts() -> None:
-    sps = replace(
-        SMALL,
+    sps = SMALL._replace(
         sps_max_sub_layers_minus1=2,
         profile_tier_level=ProfileTierLevel(
             sub_layer_profile_present_flag=(True, False),
@@ -374,7 +369,7 @@ def test_names_and_lengths_come_through() -> None:
 
 
 def test_blocks_of_a_picture_round_up() -> None:
-    sps = replace(SMALL, pic_width_in_luma_samples=1928, pic_height_in_luma_samples=1080)
+    sps = SMALL._replace(pic_width_in_luma_samples=1928, pic_height_in_luma_samples=1080)
     assert sps.log2_ctb_size == 6
     assert sps.pic_size_in_ctbs == 31 * 17
 
@@ -382,7 +377,7 @@ def test_blocks_of_a_picture_round_up() -> None:
 def test_timing_of_vui_and_vps() -> None:
     assert parse_sps(AVIGILON).fps == 17
     assert SMALL.fps is None
-    assert replace(SMALL, vui=Vui(num_units_in_tick=0, time_scale=25)).fps is None
+    assert SMALL._replace(vui=Vui(num_units_in_tick=0, time_scale=25)).fps is None
     vps = Vps(0, num_units_in_tick=1001, time_scale=30000)
     assert vps.fps == Fraction(30000, 1001)
     assert Vps(0).fps is None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,7 +22,7 @@ from videohw.bitstream.syntax import SyntaxWriter
 from videohw.errors import InvalidBitstream, InvalidInput
 
 QCIF = h264.Sps(66, 0, 30, pic_width_in_mbs_minus1=10, pic_height_in_map_units_minus1=8)
-CIF = replace(QCIF, pic_width_in_mbs_minus1=21, pic_height_in_map_units_minus1=17)
+CIF = QCIF._replace(pic_width_in_mbs_minus1=21, pic_height_in_map_units_minus1=17)
 HEVC = hevc.Sps(
     pic_width_in_luma_samples=352,
     pic_height_in_luma_samples=288,
@@ -57,9 +55,9 @@ def test_the_newest_of_each_id_is_kept() -> None:
     assert sets.raw() == [second]
     assert sets.add(first) is True
     assert sets.sps(0) == QCIF
-    assert sets.add(h264.write_sps(replace(CIF, seq_parameter_set_id=31))) is True
+    assert sets.add(h264.write_sps(CIF._replace(seq_parameter_set_id=31))) is True
     assert sets.sps_ids == (0, 31)
-    assert sets.sps(31) == replace(CIF, seq_parameter_set_id=31)
+    assert sets.sps(31) == CIF._replace(seq_parameter_set_id=31)
     assert sets.sps(1) is None
     assert sets.pps(0) is None
     assert sets.vps(0) is None
@@ -67,7 +65,7 @@ def test_the_newest_of_each_id_is_kept() -> None:
 
 def test_a_pps_is_read_again_when_its_sps_has_changed() -> None:
     """transform_8x8_mode_flag brings two lists more, or six more in a 4:4:4 stream (7.3.2.2)."""
-    planar = replace(QCIF, profile_idc=244, chroma_format_idc=3)
+    planar = QCIF._replace(profile_idc=244, chroma_format_idc=3)
     pps = h264.Pps(
         0,
         0,
@@ -91,7 +89,7 @@ def test_a_pps_is_read_again_when_its_sps_has_changed() -> None:
 
 def test_the_active_sps_is_what_a_slice_referred_to_or_the_newest() -> None:
     sets = ParameterSets("h264")
-    small, large = QCIF, replace(CIF, seq_parameter_set_id=1)
+    small, large = QCIF, CIF._replace(seq_parameter_set_id=1)
     sets.add(h264.write_sps(small))
     sets.add(h264.write_sps(large))
     sets.add(h264_pps(h264.Pps(7, 0)))
@@ -109,7 +107,7 @@ def test_the_active_sps_is_what_a_slice_referred_to_or_the_newest() -> None:
 
 def test_the_same_for_hevc() -> None:
     sets = ParameterSets("hevc")
-    other = replace(HEVC, sps_seq_parameter_set_id=3, pic_width_in_luma_samples=640)
+    other = HEVC._replace(sps_seq_parameter_set_id=3, pic_width_in_luma_samples=640)
     for nal in (hevc_pps(5, 3), hevc.write_sps(HEVC), hevc.write_sps(other), hevc_pps(0, 0)):
         assert sets.add(nal)
     assert (sets.sps_ids, sets.pps_ids, sets.vps_ids) == ((0, 3), (0, 5), ())
@@ -123,7 +121,7 @@ def test_the_same_for_hevc() -> None:
 @given(hevc_sps(), st.integers(0, 15))
 def test_an_id_is_found_behind_any_profile_tier_level(sps: hevc.Sps, sps_id: int) -> None:
     sets = ParameterSets("hevc")
-    sps = replace(sps, sps_seq_parameter_set_id=sps_id)
+    sps = sps._replace(sps_seq_parameter_set_id=sps_id)
     assert sets.add(hevc.write_sps(sps))
     assert sets.sps_ids == (sps_id,)
     assert sets.sps(sps_id) == sps
@@ -162,7 +160,7 @@ def test_other_nal_units_are_left_alone() -> None:
 def test_a_broken_set_fails_when_asked_for_and_hurts_no_other() -> None:
     sets = ParameterSets("h264")
     sets.add(h264.write_sps(QCIF))
-    broken = h264.write_sps(replace(CIF, seq_parameter_set_id=1))[:6]
+    broken = h264.write_sps(CIF._replace(seq_parameter_set_id=1))[:6]
     assert sets.add(broken) is True
     with pytest.raises(InvalidBitstream, match="data ended in"):
         sets.sps(1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 from uuid import UUID
@@ -256,7 +255,7 @@ def test_hevc_picture_timing() -> None:
     assert decode(SeiMessage(1, delays), "hevc", in_sps) == expected
     # The HRD may be in the VPS instead.
     assert decode(SeiMessage(1, delays), "hevc", hevc.Sps(), hevc.Vps(0, hrd=(hrd,))) == expected
-    without = replace(hrd, vcl_hrd_parameters_present_flag=False)
+    without = hrd._replace(vcl_hrd_parameters_present_flag=False)
     assert decode(SeiMessage(1, b""), "hevc", hevc.Sps(vui=hevc.Vui(hrd=without))) == PicTiming()
 
 

@@ -31,8 +31,8 @@ ALLOWED: dict[str, set[str]] = {
     "sessions": {"errors", "metrics"},
     "pipeline": {"arguments", "errors", "sessions"},
     "software_options": {"errors"},
-    "types": {"color", "errors", "known_names"},
-    "backend": {"decoder_config", "errors", "metrics", "types"},
+    "types": {"color", "errors", "known_names", "lazy_names"},
+    "backend": {"decoder_config", "errors", "lazy_names", "metrics", "types"},
     "decoding": {"arguments", "backend", "bitstream", "color", "errors", "types"},
     "machine": {"arguments", "backend_table", "errors", "known_names", "types"},
     "selection": {

@@ -15,6 +15,8 @@ from .capabilities import capabilities as _of_decoders
 from .encoder_capabilities import capabilities as _of_encoders
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..backend import DecoderSession, EncoderSession
 
 __all__ = [
@@ -47,9 +49,11 @@ def decoder_options() -> type:
     return AppleDecoderOptions
 
 
-def load_decoder(config: DecoderConfig) -> None:
+def load_decoder(config: DecoderConfig) -> Iterator[None]:
     """Import what a decoder for ``config`` needs."""
     from . import decoder  # noqa: F401
+
+    yield
 
 
 def open_decoder(config: DecoderConfig) -> DecoderSession:

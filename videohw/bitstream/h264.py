@@ -7,8 +7,7 @@ infers.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from fractions import Fraction
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import InvalidBitstream
 from .bits import BitReader, BitWriter
@@ -23,6 +22,9 @@ from .h264_levels import (
 from .h264_vui import Hrd, Vui, walk_vui
 from .syntax import Syntax, SyntaxReader, SyntaxWriter
 from .vui import CHROMA_SUBSAMPLING, Crop, PictureProperties
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 __all__ = ["Hrd", "Pps", "ScalingList", "Sps", "Vui", "parse_pps", "parse_sps", "write_sps"]
 
@@ -39,22 +41,13 @@ _MAX_MAP_UNITS = 139264
 _INT32 = (1 << 31) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class ScalingList:
+class ScalingList(NamedTuple):
     """scaling_list() (7.3.2.1.1.1) as coded: the differences, up to the one that ends it."""
 
     delta_scale: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Sps(PictureProperties):
-    """seq_parameter_set_data() (7.3.2.1.1).
-
-    ``constraint_set_flags`` are the eight bits between profile_idc and level_idc,
-    constraint_set0_flag in the highest. ``scaling_lists`` has one element for each that is
-    present.
-    """
-
+class _SpsFields(NamedTuple):
     profile_idc: int
     constraint_set_flags: int
     level_idc: int
@@ -89,6 +82,17 @@ class Sps(PictureProperties):
     frame_crop_bottom_offset: int = 0
     vui_parameters_present_flag: bool = False
     vui: Vui | None = None
+
+
+class Sps(_SpsFields, PictureProperties):
+    """seq_parameter_set_data() (7.3.2.1.1).
+
+    ``constraint_set_flags`` are the eight bits between profile_idc and level_idc,
+    constraint_set0_flag in the highest. ``scaling_lists`` has one element for each that is
+    present.
+    """
+
+    __slots__ = ()
 
     @property
     def log2_max_frame_num(self) -> int:
@@ -130,6 +134,8 @@ class Sps(PictureProperties):
         vui = self.vui
         if vui is None or not vui.num_units_in_tick or not vui.time_scale:
             return None
+        from fractions import Fraction  # pictures are decoded without
+
         return Fraction(vui.time_scale, 2 * vui.num_units_in_tick)
 
     @property
@@ -181,8 +187,7 @@ class Sps(PictureProperties):
         return max_dpb_frames(self.profile_idc, flags, self.level_idc, frame_mbs)
 
 
-@dataclass(frozen=True, slots=True)
-class Pps:
+class Pps(NamedTuple):
     """pic_parameter_set_rbsp() (7.3.2.2).
 
     ``transform_8x8_present`` says whether the part from transform_8x8_mode_flag on was coded;

@@ -5,14 +5,13 @@ Read and written from inside the sequence parameter set of ``h264``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .syntax import Syntax
 from .vui import EXTENDED_SAR
 
 
-@dataclass(frozen=True, slots=True)
-class Hrd:
+class Hrd(NamedTuple):
     """hrd_parameters() (E.1.2): coded picture buffers, lengths of the timing SEI fields."""
 
     cpb_cnt_minus1: int = 0
@@ -27,8 +26,7 @@ class Hrd:
     time_offset_length: int = 24
 
 
-@dataclass(frozen=True, slots=True)
-class Vui:
+class Vui(NamedTuple):
     """vui_parameters() (E.1.1); what is not coded has the value that E.2.1 infers.
 
     ``max_num_reorder_frames`` and ``max_dec_frame_buffering`` are meaningful only with

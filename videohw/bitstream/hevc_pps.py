@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .hevc_nal import open_nal
 from .hevc_scaling import ScalingListData, walk_scaling_list_data
@@ -15,8 +15,7 @@ MAX_PPS_ID = 63
 _MAX_TILES = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class PpsRangeExtension:
+class PpsRangeExtension(NamedTuple):
     """pps_range_extension() (7.3.2.3.2)."""
 
     log2_max_transform_skip_block_size_minus2: int = 0
@@ -30,8 +29,7 @@ class PpsRangeExtension:
     log2_sao_offset_scale_chroma: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class PpsSccExtension:
+class PpsSccExtension(NamedTuple):
     """pps_scc_extension() (7.3.2.3.3)."""
 
     pps_curr_pic_ref_enabled_flag: bool = False
@@ -48,8 +46,7 @@ class PpsSccExtension:
     pps_palette_predictor_initializer: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Pps:
+class Pps(NamedTuple):
     """pic_parameter_set_rbsp() (7.3.2.3).
 
     What follows a multilayer or 3D extension is not read.

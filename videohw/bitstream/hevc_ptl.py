@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .syntax import Syntax
 
@@ -18,8 +18,7 @@ _PROFILES = {
 _RANGE_EXTENSIONS = "Format Range Extensions"
 
 
-@dataclass(frozen=True, slots=True)
-class ProfileTierLevel:
+class ProfileTierLevel(NamedTuple):
     """profile_tier_level() (7.3.3).
 
     ``general_profile_compatibility_flags``: 32 bits, flag 0 in the highest.

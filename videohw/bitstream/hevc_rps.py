@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .syntax import Syntax
 
@@ -10,8 +10,7 @@ from .syntax import Syntax
 _MAX_PICTURES = 16
 
 
-@dataclass(frozen=True, slots=True)
-class ShortTermRefPicSet:
+class ShortTermRefPicSet(NamedTuple):
     """st_ref_pic_set(stRpsIdx).
 
     The coded fields come first. ``delta_poc_s0`` and ``delta_poc_s1`` follow from them (7-61 to

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .syntax import Syntax
 
 
-@dataclass(frozen=True, slots=True)
-class ScalingList:
+class ScalingList(NamedTuple):
     """One matrix as coded: copied from an earlier one, or differences of coefficients."""
 
     scaling_list_pred_mode_flag: bool = False
@@ -17,8 +16,7 @@ class ScalingList:
     scaling_list_delta_coef: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ScalingListData:
+class ScalingListData(NamedTuple):
     """scaling_list_data(): six matrices of 4x4, 8x8 and 16x16, two of 32x32."""
 
     lists: tuple[ScalingList, ...] = ()

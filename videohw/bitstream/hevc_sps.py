@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from fractions import Fraction
+from typing import TYPE_CHECKING, NamedTuple
 
 from .bits import BitWriter
 from .convert import escape
@@ -15,6 +14,9 @@ from .hevc_vui import Vui, walk_vui
 from .syntax import Syntax, SyntaxReader, SyntaxWriter
 from .vui import CHROMA_SUBSAMPLING, Crop, PictureProperties
 
+if TYPE_CHECKING:
+    from fractions import Fraction
+
 NAL_SPS = 33
 MAX_SPS_ID = 15
 # Room for every level: level 7.2 allows 33776 samples a side (A.4.2).
@@ -23,8 +25,7 @@ _MAX_SIDE = 65536
 _MAX_DPB = 16
 
 
-@dataclass(frozen=True, slots=True)
-class SubLayerOrdering:
+class SubLayerOrdering(NamedTuple):
     """Decoded picture buffer that sub-layers up to this one need (7.4.3.2)."""
 
     sps_max_dec_pic_buffering_minus1: int = 0
@@ -32,8 +33,7 @@ class SubLayerOrdering:
     sps_max_latency_increase_plus1: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class SpsRangeExtension:
+class SpsRangeExtension(NamedTuple):
     """sps_range_extension() (7.3.2.2.2)."""
 
     transform_skip_rotation_enabled_flag: bool = False
@@ -47,8 +47,7 @@ class SpsRangeExtension:
     cabac_bypass_alignment_enabled_flag: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class SpsSccExtension:
+class SpsSccExtension(NamedTuple):
     """sps_scc_extension() (7.3.2.2.3)."""
 
     sps_curr_pic_ref_enabled_flag: bool = False
@@ -62,20 +61,12 @@ class SpsSccExtension:
     intra_boundary_filtering_disabled_flag: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Sps(PictureProperties):
-    """seq_parameter_set_rbsp() (7.3.2.2).
-
-    An SPS of an enhancement layer whose ``sps_max_sub_layers_minus1`` is 7 takes its picture
-    size and most other fields from the VPS (F.7.3.2.2): only its ids are read, and its sizes
-    are 0. What follows a 3D extension is not read.
-    """
-
+class _SpsFields(NamedTuple):
     nuh_layer_id: int = 0
     sps_video_parameter_set_id: int = 0
     sps_max_sub_layers_minus1: int = 0
     sps_temporal_id_nesting_flag: bool = False
-    profile_tier_level: ProfileTierLevel = field(default_factory=ProfileTierLevel)
+    profile_tier_level: ProfileTierLevel = ProfileTierLevel()
     sps_seq_parameter_set_id: int = 0
     chroma_format_idc: int = 1
     separate_colour_plane_flag: bool = False
@@ -127,6 +118,17 @@ class Sps(PictureProperties):
     range_extension: SpsRangeExtension | None = None
     inter_view_mv_vert_constraint_flag: bool = False
     scc_extension: SpsSccExtension | None = None
+
+
+class Sps(_SpsFields, PictureProperties):
+    """seq_parameter_set_rbsp() (7.3.2.2).
+
+    An SPS of an enhancement layer whose ``sps_max_sub_layers_minus1`` is 7 takes its picture
+    size and most other fields from the VPS (F.7.3.2.2): only its ids are read, and its sizes
+    are 0. What follows a 3D extension is not read.
+    """
+
+    __slots__ = ()
 
     @property
     def log2_max_pic_order_cnt_lsb(self) -> int:
@@ -189,6 +191,8 @@ class Sps(PictureProperties):
         vui = self.vui
         if vui is None or not vui.num_units_in_tick or not vui.time_scale:
             return None
+        from fractions import Fraction  # pictures are decoded without
+
         return Fraction(vui.time_scale, vui.num_units_in_tick)
 
     @property
@@ -360,7 +364,7 @@ def _walk_extensions(s: Syntax, chroma_format_idc: int, depths: tuple[int, int])
 
 
 def _walk_range_extension(s: Syntax) -> None:
-    for name in SpsRangeExtension.__slots__:
+    for name in SpsRangeExtension._fields:
         s.flag(name)
 
 

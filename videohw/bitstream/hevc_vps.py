@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from fractions import Fraction
+from typing import TYPE_CHECKING, NamedTuple
 
 from .hevc_nal import open_nal
 from .hevc_ptl import ProfileTierLevel, walk_profile_tier_level
 from .hevc_vui import Hrd, walk_hrd, walk_timing
 from .syntax import Syntax, SyntaxReader
 
+if TYPE_CHECKING:
+    from fractions import Fraction
+
 NAL_VPS = 32
 MAX_VPS_ID = 15
 _MAX_DPB = 16
 
 
-@dataclass(frozen=True, slots=True)
-class VpsSubLayerOrdering:
+class VpsSubLayerOrdering(NamedTuple):
     """Decoded picture buffer that sub-layers up to this one need (7.4.3.1)."""
 
     vps_max_dec_pic_buffering_minus1: int = 0
@@ -24,8 +25,7 @@ class VpsSubLayerOrdering:
     vps_max_latency_increase_plus1: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Vps:
+class Vps(NamedTuple):
     """video_parameter_set_rbsp() (7.3.2.1) up to its extension (layers), which is not read.
 
     ``layer_id_included``: one number for each layer set but the first, bit i for layer i.
@@ -37,7 +37,7 @@ class Vps:
     vps_max_layers_minus1: int = 0
     vps_max_sub_layers_minus1: int = 0
     vps_temporal_id_nesting_flag: bool = False
-    profile_tier_level: ProfileTierLevel = field(default_factory=ProfileTierLevel)
+    profile_tier_level: ProfileTierLevel = ProfileTierLevel()
     vps_sub_layer_ordering_info_present_flag: bool = False
     sub_layer_ordering: tuple[VpsSubLayerOrdering, ...] = ()
     vps_max_layer_id: int = 0
@@ -59,6 +59,8 @@ class Vps:
         """Pictures per second, one tick each; None when the VPS does not say."""
         if not self.num_units_in_tick or not self.time_scale:
             return None
+        from fractions import Fraction  # pictures are decoded without
+
         return Fraction(self.time_scale, self.num_units_in_tick)
 
 

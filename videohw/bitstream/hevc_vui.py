@@ -5,14 +5,13 @@ Read and written from inside the SPS and the VPS.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .syntax import Syntax
 from .vui import EXTENDED_SAR
 
 
-@dataclass(frozen=True, slots=True)
-class SubLayerHrd:
+class SubLayerHrd(NamedTuple):
     """sub_layer_hrd_parameters() (E.2.3), one element for each coded picture buffer."""
 
     bit_rate_value_minus1: tuple[int, ...] = ()
@@ -22,8 +21,7 @@ class SubLayerHrd:
     cbr_flag: tuple[bool, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class HrdSubLayer:
+class HrdSubLayer(NamedTuple):
     """The part of hrd_parameters() that is repeated for each sub-layer."""
 
     fixed_pic_rate_general_flag: bool = False
@@ -35,8 +33,7 @@ class HrdSubLayer:
     vcl_hrd: SubLayerHrd | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Hrd:
+class Hrd(NamedTuple):
     """hrd_parameters() (E.2.2): coded picture buffers, lengths of the timing SEI fields."""
 
     nal_hrd_parameters_present_flag: bool = False
@@ -60,8 +57,7 @@ class Hrd:
         return self.nal_hrd_parameters_present_flag or self.vcl_hrd_parameters_present_flag
 
 
-@dataclass(frozen=True, slots=True)
-class Vui:
+class Vui(NamedTuple):
     """vui_parameters() (E.2.1); what is not coded has the value that E.3.1 infers."""
 
     aspect_ratio_info_present_flag: bool = False

@@ -2,7 +2,7 @@
 
 The readers of parameter sets are written once, as functions over :class:`Syntax` that follow
 the syntax tables of the standards line by line. Walked by a :class:`SyntaxReader` they read a
-structure into a frozen dataclass, by a :class:`SyntaxWriter` they write one out; a test walks
+structure into a named tuple, by a :class:`SyntaxWriter` they write one out; a test walks
 them a third time to draw random structures. So reader and writer cannot differ.
 """
 

@@ -7,22 +7,18 @@ fields in the same way in both standards.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 # aspect_ratio_idc whose width and height are coded (H.264 table E-1, H.265 table E.1).
 EXTENDED_SAR = 255
 
 # Index is aspect_ratio_idc; 0 is unspecified (H.264 table E-1, H.265 table E.1).
-SAMPLE_ASPECT_RATIOS: tuple[Fraction | None, ...] = (
-    None,
-    *(
-        Fraction(*ratio)
-        for ratio in (
-            (1, 1), (12, 11), (10, 11), (16, 11), (40, 33), (24, 11), (20, 11), (32, 11),
-            (80, 33), (18, 11), (15, 11), (64, 33), (160, 99), (4, 3), (3, 2), (2, 1),
-        )
-    ),
+SAMPLE_ASPECT_RATIOS: tuple[tuple[int, int] | None, ...] = (
+    None, (1, 1), (12, 11), (10, 11), (16, 11), (40, 33), (24, 11), (20, 11), (32, 11), (80, 33),
+    (18, 11), (15, 11), (64, 33), (160, 99), (4, 3), (3, 2), (2, 1),
 )  # fmt: skip
 
 # SubWidthC and SubHeightC by chroma_format_idc (H.264 table 6-1, H.265 table 6-1).
@@ -47,10 +43,25 @@ class PictureProperties(ABC):
 
     __slots__ = ()
 
-    chroma_format_idc: int
-    bit_depth_luma_minus8: int
-    bit_depth_chroma_minus8: int
-    vui: Any
+    @property
+    @abstractmethod
+    def chroma_format_idc(self) -> int:
+        """The sampling: 0 without chroma, 1 of 4:2:0, 2 of 4:2:2, 3 of 4:4:4."""
+
+    @property
+    @abstractmethod
+    def bit_depth_luma_minus8(self) -> int:
+        """As coded."""
+
+    @property
+    @abstractmethod
+    def bit_depth_chroma_minus8(self) -> int:
+        """As coded."""
+
+    @property
+    @abstractmethod
+    def vui(self) -> Any:
+        """The VUI, None without."""
 
     @property
     @abstractmethod
@@ -97,16 +108,23 @@ class PictureProperties(ABC):
         return CHROMA_FORMATS[self.chroma_format_idc]
 
     @property
-    def sample_aspect_ratio(self) -> Fraction | None:
-        """Width of a sample through its height; None when unspecified or reserved."""
+    def sample_aspect(self) -> tuple[int, int] | None:
+        """Width and height of a sample in any unit; None when unspecified or reserved."""
         vui = self.vui
         if vui is None or not vui.aspect_ratio_info_present_flag:
             return None
         if vui.aspect_ratio_idc == EXTENDED_SAR:
             known = vui.sar_width and vui.sar_height
-            return Fraction(vui.sar_width, vui.sar_height) if known else None
+            return (vui.sar_width, vui.sar_height) if known else None
         known = vui.aspect_ratio_idc < len(SAMPLE_ASPECT_RATIOS)
         return SAMPLE_ASPECT_RATIOS[vui.aspect_ratio_idc] if known else None
+
+    @property
+    def sample_aspect_ratio(self) -> Fraction | None:
+        """Width of a sample through its height; None when unspecified or reserved."""
+        from fractions import Fraction  # pictures are decoded without
+
+        return None if self.sample_aspect is None else Fraction(*self.sample_aspect)
 
     @property
     def colour_primaries(self) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from fractions import Fraction
 from typing import Final, NamedTuple
 
@@ -107,7 +106,9 @@ class Mpeg2Reader(HeaderReader):
             shape = Fraction(1)
         elif code in _MPEG2_DISPLAYS and width and height:
             shape = _MPEG2_DISPLAYS[code] * Fraction(height, width)
-        self._sequence = replace(_MPEG_SEQUENCES[self._mpeg2], sample_aspect_ratio=shape)
+        self._sequence = _MPEG_SEQUENCES[self._mpeg2]._replace(
+            sample_aspect=None if shape is None else shape.as_integer_ratio()
+        )
 
     def _fields(self, body: bytes) -> Fields:
         structure, top_first = body[2] & 3, bool(body[3] >> 7)
@@ -147,10 +148,10 @@ class Av1Reader(HeaderReader):
             for obu in obus(unit.data):
                 if obu.type == OBU_SEQUENCE_HEADER:
                     position = parse_sequence_header(obu.payload).chroma_sample_position
-                    self._sequence = replace(_AV1_SEQUENCE, siting=_AV1_SITINGS.get(position))
+                    self._sequence = _AV1_SEQUENCE._replace(siting=_AV1_SITINGS.get(position))
                 elif obu.type == _OBU_METADATA and len(obu.payload) > 1:
                     captions = self._read_metadata(obu.payload) or captions
-        side_data = self._lasting if captions is None else replace(self._lasting, captions=captions)
+        side_data = self._lasting if captions is None else self._lasting._replace(captions=captions)
         return PictureInfo(sequence=self._sequence, side_data=side_data)
 
     def _read_metadata(self, payload: bytes) -> bytes | None:
@@ -158,7 +159,7 @@ class Av1Reader(HeaderReader):
         kind, bits = payload[0], BitReader(payload[1:], "AV1 metadata")
         if kind == _HDR_CLL:
             light = ContentLight(bits.u("max_cll", 16), bits.u("max_fall", 16))
-            self._lasting = replace(self._lasting, content_light=light)
+            self._lasting = self._lasting._replace(content_light=light)
         elif kind == _HDR_MDCV:
             red, green, blue, white = (_chromaticity(bits) for _ in range(4))
             display = MasteringDisplay(
@@ -166,7 +167,7 @@ class Av1Reader(HeaderReader):
                 max_luminance=Fraction(bits.u("luminance_max", 32), 1 << 8),
                 min_luminance=Fraction(bits.u("luminance_min", 32), 1 << 14),
             )  # fmt: skip
-            self._lasting = replace(self._lasting, mastering_display=display)
+            self._lasting = self._lasting._replace(mastering_display=display)
         elif kind == _ITUT_T35 and payload[1] == _T35_USA:
             return sei.UserDataT35(_T35_USA, payload[2:]).captions
         return None

@@ -6,7 +6,6 @@ Must not know: sessions, backends' libraries, pixels.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 from typing import Final
 
 from ..backend import UNKNOWN_PICTURE, Fields, PictureInfo, SequenceInfo
@@ -50,12 +49,12 @@ class Mpeg4Reader(HeaderReader):
         if header is None:
             return self._usual
         if not header.coded:
-            return replace(self._usual, repeats=True)
+            return self._usual._replace(repeats=True)
         info = self._usual
         if header.coding_type == "S" and info.rare_tool is None:
-            info = replace(info, rare_tool=_GLOBAL_MOTION)
+            info = info._replace(rare_tool=_GLOBAL_MOTION)
         if header.top_field_first is not None:
-            info = replace(info, fields=Fields(header.top_field_first))
+            info = info._replace(fields=Fields(header.top_field_first))
         return info
 
     def complete(self, unit: AccessUnit, *, fed: bool, begins: bool) -> tuple[bytes, bytes]:
@@ -79,7 +78,9 @@ class Mpeg4Reader(HeaderReader):
             layer = parse_layer(headers)
             if layer is not None:
                 self._headers, self._layer = with_reordering_stated(headers), layer
+                ratio = layer.sample_aspect_ratio
                 sequence = SequenceInfo(
-                    sample_aspect_ratio=layer.sample_aspect_ratio, size=(layer.width, layer.height)
+                    sample_aspect=None if ratio is None else ratio.as_integer_ratio(),
+                    size=(layer.width, layer.height),
                 )
                 self._usual = PictureInfo(sequence, rare_tool=layer.unusual)

@@ -7,16 +7,14 @@ captions, from parameter sets and SEI. Must not know: sessions, backends' librar
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from ..backend import UNKNOWN_PICTURE, Fields, PictureInfo, SequenceInfo
 from ..bitstream import AccessUnit, NalSpan, ParameterSets, sei
 from ..bitstream.bits import BitReader
 from ..bitstream.convert import unescape
-from ..color import SITINGS
 from ..errors import InvalidBitstream
-from ..types import ContentLight, MasteringDisplay, SideData
+from ..types import SideData
 
 if TYPE_CHECKING:
     from ..bitstream import h264, hevc
@@ -169,7 +167,7 @@ class UnitReader:
                 repeat = max((value.display_fields or 2) - 2, 0)
                 fields = Fields(value.top_field_first, repeat)
         elif isinstance(value, sei.UserDataT35):
-            side_data = replace(side_data, captions=value.captions or side_data.captions)
+            side_data = side_data._replace(captions=value.captions or side_data.captions)
         elif isinstance(value, (sei.MasteringDisplay, sei.ContentLight)):
             side_data = _with_light(side_data, value)
             self._lasting = _with_light(self._lasting, value)
@@ -224,10 +222,14 @@ def _sequence_info(sps: _Sps, codec: str) -> SequenceInfo:
         frames_only = cast("h264.Sps", sps).frame_mbs_only_flag
     else:
         extended = cast("hevc.Sps", sps).range_extension is not None
-    location = sps.chroma_sample_loc_type
+    siting = None
+    if sps.chroma_sample_loc_type is not None:
+        from ..color import SITINGS  # most streams do not state it
+
+        siting = SITINGS.get(sps.chroma_sample_loc_type)
     return SequenceInfo(
-        sample_aspect_ratio=sps.sample_aspect_ratio,
-        siting=None if location is None else SITINGS.get(location),
+        sample_aspect=sps.sample_aspect,
+        siting=siting,
         reorders=sps.reorders,
         stated_reorder=sps.stated_num_reorder if sps.reorders else 0,
         has_fields=not frames_only,
@@ -244,11 +246,13 @@ def _full_range(sps: _Sps) -> bool | None:
 
 
 def _with_light(side_data: SideData, value: sei.MasteringDisplay | sei.ContentLight) -> SideData:
+    from ..types import ContentLight, MasteringDisplay  # few streams have them
+
     if isinstance(value, sei.ContentLight):
         light = ContentLight(value.max_content, value.max_frame_average)
-        return replace(side_data, content_light=light)
+        return side_data._replace(content_light=light)
     display = MasteringDisplay(
         value.red, value.green, value.blue, value.white_point, value.max_luminance,
         value.min_luminance,
     )  # fmt: skip
-    return replace(side_data, mastering_display=display)
+    return side_data._replace(mastering_display=display)

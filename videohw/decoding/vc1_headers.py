@@ -6,7 +6,6 @@ Must not know: sessions, backends' libraries, pixels.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 from typing import Final
 
 from ..backend import UNKNOWN_PICTURE, Fields, PictureInfo, SequenceInfo
@@ -58,7 +57,7 @@ class Vc1Reader(HeaderReader):
         header = parse_picture(data, position, self._sequence)
         if header is None or (header.top_field_first is None and not header.repeat):
             return self._usual
-        return replace(self._usual, fields=Fields(header.top_field_first, header.repeat))
+        return self._usual._replace(fields=Fields(header.top_field_first, header.repeat))
 
     def complete(self, unit: AccessUnit, *, fed: bool, begins: bool) -> tuple[bytes, bytes]:
         """(what a decoder is given for ``unit``, the headers in force that are not in it).
@@ -120,9 +119,10 @@ class Vc1Reader(HeaderReader):
         if sequence == self._sequence:
             return
         self._sequence = sequence
+        ratio = sequence.sample_aspect_ratio
         self._usual = PictureInfo(
             SequenceInfo(
-                sample_aspect_ratio=sequence.sample_aspect_ratio,
+                sample_aspect=None if ratio is None else ratio.as_integer_ratio(),
                 size=(sequence.width, sequence.height),
                 headers=self._sequence_header + entry_point,
             )

@@ -42,14 +42,13 @@ class AspectCoder:
         module: Any = h264 if self._codec == "h264" else hevc
         empty: Any = h264_vui.Vui() if self._codec == "h264" else hevc_vui.Vui()
         sps = module.parse_sps(nal)
-        vui = replace(
-            sps.vui or empty,
+        vui = (sps.vui or empty)._replace(
             aspect_ratio_info_present_flag=True,
             aspect_ratio_idc=_index_of(self._ratio),
             sar_width=self._ratio.numerator,
             sar_height=self._ratio.denominator,
         )
-        written: bytes = module.write_sps(replace(sps, vui=vui, vui_parameters_present_flag=True))
+        written: bytes = module.write_sps(sps._replace(vui=vui, vui_parameters_present_flag=True))
         return written
 
     def _in_record(self, extradata: bytes) -> bytes:
@@ -71,4 +70,5 @@ def _coded_ratio(ratio: Fraction) -> Fraction:
 
 
 def _index_of(ratio: Fraction) -> int:
-    return SAMPLE_ASPECT_RATIOS.index(ratio) if ratio in SAMPLE_ASPECT_RATIOS else EXTENDED_SAR
+    coded = ratio.as_integer_ratio()
+    return SAMPLE_ASPECT_RATIOS.index(coded) if coded in SAMPLE_ASPECT_RATIOS else EXTENDED_SAR

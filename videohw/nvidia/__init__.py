@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 from .capabilities import NAME, capabilities, probe, supports
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..backend import DecoderSession, EncoderSession
     from ..decoder_config import DecoderConfig
     from ..types import EncoderConfig
@@ -41,20 +43,15 @@ def decoder_options() -> type:
     return NvidiaDecoderOptions
 
 
-def load_decoder(config: DecoderConfig) -> None:
-    """Import what a decoder for ``config`` and its first picture need, of most streams."""
+def load_decoder(config: DecoderConfig) -> Iterator[None]:
+    """Import what a decoder for ``config`` needs, and then its first frame, of most streams."""
     from . import decoder  # noqa: F401
 
-    if config.output == "metadata":
-        return
-    if config.size or config.output not in ("native", "nv12", "p010"):  # which NVDEC makes itself
-        from ..kernels import launch, products  # noqa: F401
-        from ..pixel_format import FORMATS
+    yield
+    from . import frames
 
-        if config.output not in FORMATS or not FORMATS[config.output].rgb:
-            from ..kernels import ycbcr  # noqa: F401
-    if config.memory == "host":
-        import numpy  # noqa: F401
+    yield
+    yield from frames.load(config)
 
 
 def open_decoder(config: DecoderConfig) -> DecoderSession:

@@ -9,15 +9,13 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from .. import _cuda, _nv
 from ..backend import Account, CodedPicture, SequenceInfo
 from ..decoder_config import DecoderConfig
 from ..decoding.fault_policy import PictureLedger, Verdict
 from ..errors import InvalidInput, VideoHwError
-from ..frame import Frame
 from ..sessions.core_changed import CoreChanged, join_unless_stuck
 from ..sessions.open_sessions import when_all_are_closed
 from ..sessions.ready_outputs import unexpected
@@ -26,9 +24,12 @@ from ..status import did_not_come_back
 from . import devices
 from .capabilities import CODECS
 from .failures import lost, never_decoded, no_memory, no_plan, no_tool, refusal, repeated
-from .frames import FrameMaker, stated_color
 from .options import NvidiaDecoderOptions
-from .sequences import PictureForm, native_format, plan
+
+if TYPE_CHECKING:
+    from ..frame import Frame
+    from .frames import FrameMaker
+    from .sequences import PictureForm
 
 _MAPPED_SURFACES: Final = 2
 # A parser holds at most 16 pictures for reordering. When more are owed, some were dropped without
@@ -73,15 +74,14 @@ def open_session(config: DecoderConfig) -> NvidiaDecoderSession:
     return NvidiaDecoderSession(config, options, device)
 
 
-@dataclass(slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """An error in its place among the pictures."""
 
     error: VideoHwError
     queued_bytes: int = 0
 
 
-class NvidiaDecoderSession(Session[_Item, Frame]):
+class NvidiaDecoderSession(Session[_Item, "Frame"]):
     """A decoder session of the NVIDIA backend (``videohw.backend.DecoderSession``)."""
 
     def __init__(
@@ -102,7 +102,7 @@ class NvidiaDecoderSession(Session[_Item, Frame]):
         self._ledger = PictureLedger(
             config.on_error, self.account, sees_lack=config.codec not in _REORDERING_CODECS
         )
-        self._maker = FrameMaker(config, device)
+        self._maker: FrameMaker | None = None
         self._under_way: dict[int, CodedPicture] = {}  # the worker reads their data
         self._dropped: list[dict[int, CodedPicture]] = []  # the same, until a reset is done
         self._marks: deque[_Item] = deque()
@@ -129,6 +129,7 @@ class NvidiaDecoderSession(Session[_Item, Frame]):
         super().push(items)
         for item in items:
             self.account.submitted += isinstance(item, CodedPicture)
+        self._frame_maker()  # while the worker has a decoder made
 
     def fail(self, error: VideoHwError) -> None:
         """Queue ``error``, to be raised when every picture before it is settled."""
@@ -166,13 +167,12 @@ class NvidiaDecoderSession(Session[_Item, Frame]):
                 self._forms[number] = repeated(unexpected(error))
 
     def _planned(self) -> PictureForm:
-        sequence = self._core.sequence()
-        name = native_format(sequence)
-        info = self._infos[sequence["info"]]
-        for old in [number for number in list(self._infos) if number < sequence["info"]]:
+        from .frames import planned
+
+        current: int = self._core.sequence()["info"]
+        for old in [number for number in list(self._infos) if number < current]:
             del self._infos[old]
-        stated = stated_color(sequence, info, self._config.codec, name)
-        return plan(self._core, self._device, self._config, sequence, stated)
+        return planned(self._core, self._device, self._config, self._infos[current])
 
     # What a session asks of its worker; the lock is held
 
@@ -336,6 +336,13 @@ class NvidiaDecoderSession(Session[_Item, Frame]):
         else:
             self._ledger.skipped(item)
 
+    def _frame_maker(self) -> FrameMaker:
+        if self._maker is None:
+            from .frames import FrameMaker
+
+            self._maker = FrameMaker(self._config, self._device)
+        return self._maker
+
     def _made(
         self, verdict: Verdict, call: str | None, code: int, sequence: int, pixels: Any,
         progressive: bool, top_field_first: bool,
@@ -345,7 +352,7 @@ class NvidiaDecoderSession(Session[_Item, Frame]):
             del self._forms[old]
         try:
             form = self._forms.get(sequence, no_plan(verdict.item))
-            if not isinstance(form, PictureForm):
+            if callable(form):
                 raise form()
             if code == _nv.NEVER_DECODED:
                 raise never_decoded(verdict.item)
@@ -354,7 +361,7 @@ class NvidiaDecoderSession(Session[_Item, Frame]):
             if form.later is not None:
                 self._on_host += 1
                 self._why_on_host = form.why_later
-            return self._maker.make(
+            return self._frame_maker().make(
                 form, verdict.item, verdict.corrupt, pixels, progressive=progressive,
                 top_field_first=top_field_first,
             )  # fmt: skip

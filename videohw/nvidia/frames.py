@@ -5,6 +5,7 @@ Must not know: which pictures are delivered, sessions.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from ..backend import CodedPicture, SequenceInfo
@@ -14,11 +15,35 @@ from ..frame import Converter, Frame
 from ..frame_pixels import converted
 from ..pixel_format import FORMATS
 from .conversions import DeviceConverter
-from .sequences import PictureForm, aspect
+from .sequences import PictureForm, aspect, native_format, plan
 
 _FIELD_ORDERS: Final = {True: "tff", False: "bff", None: None}
 _BT601: Final = 5  # matrix_coefficients of H.273
 _PARSED: Final = ("h264", "hevc")  # codecs whose sequences our parser describes
+
+
+def load(config: DecoderConfig) -> Iterator[None]:
+    """Import what most frames of ``config`` are planned and made with, step by step."""
+    import fractions  # noqa: F401
+
+    if config.output == "metadata":
+        return
+    yield
+    if config.size or config.output not in ("native", "nv12", "p010"):  # which NVDEC makes itself
+        from ..kernels import launch, products  # noqa: F401
+
+        if config.output not in FORMATS or not FORMATS[config.output].rgb:
+            from ..kernels import ycbcr  # noqa: F401
+        yield
+    if config.memory == "host":
+        import numpy  # noqa: F401
+
+
+def planned(core: Any, device: Any, config: DecoderConfig, info: SequenceInfo) -> PictureForm:
+    """What ``core`` makes of the pictures of its sequence, of which our parser says ``info``."""
+    sequence = core.sequence()
+    stated = stated_color(sequence, info, config.codec, native_format(sequence))
+    return plan(core, device, config, sequence, stated)
 
 
 def stated_color(sequence: dict[str, Any], info: SequenceInfo, codec: str, name: str) -> ColorSpec:
@@ -51,9 +76,8 @@ class FrameMaker:
         self._converter: Converter | None = None
         if config.memory == "device":
             self._converter = DeviceConverter(device)
-        elif config.output != "metadata":
-            # Of these frames, which are made while callers wait for the session's lock.
-            import numpy  # noqa: F401
+        for _ in load(config):  # or callers would wait for it with the first frame
+            pass
 
     def make(
         self,

@@ -5,8 +5,7 @@ Must not know: sessions, the driver.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from .. import kernels
 from ..color import ColorSpec
@@ -31,8 +30,7 @@ _KERNEL_SOURCES: Final = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class BlockPlan:
+class BlockPlan(NamedTuple):
     """A kernel's conversion into a block: its ``plan``, the ``bytes`` of the block, ``offsets`` of
     the planes that the kernel writes, and the ``layout`` of those that are given out."""
 

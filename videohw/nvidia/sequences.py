@@ -6,9 +6,8 @@ the native session. Must not know: threads, what becomes of single pictures.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from fractions import Fraction
-from typing import Any, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .. import kernels
 from ..color import ColorSpec
@@ -21,13 +20,15 @@ from ..pixels.requests import checked_crop
 from .capabilities import sample_format
 from .layouts import Layout, block_layout, kernel_source, plan_rgb, plan_ycbcr
 
+if TYPE_CHECKING:
+    from fractions import Fraction
+
 # In place of the pitch of the surface, which is known when one is mapped.
 _ANY_PITCH: Final = 1 << 17
 _IDENTITY: Final = 0  # matrix_coefficients of H.273
 
 
-@dataclass(frozen=True, slots=True)
-class PictureForm:
+class PictureForm(NamedTuple):
     """The form of the frames of one sequence.
 
     ``layout`` is where planes lie in a block, empty without pixels. ``later``: what is still to be
@@ -81,7 +82,7 @@ def plan(
     crop = checked_crop(config.crop, (width, height)) or whole
     if config.output in ("native", name) and config.size in (None, crop[2:]):
         if config.output == name or crop != whole or config.size:  # as of every converted frame
-            native = replace(native, color=resolved(_picture(native), None))
+            native = native._replace(color=resolved(_picture(native), None))
         check_begins_on_chroma(_picture(native), crop)
         return _copied(core, sequence, native, crop)
     try:
@@ -90,7 +91,7 @@ def plan(
         if config.memory == "device":
             raise
         copied = _copied(core, sequence, native, whole)
-        return replace(copied, later=request, why_later=str(error.args[0]))
+        return copied._replace(later=request, why_later=str(error.args[0]))
 
 
 def _picture(form: PictureForm) -> Frame:
@@ -112,7 +113,7 @@ def _copied(core: Any, sequence: dict[str, Any], native: PictureForm, crop: Crop
         row_bytes = shape[1] * item * plane.channels
         copies.append((row, left_bytes, row_bytes, shape[0], offset, strides[0]))
     core.plan_copies(total, copies)
-    return replace(native, layout=layout, width=width, height=height)
+    return native._replace(layout=layout, width=width, height=height)
 
 
 def _converted(
@@ -145,7 +146,11 @@ def _converted(
         raise _no_kernel(native, request) from None
     rows = [index * lines for index in range(len(FORMATS[source_name].planes))]
     core.plan_kernel(made.bytes, device.plan(made.plan), rows, made.offsets)
-    shape = None if request.size is None else Fraction(crop[2] * height, crop[3] * width)
+    shape = None
+    if request.size is not None:
+        from fractions import Fraction  # who does not scale needs none
+
+        shape = Fraction(crop[2] * height, crop[3] * width)
     return PictureForm(request.output, width, height, final, made.layout, shape)
 
 

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from ..errors import BackendError, VideoHwError
 
 ResultT = TypeVar("ResultT")
 
 
-@dataclass(slots=True)
-class _Drained:
+class _Drained(NamedTuple):
     """Here ends what was submitted before the drain of this number."""
 
     number: int

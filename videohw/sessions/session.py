@@ -10,9 +10,8 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from ..errors import Backpressure, SessionClosed, VideoHwError
 from .deadline import deadline_after, remaining
@@ -31,15 +30,13 @@ _LONGEST_SECONDS = threading.TIMEOUT_MAX
 JOIN_TIMEOUT_SECONDS = 10.0
 
 
-@dataclass(slots=True)
-class Drain:
+class Drain(NamedTuple):
     """A request to drain, in its place among the items."""
 
     number: int
 
 
-@dataclass(slots=True)
-class Reset:
+class Reset(NamedTuple):
     """A request to reset the codec; all before it was dropped. ``epoch`` is the one it begins."""
 
     epoch: int

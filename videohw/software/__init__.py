@@ -12,6 +12,8 @@ from ..types import EncoderConfig
 from .capabilities import NAME, capabilities, probe
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..backend import DecoderSession, EncoderSession
 
 __all__ = [
@@ -36,9 +38,11 @@ def decoder_options() -> type:
     return SoftwareDecoderOptions
 
 
-def load_decoder(config: DecoderConfig) -> None:
+def load_decoder(config: DecoderConfig) -> Iterator[None]:
     """Import what a decoder for ``config`` needs."""
     from . import decoder  # noqa: F401
+
+    yield
 
 
 def open_decoder(config: DecoderConfig) -> DecoderSession:

@@ -1,34 +1,29 @@
-"""SEI messages: framing (H.264 7.3.2.3, H.265 7.3.5) and the payloads that have a use here.
-
-Payloads are H.264 Annex D and H.265 Annex D, whose numbers and syntax agree for most types.
-"""
+"""What SEI messages say (H.264 Annex D, H.265 Annex D)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
-from ..errors import InvalidBitstream
-from .bits import BitReader
-from .convert import as_bytes, unescape
-from .nal_types import check_codec
+from ..bits import BitReader
+from ..nal_types import check_codec
+from .messages import (
+    ALTERNATIVE_TRANSFER,
+    CONTENT_LIGHT,
+    MASTERING_DISPLAY,
+    PIC_TIMING,
+    RECOVERY_POINT,
+    USER_DATA_T35,
+    USER_DATA_UNREGISTERED,
+    SeiMessage,
+)
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from . import h264, hevc
+    from .. import h264, hevc
 
-PIC_TIMING = 1
-USER_DATA_T35 = 4
-USER_DATA_UNREGISTERED = 5
-RECOVERY_POINT = 6
-MASTERING_DISPLAY = 137
-CONTENT_LIGHT = 144
-ALTERNATIVE_TRANSFER = 147
-
-_SEI_TYPES = {"h264": (6,), "hevc": (39, 40)}
 # Largest frame distance that recovery_frame_cnt can state: MaxFrameNum - 1 (D.2.8).
 _MAX_FRAME_NUM = (1 << 16) - 1
 _MAX_POC = (1 << 15) - 1
@@ -39,16 +34,7 @@ _DISPLAY_FIELDS = (2, 1, 1, 2, 2, 3, 3, 4, 6, 1, 1, 1, 1)
 _TOP_FIRST = {1: True, 2: False, 3: True, 4: False, 5: True, 6: False}
 
 
-@dataclass(frozen=True, slots=True)
-class SeiMessage:
-    """One sei_message(): its type (Annex D) and its payload without emulation prevention."""
-
-    payload_type: int
-    payload: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class RecoveryPoint:
+class RecoveryPoint(NamedTuple):
     """Decoding may begin here, and pictures are right after a distance in output order.
 
     ``recovery_count`` counts frame_num in H.264 (recovery_frame_cnt, 0 or more) and picture
@@ -60,8 +46,7 @@ class RecoveryPoint:
     broken_link: bool
 
 
-@dataclass(frozen=True, slots=True)
-class MasteringDisplay:
+class MasteringDisplay(NamedTuple):
     """Colour volume of the mastering display (H.264 D.2.29, H.265 D.3.28).
 
     ``red``, ``green``, ``blue`` and ``white_point`` are CIE 1931 (x, y); luminances in candelas
@@ -76,23 +61,20 @@ class MasteringDisplay:
     min_luminance: Fraction
 
 
-@dataclass(frozen=True, slots=True)
-class ContentLight:
+class ContentLight(NamedTuple):
     """Light level of the content in candelas per square metre (H.264 D.2.31, H.265 D.3.35)."""
 
     max_content: int
     max_frame_average: int
 
 
-@dataclass(frozen=True, slots=True)
-class AlternativeTransfer:
+class AlternativeTransfer(NamedTuple):
     """Transfer characteristics to use in place of the VUI's (H.264 D.2.32, H.265 D.3.36)."""
 
     preferred_transfer_characteristics: int
 
 
-@dataclass(frozen=True, slots=True)
-class ClockTimestamp:
+class ClockTimestamp(NamedTuple):
     """A time code (H.264 D.2.3); None where it is not stated.
 
     ``drop_frame``: counting_type 4, numbers of frames are left out as in NTSC.
@@ -112,8 +94,7 @@ class ClockTimestamp:
         return self.counting_type == 4
 
 
-@dataclass(frozen=True, slots=True)
-class PicTiming:
+class PicTiming(NamedTuple):
     """Picture timing (H.264 D.2.3, H.265 D.3.3); None for what the stream does not state.
 
     The delays are in clock ticks. ``source_scan_type`` (HEVC): 0 interlaced, 1 progressive,
@@ -140,8 +121,7 @@ class PicTiming:
         return None if self.pic_struct is None else _TOP_FIRST.get(self.pic_struct)
 
 
-@dataclass(frozen=True, slots=True)
-class UserDataT35:
+class UserDataT35(NamedTuple):
     """User data registered by ITU-T T.35; ``data`` begin behind the country code.
 
     ``country_code`` is 0xFF00 plus the extension byte when it is extended.
@@ -166,8 +146,7 @@ class UserDataT35:
         return constructs[: len(constructs) // 3 * 3]
 
 
-@dataclass(frozen=True, slots=True)
-class UserDataUnregistered:
+class UserDataUnregistered(NamedTuple):
     """User data that a UUID names; encoders put their settings here."""
 
     uuid: UUID
@@ -178,37 +157,6 @@ SeiValue: TypeAlias = (
     RecoveryPoint | MasteringDisplay | ContentLight | AlternativeTransfer | PicTiming
     | UserDataT35 | UserDataUnregistered
 )  # fmt: skip
-
-
-def parse(nal: bytes, codec: str) -> list[SeiMessage]:
-    """The messages of an SEI NAL unit: with header, escaped, no start code.
-
-    :class:`InvalidBitstream` for another NAL unit and for a message that goes past its end.
-    """
-    check_codec(codec)
-    data = as_bytes(nal, "nal")
-    header = 1 if codec == "h264" else 2
-    if len(data) < header:
-        raise InvalidBitstream(f"SEI: NAL unit of {len(data)} bytes has no header")
-    nal_type = data[0] & 0x1F if codec == "h264" else data[0] >> 1 & 0x3F
-    if nal_type not in _SEI_TYPES[codec]:
-        raise InvalidBitstream(f"SEI: nal_unit_type is {nal_type}, not {_SEI_TYPES[codec][0]}")
-    payload = unescape(data)
-    # rbsp_trailing_bits are one byte, since messages are whole bytes.
-    end = len(payload.rstrip(b"\0"))
-    messages = []
-    position = header
-    while position < end - 1:
-        payload_type, position = _coded_number(payload, position, "payload_type")
-        size, position = _coded_number(payload, position, "payload_size")
-        if size > len(payload) - position:
-            raise InvalidBitstream(
-                f"SEI: message of type {payload_type} has {size} bytes, "
-                f"{len(payload) - position} are left"
-            )
-        messages.append(SeiMessage(payload_type, payload[position : position + size]))
-        position += size
-    return messages
 
 
 def decode(
@@ -254,18 +202,6 @@ def decode(
     return None
 
 
-def _coded_number(data: bytes, position: int, name: str) -> tuple[int, int]:
-    """A type or size: bytes of 255 and one that is less, summed; and the position behind."""
-    value = 0
-    while position < len(data):
-        byte = data[position]
-        position += 1
-        value += byte
-        if byte != 0xFF:
-            return value, position
-    raise InvalidBitstream(f"SEI: data ended in {name}")
-
-
 def _recovery_point(bits: BitReader, codec: str) -> RecoveryPoint:
     if codec == "h264":
         count = bits.ue("recovery_frame_cnt", _MAX_FRAME_NUM)
@@ -295,10 +231,10 @@ def _mastering_display(bits: BitReader) -> MasteringDisplay:
 def _sps_class(codec: str) -> Any:
     """Imported when it is asked for: a stream needs the syntax of its own codec alone."""
     if codec == "h264":
-        from . import h264
+        from .. import h264
 
         return h264.Sps
-    from . import hevc
+    from .. import hevc
 
     return hevc.Sps
 
