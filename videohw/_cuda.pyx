@@ -9,12 +9,8 @@ videohw/_native, which needs no GIL.
 """
 
 cimport cython
-from cpython.buffer cimport (
-    PyBUF_SIMPLE,
-    PyBuffer_FillInfo,
-    PyBuffer_Release,
-    PyObject_GetBuffer,
-)
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_FillInfo
+from cpython.buffer cimport PyBuffer_Release, PyObject_GetBuffer
 from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid, PyCapsule_New
 from libc.stdint cimport int64_t, uintptr_t
 from libc.string cimport memcpy
@@ -40,8 +36,8 @@ _OURS = object()  # whoever has it may make the objects below
 CUDA = "cuda"  # as in `status`, which is imported when something failed: it takes 2 ms
 
 cdef Driver _driver
+cdef bint _decodes = False  # somebody asked, and it can
 cdef object _numpy = None
-
 
 cdef object numpy():
     """NumPy, imported when it is needed: the driver of a new process starts meanwhile."""
@@ -158,11 +154,14 @@ def problem(opened=None):
     Starts the driver, unless it was found unusable before that, and opens the device of the
     ordinal ``opened``, for :func:`device`, all without the GIL. Never raises.
     """
+    global _decodes
     cdef int ordinal = -1
     cdef Start start
     cdef CUresult code
     if type(opened) is int and 0 <= opened < 1 << 16 and opened not in _devices:
         ordinal = opened
+    elif _decodes and not _driver.forked():
+        return None  # behind a call other threads would have the GIL, for 5 ms each
     with nogil:
         code = start_with(_driver, ordinal, &start)
     if code:
@@ -187,6 +186,7 @@ def problem(opened=None):
         made = _made(start.device)
         with _opening:
             _devices.setdefault(ordinal, made)
+    _decodes = True
     return None
 
 
@@ -250,7 +250,7 @@ def resolve(which):
     """The ordinal of the device that ``which`` names: an ordinal, or a UUID as nvidia-smi has it,
     with ``GPU-`` or without. :class:`InvalidInput` for one that is not there."""
     if isinstance(which, int) and not isinstance(which, bool):
-        if 0 <= which < device_count():
+        if which in _devices or 0 <= which < device_count():
             return which
     elif isinstance(which, str):
         wanted = which.lower().removeprefix("gpu-").removeprefix("mig-")

@@ -4,8 +4,6 @@ Without NumPy, so that a decoder knows what it is asked before it imports the re
 pictures, converters.
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, NamedTuple
 
 from .errors import InvalidInput
@@ -35,7 +33,7 @@ class Conversion(NamedTuple):
     output: str
     size: Size | None = None
     crop: Crop | None = None
-    color: ColorSpec | None = None
+    color: "ColorSpec | None" = None
     chroma: str = "bilinear"
     resize: str = "bilinear"
     mean: Triple | None = None
@@ -72,7 +70,7 @@ def checked_conversion(
     )
 
 
-def checked_color(color: object) -> ColorSpec | None:
+def checked_color(color: object) -> "ColorSpec | None":
     """``color`` when it is a ColorSpec or None; :class:`InvalidInput` for anything else."""
     if color is None:
         return None

@@ -4,8 +4,6 @@ A tuple, since modules of the standard library that make anything else take long
 the driver starts after them.
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, NamedTuple
 
 from .known_names import DEFAULT_MAX_IN_FLIGHT_FRAMES, DEFAULT_MAX_PENDING_BYTES
@@ -26,14 +24,14 @@ class DecoderConfig(NamedTuple):
     device: int | str = 0
     size: tuple[int, int] | None = None
     crop: tuple[int, int, int, int] | None = None
-    color: ColorSpec | None = None
+    color: "ColorSpec | None" = None
     chroma: str = "bilinear"
     resize: str = "bilinear"
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
     low_latency: bool = False
     on_error: str = "raise"
-    time_base: Fraction | None = None
+    time_base: "Fraction | None" = None
     max_in_flight: int = DEFAULT_MAX_IN_FLIGHT_FRAMES
     max_pending_bytes: int = DEFAULT_MAX_PENDING_BYTES
     extradata: bytes | None = None

@@ -32,6 +32,7 @@ PRESETS: Final[tuple[str, ...]] = ("fastest", "fast", "balanced", "quality", "be
 DEFAULT_MAX_IN_FLIGHT_FRAMES: Final = 8
 DEFAULT_MAX_IN_FLIGHT_PACKETS: Final = 6
 DEFAULT_MAX_PENDING_BYTES: Final = 64 << 20
+DEFAULT_NVDEC_SURFACES: Final = 4
 # How a conversion makes chroma for each pixel, and how it scales.
 CHROMA_METHODS: Final[tuple[str, ...]] = ("nearest", "bilinear")
 RESIZE_METHODS: Final[tuple[str, ...]] = ("bilinear", "area")

@@ -19,7 +19,7 @@ from .sessions.open_sessions import awaited_at_exit
 if TYPE_CHECKING:
     from .backend import Backend
     from .decoder_config import DecoderConfig
-    from .types import BackendStatus, Capability
+    from .types import Capability
 
 _CODECS: Final = {"decode": DECODER_CODECS, "encode": ENCODER_CODECS}
 # No driver takes so long to start; whoever asks is told then that it does not.
@@ -91,18 +91,19 @@ class EarlyProbe:
 
     A driver takes long to start and needs no interpreter for it: in a process's first ``with``
     block modules are imported meanwhile. The arguments are those of :func:`select`. Only of
-    hardware: ``status`` is None for others, and ``answer`` where it is not available. A driver
-    that does not answer for :data:`STUCK_SECONDS` is not available.
+    hardware: others are not ``asked``. Then there is what is ``missing``, as (reason, hint), or
+    else the ``answer``. A driver that does not come back for :data:`STUCK_SECONDS` is missing.
     """
 
     def __init__(
         self, backend: str, codec: str, direction: Literal["decode", "encode"], device: int | str
     ) -> None:
         self.name = next(iter(_names(backend)), None)
-        self.status: BackendStatus | None = None
+        self.asked = False
+        self.missing: tuple[str, str | None] | None = None
         self.answer: Capability | None = None
         self._job = codec, direction, device
-        self._found: tuple[BackendStatus | None, Capability | None] = (None, None)
+        self._found: tuple[tuple[str, str | None] | None, Capability | None] | None = None
         self._thread = threading.Thread(target=self._probe, name="videohw-probe", daemon=True)
 
     def __enter__(self) -> EarlyProbe:
@@ -120,22 +121,22 @@ class EarlyProbe:
     ) -> None:
         if self._thread.ident is not None and error is None:  # Ctrl-C does not wait
             late = self.late()
-            self.status, self.answer = (late, None) if late is not None else self._found
+            found = self._found if late is None else (late, None)
+            if found is not None:
+                self.asked = True
+                self.missing, self.answer = found
 
-    def late(self) -> BackendStatus | None:
-        """Wait for the driver; the status of a backend whose driver does not answer, or None."""
+    def late(self) -> tuple[str, str | None] | None:
+        """Wait for the driver; what is missing when it does not come back, or None."""
         self._thread.join(STUCK_SECONDS)
         if self.name is None or not self._thread.is_alive():
             return None
-        from .types import BackendStatus
-
         call = load(self.name).calling()
-        return BackendStatus(
-            self.name, available=False, hardware=True,
-            reason=f"the driver did not start within {STUCK_SECONDS:g} seconds"
+        return (
+            f"the driver did not start within {STUCK_SECONDS:g} seconds"
             + (f": {call} does not come back" if call else ""),
-            hint="see the system's log; restart the process, and the machine if that does not help",
-        )  # fmt: skip
+            "see the system's log; restart the process, and the machine if that does not help",
+        )
 
     @property
     def running(self) -> bool:
@@ -157,11 +158,11 @@ class EarlyProbe:
             return
         try:
             module = load(self.name)
-            status = module.probe(self._job[2])
-            self._found = status, module.supports(*self._job) if status.available else None
+            missing = module.missing(self._job[2])
+            self._found = missing, None if missing else module.supports(*self._job)
             _answered.add(self.name)
         except Exception:  # asked again by `select`, where it is seen
-            self._found = None, None
+            self._found = None
         finally:
             _under_way.pop(self.name, None)
 
@@ -178,7 +179,8 @@ def _first_answer(
         _under_way.pop(name, None)
         with asked:
             return asked
-    asked.status = other.late()
+    asked.missing = other.late()
+    asked.asked = asked.missing is not None
     return asked
 
 
@@ -264,11 +266,11 @@ def _ask(
         reason = "it is software and require_hardware=True"
         return _Refused(name, reason, argument="require_hardware")
     asked = early if early is not None and early.name == name else None
-    if module.HARDWARE and (asked is None or asked.status is None):
+    if module.HARDWARE and not (asked and asked.asked):
         asked = _first_answer(name, codec, direction, device)
-    status = (asked and asked.status) or module.probe()
-    if not status.available:
-        return _Refused(name, status.reason or "it is not available", status.hint)
+    missing = asked.missing if asked and asked.asked else module.missing()
+    if missing is not None:
+        return _Refused(name, *missing)
     answer = (asked and asked.answer) or module.supports(codec, direction, device)
     if answer.supported and (answer.hardware or not require_hardware):
         return answer

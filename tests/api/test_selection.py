@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -13,7 +12,9 @@ from videohw import selection
 from videohw.decoder_config import DecoderConfig
 from videohw.errors import InvalidInput, UnsupportedCodec, UnsupportedConfig
 from videohw.selection import EarlyProbe, canonical_codec, select
-from videohw.types import BackendStatus, Capability
+from videohw.types import Capability
+
+Missing: TypeAlias = "tuple[str, str | None] | None"
 
 
 def machine(
@@ -21,7 +22,7 @@ def machine(
 ) -> None:
     """Backends as (hardware, reason why it is not available or None, codecs), in this order."""
 
-    def make(name: str, hardware: bool, missing: str | None, codecs: tuple[str, ...]) -> Any:
+    def make(name: str, hardware: bool, lacks: str | None, codecs: tuple[str, ...]) -> Any:
         def capabilities(codec: str, direction: str, device: int | str = 0) -> Capability:
             there = device == 0
             return Capability(
@@ -29,11 +30,10 @@ def machine(
                 reason=None if there else f"there is no device {device}",
             )  # fmt: skip
 
-        def probe(device: int | str | None = None) -> BackendStatus:
-            hint = f"install {name}" if missing else None
-            return BackendStatus(name, not missing, hardware, reason=missing, hint=hint)
+        def missing(device: int | str | None = None) -> Missing:
+            return (lacks, f"install {name}") if lacks else None
 
-        return SimpleNamespace(HARDWARE=hardware, probe=probe, supports=capabilities)
+        return SimpleNamespace(HARDWARE=hardware, missing=missing, supports=capabilities)
 
     monkeypatch.delenv("VIDEO_HW_BACKENDS", raising=False)
     modules = {name: make(name, *facts) for name, facts in backends.items()}
@@ -111,7 +111,7 @@ def test_a_question_that_failed_says_nothing_of_the_codec(monkeypatch: pytest.Mo
     asked = module.supports
 
     def failed(*arguments: Any) -> Capability:
-        return replace(asked(*arguments), failed=True, reason="cuvidGetDecoderCaps failed")
+        return asked(*arguments)._replace(failed=True, reason="cuvidGetDecoderCaps failed")
 
     module.supports = failed
     with pytest.raises(UnsupportedConfig, match="cuvidGetDecoderCaps failed"):
@@ -128,14 +128,14 @@ def test_an_early_probe_stands_for_that_of_its_backend(monkeypatch: pytest.Monke
     for name in ("nvidia", "software"):
         module: Any = selection.load(name)
 
-        def probe(
-            device: int | str | None = None, name: str = name, told: Any = module.probe
-        ) -> BackendStatus:
+        def missing(
+            device: int | str | None = None, name: str = name, told: Any = module.missing
+        ) -> Missing:
             asked.append((name, threading.current_thread() is threading.main_thread()))
-            status: BackendStatus = told()
-            return status
+            answer: Missing = told()
+            return answer
 
-        module.probe = probe
+        module.missing = missing
     with EarlyProbe("auto", "h264", "decode", 0) as early:
         pass
     assert select("h264", "decode", early=early).refused == (("nvidia", "there is no libcuda"),)
@@ -143,7 +143,7 @@ def test_an_early_probe_stands_for_that_of_its_backend(monkeypatch: pytest.Monke
     for name in ("software", "nothing"):  # neither starts a driver, and the one is told later
         with EarlyProbe(name, "h264", "decode", 0) as early:
             pass
-        assert early.status is None
+        assert (early.asked, early.missing, early.answer) == (False, None, None)
     assert len(asked) == 2
 
 
@@ -152,29 +152,29 @@ def test_an_early_answer_is_not_asked_for_again(monkeypatch: pytest.MonkeyPatch)
     module: Any = selection.load("nvidia")
     with EarlyProbe("auto", "h264", "decode", 0) as early:
         pass
-    module.probe = module.supports = None
+    module.missing = module.supports = None
     assert select("h264", "decode", early=early).capability is early.answer
 
 
 def test_a_build_without_the_backend_is_told_by_the_probe(monkeypatch: pytest.MonkeyPatch) -> None:
     machine(monkeypatch, nvidia=(True, "this build has no NVIDIA support", ()))
     module: Any = selection.load("nvidia")
-    told, tried = module.probe, threading.Event()
+    told, tried = module.missing, threading.Event()
 
-    def probe(device: int | str | None = None) -> BackendStatus:
+    def missing(device: int | str | None = None) -> Missing:
         assert tried.wait(30)
-        status: BackendStatus = told()
-        return status
+        answer: Missing = told()
+        return answer
 
     def load_decoder(config: DecoderConfig) -> None:
         tried.set()
         raise ImportError("_nv")
 
-    module.probe, module.load_decoder = probe, load_decoder
+    module.missing, module.load_decoder = missing, load_decoder
     with EarlyProbe("nvidia", "h264", "decode", 0) as early:
         early.load_decoder(DecoderConfig("h264"))
-    assert early.status is not None
-    assert early.status.reason == "this build has no NVIDIA support"
+    assert early.missing is not None
+    assert early.missing[0] == "this build has no NVIDIA support"
 
 
 def test_no_backend_has_the_codec(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,8 +63,8 @@ ALLOWED: dict[str, set[str]] = {
     "_nvenc": {"_cuda", "_native", "errors", "status"},
     "nvidia": {
         "_cuda", "_nv", "_nvenc", "backend", "color", "decoder_config", "decoding", "encoding",
-        "errors", "frame", "frame_pixels", "kernels", "pixel_format", "pixels", "sessions",
-        "status", "types",
+        "errors", "frame", "frame_pixels", "kernels", "known_names", "pixel_format", "pixels",
+        "sessions", "status", "types",
     },
     "_vt": {"_native", "errors", "status"},
     "_vt_encode": {"_native"},

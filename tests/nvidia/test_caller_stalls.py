@@ -207,8 +207,8 @@ OPENING = ("cuDeviceGetCount", "cuDevicePrimaryCtxRetain", "cuCtxGetId")
 @pytest.mark.parametrize("call", OPENING)
 def test_an_opening_that_stalls(drivers: Emulator, call: str) -> None:
     Decoder("h264", backend="nvidia").close()  # the driver has answered
-    if call == "cuCtxGetId":
-        release(drivers)
+    if call != "cuDevicePrimaryCtxRetain":
+        release(drivers)  # of a device that is open these are not asked
     drivers.fault(call, "stall", 0)
     error = told(drivers, lambda: Decoder("h264", backend="nvidia").close())
     assert error is not None

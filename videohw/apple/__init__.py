@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from ..decoder_config import DecoderConfig
 from ..types import Capability, EncoderConfig
-from .capabilities import NAME, probe
+from .capabilities import NAME, missing, probe
 from .capabilities import capabilities as _of_decoders
 from .encoder_capabilities import capabilities as _of_encoders
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..backend import DecoderSession, EncoderSession
 
 __all__ = [
-    "HARDWARE", "NAME", "calling", "capabilities", "decoder_options", "load_decoder",
+    "HARDWARE", "NAME", "calling", "capabilities", "decoder_options", "load_decoder", "missing",
     "open_decoder", "open_encoder", "probe", "supports",
 ]  # fmt: skip
 

@@ -62,7 +62,7 @@ def pixel_form(chroma: int, depth: int, matrix: int, *, full_range: bool) -> Pix
     return _FORMS.get((chroma, depth > 8, full_range))
 
 
-def missing() -> tuple[str, str | None] | None:
+def missing(device: int | str | None = None) -> tuple[str, str | None] | None:
     """(reason, hint) why VideoToolbox cannot be used here, or None when it can."""
     try:
         from .. import _vt
@@ -76,7 +76,7 @@ def missing() -> tuple[str, str | None] | None:
     return None
 
 
-def probe(device: int | str | None = None) -> BackendStatus:
+def probe() -> BackendStatus:
     """Whether the backend can be used, with the versions of what it stands on."""
     reason = missing()
     if reason is not None:

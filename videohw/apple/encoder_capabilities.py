@@ -5,7 +5,7 @@ Must not know: sessions, how settings become properties.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
@@ -150,7 +150,7 @@ def capabilities(
         refused = _refusal(codec, str(error.args[0]), error.hint)
         if not isinstance(error, BackendError):
             return refused
-        return replace(refused, failed=True, error=error.with_traceback(None))
+        return refused._replace(failed=True, error=error.with_traceback(None))
     hardware = _has(codec, requires_hardware=True)
     details = {
         "profiles": names,

@@ -1,8 +1,5 @@
 """What goes into a decoder session."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -15,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @lru_cache(maxsize=64)
-def _ratio(width: int, height: int) -> Fraction:
+def _ratio(width: int, height: int) -> "Fraction":
     from fractions import Fraction  # a driver starts, or makes a decoder, before this is asked
 
     return Fraction(width, height)
@@ -45,7 +42,7 @@ class SequenceInfo(NamedTuple):
     headers: bytes = b""
 
     @property
-    def sample_aspect_ratio(self) -> Fraction | None:
+    def sample_aspect_ratio(self) -> "Fraction | None":
         """Width of a sample through its height."""
         return None if self.sample_aspect is None else _ratio(*self.sample_aspect)
 
@@ -83,7 +80,6 @@ class PictureInfo(NamedTuple):
 UNKNOWN_PICTURE: Final = PictureInfo()
 
 
-@dataclass(slots=True)
 class CodedPicture:
     """One coded picture on its way into a decoder.
 
@@ -101,18 +97,29 @@ class CodedPicture:
     nothing is said.
     """
 
-    serial: int
-    data: bytes
-    pts: int | None
-    unit: AccessUnit | None = None
-    offset: int | None = None
-    skip: str | None = None
-    silent: str | None = None
-    keyframe: bool = False
-    sets: bytes = b""
-    open_start: bool = False
-    resumes: int | None = None
-    info: PictureInfo = UNKNOWN_PICTURE
+    __slots__ = (
+        "data", "info", "keyframe", "offset", "open_start", "pts", "resumes", "serial", "sets",
+        "silent", "skip", "unit",
+    )  # fmt: skip
+
+    def __init__(
+        self, serial: int, data: bytes, pts: int | None, unit: "AccessUnit | None" = None,
+        offset: int | None = None, skip: str | None = None, silent: str | None = None,
+        keyframe: bool = False, sets: bytes = b"", open_start: bool = False,
+        resumes: int | None = None, info: PictureInfo = UNKNOWN_PICTURE,
+    ) -> None:  # fmt: skip
+        self.serial = serial
+        self.data = data
+        self.pts = pts
+        self.unit = unit
+        self.offset = offset
+        self.skip = skip
+        self.silent = silent
+        self.keyframe = keyframe
+        self.sets = sets
+        self.open_start = open_start
+        self.resumes = resumes
+        self.info = info
 
     @property
     def queued_bytes(self) -> int:

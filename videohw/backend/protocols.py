@@ -109,22 +109,24 @@ class EncoderSession(Protocol):
 
 
 class Backend(Protocol):
-    """A module that implements a backend. ``probe`` never raises and never warns; ``device`` is
-    what its caller goes on to use, which a backend may make ready meanwhile.
+    """A module that implements a backend. ``missing`` is (reason, hint) why it cannot be used on
+    this machine, or None; ``device`` is what its caller goes on to use, which a backend may make
+    ready meanwhile. ``probe`` says the same with versions. Neither raises or warns.
 
     ``supports`` answers as ``capabilities`` does, as far as whoever takes a backend must know it:
     formats, sizes and details may be left out where asking for them takes time. ``calling``
     names the call of the driver that a thread is in to answer these, None where it is not known.
     ``decoder_options`` is the type of what a decoder takes as ``options``; to ask starts nothing.
     ``load_decoder`` imports what a decoder of that config will, step by step, what is needed first
-    before the rest: while ``probe`` and ``supports`` wait for a driver. It raises ImportError in
+    before the rest: while ``missing`` and ``supports`` wait for a driver. It raises ImportError in
     a build without the backend.
     """
 
     NAME: str
     HARDWARE: bool
 
-    def probe(self, device: int | str | None = None) -> BackendStatus: ...
+    def missing(self, device: int | str | None = None) -> tuple[str, str | None] | None: ...
+    def probe(self) -> BackendStatus: ...
     def capabilities(
         self, codec: str, direction: Literal["decode", "encode"], device: int | str = 0
     ) -> Capability: ...

@@ -4,8 +4,6 @@ Field names are those of the standard. What a stream leaves out has the value th
 infers.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -129,7 +127,7 @@ class Sps(_SpsFields, PictureProperties):
         )
 
     @property
-    def fps(self) -> Fraction | None:
+    def fps(self) -> "Fraction | None":
         """Frames per second, two ticks each (E.2.1); None when the stream does not say."""
         vui = self.vui
         if vui is None or not vui.num_units_in_tick or not vui.time_scale:

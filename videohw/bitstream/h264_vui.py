@@ -3,8 +3,6 @@
 Read and written from inside the sequence parameter set of ``h264``.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from .syntax import Syntax

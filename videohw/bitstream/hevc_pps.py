@@ -1,7 +1,5 @@
 """H.265 picture parameter set (ITU-T H.265 7.3.2.3)."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from .hevc_nal import open_nal

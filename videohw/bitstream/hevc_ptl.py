@@ -1,7 +1,5 @@
 """H.265 profile, tier and level (7.3.3): syntax, and names for people (Annex A)."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from .syntax import Syntax

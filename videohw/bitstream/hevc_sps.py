@@ -1,7 +1,5 @@
 """H.265 sequence parameter set (ITU-T H.265 7.3.2.2)."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, NamedTuple
 
 from .bits import BitWriter
@@ -186,7 +184,7 @@ class Sps(_SpsFields, PictureProperties):
         )
 
     @property
-    def fps(self) -> Fraction | None:
+    def fps(self) -> "Fraction | None":
         """Pictures per second, one tick each (E.3.1); None when the SPS does not say."""
         vui = self.vui
         if vui is None or not vui.num_units_in_tick or not vui.time_scale:

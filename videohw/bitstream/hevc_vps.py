@@ -1,7 +1,5 @@
 """H.265 video parameter set (ITU-T H.265 7.3.2.1)."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, NamedTuple
 
 from .hevc_nal import open_nal
@@ -55,7 +53,7 @@ class Vps(NamedTuple):
     vps_extension_flag: bool = False
 
     @property
-    def fps(self) -> Fraction | None:
+    def fps(self) -> "Fraction | None":
         """Pictures per second, one tick each; None when the VPS does not say."""
         if not self.num_units_in_tick or not self.time_scale:
             return None

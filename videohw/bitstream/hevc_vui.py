@@ -3,8 +3,6 @@
 Read and written from inside the SPS and the VPS.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from .syntax import Syntax

@@ -6,7 +6,6 @@ delivered. Must not know: threads, codec libraries, pixels.
 
 from __future__ import annotations
 
-from bisect import insort
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -294,7 +293,8 @@ class PictureLedger:
 
     def _fail(self, serial: int, error: VideoHwError | None) -> None:
         if error is not None:
-            insort(self._errors, (serial, error), key=lambda entry: entry[0])
+            self._errors.append((serial, error))
+            self._errors.sort(key=lambda entry: entry[0])
 
 
 def _refusal_expected(item: CodedPicture, doubt: _Doubt) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 # How an access unit can begin: a start code (a zero_byte before it belongs to it), or in AV1 a
@@ -20,14 +19,16 @@ _AV1_TYPE_MASK, _AV1_DELIMITER = 0x78, 0x10
 _CUT_BYTES: Final = 3
 
 
-@dataclass(slots=True)
 class _Mark:
     """The bytes of one call, from ``begin`` to before ``end`` in the stream, and its pts."""
 
-    begin: int
-    end: int
-    pts: int
-    possible: bool = False  # something that can begin an access unit begins in it
+    __slots__ = ("begin", "end", "possible", "pts")
+
+    def __init__(self, begin: int, end: int, pts: int, possible: bool = False) -> None:
+        self.begin = begin
+        self.end = end
+        self.pts = pts
+        self.possible = possible  # something that can begin an access unit begins in it
 
 
 class PtsMarks:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from .capabilities import NAME, capabilities, probe, supports
+from .capabilities import NAME, capabilities, missing, probe, supports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from ..types import EncoderConfig
 
 with suppress(ImportError):  # a build without NVIDIA, as `probe` will say
-    # Here, before a thread starts the driver, which would wait for the GIL while it imports it.
-    from .. import _cuda  # noqa: F401
+    # Here, before a thread starts the driver, which would wait for the GIL while it imports them.
+    from .. import _cuda, _nv  # noqa: F401
 
 __all__ = [
-    "HARDWARE", "NAME", "calling", "capabilities", "decoder_options", "load_decoder",
+    "HARDWARE", "NAME", "calling", "capabilities", "decoder_options", "load_decoder", "missing",
     "open_decoder", "open_encoder", "probe", "supports",
 ]  # fmt: skip
 

@@ -57,12 +57,9 @@ def missing(device: int | str | None = None) -> tuple[str, str | None] | None:
     return found
 
 
-def probe(device: int | str | None = None) -> BackendStatus:
-    """Whether the backend can be used, with the versions of what it stands on.
-
-    Who goes on to ask of ``device`` has it opened beside that.
-    """
-    reason = missing(device)
+def probe() -> BackendStatus:
+    """Whether the backend can be used, with the versions of what it stands on."""
+    reason = missing()
     from ..types import BackendStatus  # the driver started before this was imported
 
     if reason is not None:
@@ -131,9 +128,7 @@ def _answer(
         refused = _refusal(codec, direction, str(error.args[0]), error.hint)
         if not isinstance(error, BackendError):
             return refused
-        from dataclasses import replace
-
-        return replace(refused, failed=True, error=error.with_traceback(None))
+        return refused._replace(failed=True, error=error.with_traceback(None))
 
 
 def forget() -> None:
@@ -179,10 +174,11 @@ def _asked(codec: str, ordinal: int, context: int) -> Capability:
 @functools.lru_cache(maxsize=128)
 def _supported(codec: str, ordinal: int, context: int) -> Capability:
     from .. import _cuda
-    from ..types import Capability
 
     if next(_answers(codec, _cuda.device(ordinal)), None) is None:
         return _no_decoder(codec, ordinal)
+    from ..types import Capability  # the driver was asked before this was imported
+
     return Capability(NAME, codec, "decode", supported=True, hardware=True)
 
 

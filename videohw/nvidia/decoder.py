@@ -16,19 +16,19 @@ from ..backend import Account, CodedPicture, SequenceInfo
 from ..decoder_config import DecoderConfig
 from ..decoding.fault_policy import PictureLedger, Verdict
 from ..errors import InvalidInput, VideoHwError
+from ..known_names import DEFAULT_NVDEC_SURFACES
 from ..sessions.core_changed import CoreChanged, join_unless_stuck
 from ..sessions.open_sessions import when_all_are_closed
 from ..sessions.ready_outputs import unexpected
 from ..sessions.session import Control, Drain, Session
-from ..status import did_not_come_back
 from . import devices
 from .capabilities import CODECS
 from .failures import lost, never_decoded, no_memory, no_plan, no_tool, refusal, repeated
-from .options import NvidiaDecoderOptions
 
 if TYPE_CHECKING:
     from ..frame import Frame
     from .frames import FrameMaker
+    from .options import NvidiaDecoderOptions
     from .sequences import PictureForm
 
 _MAPPED_SURFACES: Final = 2
@@ -60,18 +60,23 @@ when_all_are_closed.append(_leave_devices)
 
 def open_session(config: DecoderConfig) -> NvidiaDecoderSession:
     """A running decoder for ``config``; InvalidInput or UnsupportedConfig when it cannot be."""
-    options = config.options
-    if options is None:
-        options = NvidiaDecoderOptions()
+    options = None if config.options is None else _checked(config.options)
+    context, stream = (None, None) if options is None else (options.context, options.stream)
+    device = devices.opened(config.device, context)
+    devices.check_stream(device, stream)
+    return NvidiaDecoderSession(config, options, device)
+
+
+def _checked(options: object) -> NvidiaDecoderOptions:
+    from .options import NvidiaDecoderOptions  # most sessions have none
+
     if not isinstance(options, NvidiaDecoderOptions):
         raise InvalidInput(
             f"options is {type(options).__name__}, the nvidia backend takes NvidiaDecoderOptions",
             argument="options",
             hint="videohw.NvidiaDecoderOptions(...), or None",
         )
-    device = devices.opened(config.device, options.context)
-    devices.check_stream(device, options.stream)
-    return NvidiaDecoderSession(config, options, device)
+    return options
 
 
 class Refusal(NamedTuple):
@@ -85,19 +90,22 @@ class NvidiaDecoderSession(Session[_Item, "Frame"]):
     """A decoder session of the NVIDIA backend (``videohw.backend.DecoderSession``)."""
 
     def __init__(
-        self, config: DecoderConfig, options: NvidiaDecoderOptions, device: _cuda.Device
+        self, config: DecoderConfig, options: NvidiaDecoderOptions | None, device: _cuda.Device
     ) -> None:
         self.account = Account()
         self._config = config
         self._device = device
         self._information = device.information  # a lost device cannot be asked
         self._driver_version = _cuda.driver_version() or (0, 0)
-        self._decoders = _limited(_nv.decoders_of(device), options)
+        self._decoders = _nv.decoders_of(device)
+        if options is not None:
+            _limit(self._decoders, options)
         self._core = _nv.Core(
-            device, self._decoders, CODECS[config.codec], lag=options.surfaces,
+            device, self._decoders, CODECS[config.codec],
+            lag=DEFAULT_NVDEC_SURFACES if options is None else options.surfaces,
             mapped=_MAPPED_SURFACES, max_ready=config.max_in_flight,
             maps=config.output != "metadata", to_host=config.memory == "host",
-            decoding_seconds=DECODING_SECONDS, stream=options.stream or 0,
+            decoding_seconds=DECODING_SECONDS, stream=0 if options is None else options.stream or 0,
         )  # fmt: skip
         self._ledger = PictureLedger(
             config.on_error, self.account, sees_lack=config.codec not in _REORDERING_CODECS
@@ -257,6 +265,8 @@ class NvidiaDecoderSession(Session[_Item, "Frame"]):
         if events or self._ready.count != self._told_ready:
             self._released(0)
         if busy_seconds > STUCK_SECONDS and not self._failed:
+            from ..status import did_not_come_back  # with tables of what every code means
+
             self._abandon(did_not_come_back(self._core.calling(), STUCK_SECONDS))
 
     def _handle(
@@ -381,8 +391,7 @@ class NvidiaDecoderSession(Session[_Item, "Frame"]):
                 self._append(error)
 
 
-def _limited(decoders: _nv.Decoders, options: NvidiaDecoderOptions) -> _nv.Decoders:
+def _limit(decoders: _nv.Decoders, options: NvidiaDecoderOptions) -> None:
     if options.idle_decoder_bytes is not None or options.idle_decoder_seconds is not None:
         most, seconds = options.idle_decoder_bytes, options.idle_decoder_seconds
         decoders.set_limits(1 << 30 if most is None else most, 30.0 if seconds is None else seconds)
-    return decoders

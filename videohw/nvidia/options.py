@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import InvalidInput
+from ..known_names import DEFAULT_NVDEC_SURFACES
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class NvidiaDecoderOptions:
 
     context: int | None = None
     stream: int | None = None
-    surfaces: int = 4
+    surfaces: int = DEFAULT_NVDEC_SURFACES
     idle_decoder_bytes: int | None = None
     idle_decoder_seconds: float | None = None
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..decoder_config import DecoderConfig
 from ..types import EncoderConfig
-from .capabilities import NAME, capabilities, probe
+from .capabilities import NAME, capabilities, missing, probe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..backend import DecoderSession, EncoderSession
 
 __all__ = [
-    "HARDWARE", "NAME", "calling", "capabilities", "decoder_options", "load_decoder",
+    "HARDWARE", "NAME", "calling", "capabilities", "decoder_options", "load_decoder", "missing",
     "open_decoder", "open_encoder", "probe", "supports",
 ]  # fmt: skip
 

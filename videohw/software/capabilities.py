@@ -41,24 +41,25 @@ _MAX_SIZES: Final = (65536, 32768, 16384, 8192, 4096)
 _PROBE_SIDE: Final = 128
 
 
-def unavailable() -> str | None:
-    """Why PyAV cannot be used here, or None when it can."""
+def missing(device: int | str | None = None) -> tuple[str, str | None] | None:
+    """(reason, hint) why PyAV cannot be used here, or None when it can."""
     try:
         load_av()
     except ModuleNotFoundError as error:
-        missing = "" if error.name == "av" else f" completely ({error})"
-        return f"PyAV is not installed{missing}"
+        of_it = "" if error.name == "av" else f" completely ({error})"
+        return f"PyAV is not installed{of_it}", INSTALL_HINT
     except Exception as error:  # a broken installation may fail with anything
-        return f"PyAV cannot be imported: {error}"
+        return f"PyAV cannot be imported: {error}", INSTALL_HINT
     return None
 
 
-def probe(device: int | str | None = None) -> BackendStatus:
+def probe() -> BackendStatus:
     """Whether the software backend can be used, with the versions of what it stands on."""
-    reason = unavailable()
+    reason = missing()
     if reason is not None:
-        return BackendStatus(NAME, available=False, hardware=False, reason=reason,
-                             hint=INSTALL_HINT)  # fmt: skip
+        return BackendStatus(
+            NAME, available=False, hardware=False, reason=reason[0], hint=reason[1]
+        )
     av = load_av()
     versions = {"av": av.__version__}
     versions.update(
@@ -76,9 +77,9 @@ def capabilities(
     """
     if device not in (0, "cpu"):
         return _refusal(codec, direction, f"there is no device {device!r}, software has only 0")
-    reason = unavailable()
+    reason = missing()
     if reason is not None:
-        return _refusal(codec, direction, reason)
+        return _refusal(codec, direction, reason[0])
     return _ask_decoder(codec) if direction == "decode" else _ask_encoder(codec)
 
 

@@ -1,18 +1,16 @@
 """What a backend says of itself."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from ..errors import BackendError
 
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
-@dataclass(frozen=True, slots=True)
-class Capability:
+
+class Capability(NamedTuple):
     """What one backend says of one codec in one direction.
 
     ``supported`` False comes with ``reason`` and perhaps ``hint``; ``failed``: to ask failed, by
@@ -32,14 +30,13 @@ class Capability:
     min_width: int | None = None
     min_height: int | None = None
     max_b_frames: int | None = None
-    details: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    details: Mapping[str, Any] = _NOTHING
     failed: bool = False
     hint: str | None = None
-    error: BackendError | None = field(default=None, repr=False, compare=False)
+    error: "BackendError | None" = None
 
 
-@dataclass(frozen=True, slots=True)
-class BackendStatus:
+class BackendStatus(NamedTuple):
     """Whether a backend can be used on this machine, and if not, why and what to do."""
 
     name: str
@@ -47,4 +44,4 @@ class BackendStatus:
     hardware: bool
     reason: str | None = None
     hint: str | None = None
-    versions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    versions: Mapping[str, str] = _NOTHING
