@@ -11,13 +11,13 @@ One process differs from the next by more than the libraries do. So the second t
 library with each other one round by round: the median of the differences, within which 95 of 100
 medians of as many rounds drawn from these lie, and in how many rounds this library came first.
 
-With ``--started`` the driver runs, has a context, and NumPy is imported before all that, as where
-PyTorch has used the device.
+With ``--started`` the driver runs, has a context, and NumPy is imported before all that; with
+``--started torch`` PyTorch did it, and its import belongs to the time from the start alone.
 
 Needs an NVIDIA device. What is not installed is left out and named on stderr.
 
 usage: python -m benchmarks.first_frame STREAM.h264|STREAM.h265 [--times N] [--only NAME,...]
-                                        [--started]
+                                        [--started [driver|torch]]
 """
 
 from __future__ import annotations
@@ -39,12 +39,19 @@ OURS_NAME = "videohw"
 DRAWN = 2000  # medians, of which the interval is told
 # Each says when (time.monotonic) it began, had imported, had opened and had a picture. Its
 # arguments: the stream, its codec.
-STARTED = """
+STARTED = {
+    "": "",
+    "driver": """
 import ctypes, numpy, os
 driver = ctypes.CDLL(os.environ.get("VIDEOHW_LIBCUDA", "libcuda.so.1"))
 if driver.cuInit(0) or driver.cuDevicePrimaryCtxRetain(ctypes.byref(ctypes.c_void_p()), 0):
     raise SystemExit("the driver does not start")
-"""
+""",
+    "torch": """
+import torch
+torch.ones(8, device="cuda").sum().item()
+""",
+}
 BEGIN = """
 import json, os, sys, time
 marks = [time.monotonic()]
@@ -128,9 +135,9 @@ def measured(program: str, stream: Path) -> Run:
     return Run(imported - begin, opened - imported, first - opened, first - began)
 
 
-def rounds(stream: Path, times: int, only: set[str], started: bool) -> dict[str, list[Run]]:
+def rounds(stream: Path, times: int, only: set[str], started: str) -> dict[str, list[Run]]:
     """The runs of each library, which take turns; the first round is not among them."""
-    begin = STARTED + BEGIN if started else BEGIN
+    begin = STARTED[started] + BEGIN
     found: dict[str, list[Run]] = {
         name: [] for name in LIBRARIES if not only or any(name.startswith(each) for each in only)
     }
@@ -198,7 +205,7 @@ def main() -> None:
     parser.add_argument("stream", type=Path)
     parser.add_argument("--times", type=int, default=7)
     parser.add_argument("--only", default="")
-    parser.add_argument("--started", action="store_true")
+    parser.add_argument("--started", nargs="?", choices=list(STARTED), const="driver", default="")
     given = parser.parse_args()
     if given.stream.suffix not in CODECS or given.times < 1:
         parser.error(f"a stream that ends with one of {', '.join(CODECS)}, at least once")
