@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -15,6 +18,7 @@ from videohw.errors import InvalidInput, UnsupportedCodec, UnsupportedConfig
 from videohw.known_names import DECODER_CODECS, ENCODER_CODECS, PRESETS
 from videohw.machine import backends, capabilities
 from videohw.software import capabilities as ask_software
+from videohw.types import Capability
 
 machine = sys.modules["videohw.software.capabilities"]
 
@@ -42,6 +46,17 @@ def test_every_backend_and_codec_has_one_answer() -> None:
     ]
     for answer in answers:
         assert answer.supported == (answer.reason is None)
+
+
+def test_answers_go_to_other_processes() -> None:
+    nested = Capability("made up", "h264", "encode", True, True, formats=("nv12",),
+                        details=MappingProxyType({"a": (MappingProxyType({"b": 1}),)}))  # fmt: skip
+    answers = [nested, *capabilities(), *backends()]
+    copies = [pickle.loads(pickle.dumps(answer)) for answer in answers]
+    assert copies == copy.deepcopy(answers) == answers
+    for each in (found for answer in copies for found in answer if isinstance(found, Mapping)):
+        with pytest.raises(TypeError):
+            each["more"] = 1  # type: ignore[index]
 
 
 def test_answers_are_narrowed() -> None:

@@ -1,6 +1,6 @@
 """What a backend says of itself."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
@@ -35,6 +35,9 @@ class Capability(NamedTuple):
     hint: str | None = None
     error: "BackendError | None" = None
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (Capability, _plain(tuple(self)))
+
 
 class BackendStatus(NamedTuple):
     """Whether a backend can be used on this machine, and if not, why and what to do."""
@@ -45,3 +48,25 @@ class BackendStatus(NamedTuple):
     reason: str | None = None
     hint: str | None = None
     versions: Mapping[str, str] = _NOTHING
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (BackendStatus, _plain(tuple(self)))
+
+
+# A read-only view of a dict cannot be pickled, and sessions live in many processes.
+def _plain(value: Any) -> Any:
+    if isinstance(value, MappingProxyType):
+        value = dict(value)
+    if type(value) is dict:
+        return {key: _plain(each) for key, each in value.items()}
+    return tuple(map(_plain, value)) if type(value) is tuple else value
+
+
+def _views(value: Any) -> Any:
+    if type(value) is dict:
+        return MappingProxyType({key: _views(each) for key, each in value.items()})
+    return tuple(map(_views, value)) if type(value) is tuple else value
+
+
+def _rebuild(kind: Callable[..., object], values: tuple[object, ...]) -> object:
+    return kind(*_views(values))
