@@ -126,6 +126,16 @@ def test_seek_beyond_the_end_and_back(clips: dict[str, Path]) -> None:
         assert numbers(list(video)) == [22, 23]
 
 
+@pytest.mark.parametrize("name", ["h264.mp4", "h264.mkv", "h264.ts"])
+def test_seek_to_times_that_no_file_has(clips: dict[str, Path], name: str) -> None:
+    with videohw.open(clips[name]) as video:
+        for seconds in (1e30, 10**18):
+            video.seek(seconds)
+            assert list(video) == []
+        video.seek(-1e30)
+        assert numbers([next(video)]) == [0]
+
+
 def test_seek_in_the_middle_of_reading(clips: dict[str, Path]) -> None:
     with videohw.open(clips["hevc.mkv"]) as video:
         seen = []

@@ -16,6 +16,8 @@ import videohw
 from tests.files.clips import (
     COUNT,
     EVEN,
+    Recipe,
+    make,
     numbers,
     remux,
 )  # fmt: skip
@@ -61,6 +63,23 @@ def test_what_is_no_video(tmp_path: Path, data: bytes, name: str) -> None:
         return
     with pytest.raises((InvalidBitstream, InvalidInput)):
         read(tmp_path / name)
+
+
+@pytest.mark.parametrize("by", ["path", "bytes"])
+def test_a_header_that_is_cut_is_damage_and_no_failing_disk(tmp_path: Path, by: str) -> None:
+    # libavformat's demuxer of Matroska says EIO, as it does where the system cannot read.
+    path = make(tmp_path / "a.mkv", Recipe())
+    data = path.read_bytes()[:400]
+    path.write_bytes(data)
+    with pytest.raises(InvalidBitstream, match="cut short"):
+        videohw.open(path if by == "path" else data)
+
+
+def test_pictures_behind_a_hole_in_a_transport_stream(tmp_path: Path) -> None:
+    # Its demuxer says EAGAIN after each 64 KiB in which it finds no packet.
+    whole = make(tmp_path / "a.ts", Recipe()).read_bytes()
+    frames = read(whole + bytes(200_000) + whole)
+    assert numbers(frames) == [*EVEN, *EVEN]
 
 
 def test_a_file_without_video(tmp_path: Path) -> None:

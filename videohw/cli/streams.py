@@ -20,7 +20,14 @@ from ..bitstream.convert import length_prefixed_to_annexb
 from ..bitstream.mpeg4_layer import parse_layer
 from ..errors import InvalidBitstream, VideoHwError
 from ..files.headers import raw_codec
-from ..files.pyav import av_errors, fraction, lenient_tags, load_av
+from ..files.pyav import (
+    av_errors,
+    fraction,
+    lenient_tags,
+    load_av,
+    open_container,
+    packets_of,
+)
 from ..files.raw_stream import RAW_EXTENSIONS
 from .errors import CommandFailed
 from .targets import STANDARD
@@ -209,12 +216,13 @@ class ContainerStream:
 
     def __init__(self, name: str, problems: Problems, index: int = 0) -> None:
         av = load_av(f"reading {name}")
+        self._av = av
         self._name = name
         self._problems = problems
         try:
-            with av_errors("open", name):
-                # Tags are printed, so what is not UTF-8 in them is replaced.
-                self._container = av.open(name, **dict.fromkeys(lenient_tags(av), "replace"))
+            # Tags are printed, so what is not UTF-8 in them is replaced.
+            tags = dict.fromkeys(lenient_tags(av), "replace")
+            self._container = open_container(av, name, name, **tags)
         except InvalidBitstream:
             raise CommandFailed(
                 f"{name} is no video file that is known",
@@ -250,7 +258,7 @@ class ContainerStream:
     def _packets(self) -> Iterator[Any]:
         try:
             with av_errors("demux", self._name):
-                for packet in self._container.demux(self._stream):
+                for packet in packets_of(self._av, self._container, self._stream):
                     if packet.size:
                         yield packet
         except InvalidBitstream as error:

@@ -24,7 +24,16 @@ from ..known_names import CODEC_ALIASES, DECODER_CODECS
 from .headers import av1_color, first_sps, nals_in, sps_color
 from .media import Sample, StreamInfo, VideoTrack
 from .packed import Unpacker
-from .pyav import av_errors, detail, fraction, lenient_tags, load_av, writes_time_codes
+from .pyav import (
+    av_errors,
+    detail,
+    fraction,
+    lenient_tags,
+    load_av,
+    open_container,
+    packets_of,
+    writes_time_codes,
+)
 from .vc1_packets import Vc1Packets
 
 AV_TIME_BASE: Final = 1_000_000  # units of AVFormatContext.duration in a second
@@ -34,6 +43,7 @@ _WITH_EXTRADATA: Final = frozenset({"h264", "hevc", "av1", "mpeg1", "mpeg2", "mp
 # When a seek lands after the wanted picture, the next try starts this much earlier, then doubles.
 SEEK_STEP_SECONDS: Final = 1
 _BEFORE_START_SECONDS: Final = 10
+_LAST_PTS: Final = (1 << 63) - 1
 _PLAUSIBLE_FPS: Final = 1000
 _SEEKABLE: Final = "give a path or a seekable file object"
 
@@ -47,10 +57,7 @@ class ContainerSource:
         av = load_av(f"reading {name}")
         self.name = name
         self._can_seek = isinstance(source, str) or source.seekable()
-        if format is not None:
-            _check_format(av, format)
-        with av_errors("opening", name):
-            self.container = av.open(source, "r", format=format, **lenient_tags(av))
+        self.container = open_container(av, source, name, format=format, **lenient_tags(av))
         try:
             self.stream = self._choose(stream)
             self.streams: tuple[StreamInfo, ...] = tuple(
@@ -167,7 +174,7 @@ class ContainerSource:
             stream.discard = discard.default if stream.index in keep else discard.all
 
     def _demux(self) -> Generator[Any, None, None]:
-        packets: Generator[Any, None, None] = self.container.demux()
+        packets = packets_of(self._av, self.container)
         return packets if self._unpacker is None else self._unpacker.apart(packets)
 
     def _next_packet(self) -> Any:
@@ -185,7 +192,7 @@ class ContainerSource:
         self._packets.close()
         for pts in places:
             with suppress(self._av.error.FFmpegError):
-                self.container.seek(pts, stream=self.stream)
+                self.container.seek(max(min(pts, _LAST_PTS), -_LAST_PTS), stream=self.stream)
                 break
         else:
             # No index yet, as in FLV: the beginning can be reached all the same.
@@ -225,17 +232,6 @@ def _unpacker(av: Any, container: Any, stream: Any, codec: str) -> Unpacker | Vc
     if codec == "vc1":
         return Vc1Packets(stream, untimed=container.format.name in ("avi", "asf"))
     return None
-
-
-def _check_format(av: Any, format: str) -> None:
-    try:
-        av.format.ContainerFormat(format, "r")
-    except ValueError as error:
-        raise InvalidInput(
-            f"format is {format!r}, which FFmpeg does not know",
-            argument="format",
-            hint="a name such as h264, hevc, mp4, matroska, mpegts, or None to find out",
-        ) from error
 
 
 def _sample(track: VideoTrack, packet: Any) -> Sample:

@@ -6,22 +6,27 @@ sessions, pixels.
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from typing import Any, Final
 
-from ..errors import InvalidBitstream, UnsupportedConfig, VideoHwError
+from ..errors import InvalidBitstream, InvalidInput, UnsupportedConfig, VideoHwError
 from ..pyav import INSTALL_HINT
 from ..pyav import load_av as import_av
 from ..status import LIBAVFORMAT, backend_error
+from .source_file import source_file
 
 # PyAV's first major version that is lenient with tags, and that tells a muxer the frame rate.
 _LENIENT_SINCE: Final = 19
 _RATES_SINCE: Final = 18
 # Refusals of a muxer that are about what it was asked to hold, not about the machine.
 _REFUSALS: Final = frozenset({"ArgumentError", "PatchWelcomeError", "NotImplementedError"})
+# How often a demuxer may say "again" between two packets. MPEG-TS says so after each 64 KiB
+# without a packet, so that this is a hole of 4 GiB.
+_MOST_AGAIN: Final = 1 << 16
 
 
 def load_av(purpose: str) -> Any:
@@ -40,6 +45,62 @@ def lenient_tags(av: Any) -> dict[str, str]:
     Version 19 is lenient by itself and has no such argument.
     """
     return {} if _major(av) >= _LENIENT_SINCE else {"metadata_errors": "surrogateescape"}
+
+
+def open_container(av: Any, source: Any, name: str, **options: Any) -> Any:
+    """PyAV's container of ``source``, a path or a file object, by ``options`` of ``av.open``.
+
+    Demuxers say EIO of data that ends too soon, as libavformat does of a device that fails. A
+    file object's own errors come as they are raised, so what was said of a path is asked again
+    through one.
+    """
+    if options.get("format") is not None:
+        _check_format(av, options["format"])
+    with av_errors("opening", name):
+        try:
+            return av.open(source, "r", **options)
+        except av.error.OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            if isinstance(source, str):
+                _, file = source_file(source)
+                try:
+                    av.open(file, "r", **options).close()
+                except av.error.FFmpegError as said:
+                    raise damaged("opening", name) from said
+                finally:
+                    file.close()
+                raise
+            raise damaged("opening", name) from error
+
+
+def _check_format(av: Any, format: str) -> None:
+    try:
+        av.format.ContainerFormat(format, "r")
+    except ValueError as error:
+        raise InvalidInput(
+            f"format is {format!r}, which FFmpeg does not know",
+            argument="format",
+            hint="a name such as h264, hevc, mp4, matroska, mpegts, or None to find out",
+        ) from error
+
+
+def packets_of(av: Any, container: Any, *streams: Any) -> Generator[Any, None, None]:
+    """Every packet of ``container`` from where it stands, past what its demuxer cannot read.
+
+    ``streams``: whose packets, none is all.
+    """
+    again = 0
+    while True:
+        try:
+            for packet in container.demux(*streams):
+                again = 0
+                yield packet
+            return
+        except av.error.BlockingIOError:  # PyAV's generator is at its end, the file is not
+            again += 1
+            if again > _MOST_AGAIN:
+                raise
 
 
 def writes_time_codes(av: Any) -> bool:
@@ -93,11 +154,16 @@ def _translate(error: Exception, call: str, name: str, writing: bool) -> Excepti
     if writing and kind in _REFUSALS:
         return UnsupportedConfig(f"{name}: {detail(error)}", hint="use another container")
     if kind == "InvalidDataError" or isinstance(error, EOFError):
-        return InvalidBitstream(
-            f"{name}: {call} failed, the data is damaged, cut short or of an unknown format",
-            hint="check that it is a whole video file; format= names the format of a raw stream",
-        )
+        return damaged(call, name)
     return backend_error(LIBAVFORMAT, call, -abs(code), f"{name}: {detail(error)}")
+
+
+def damaged(call: str, name: str) -> InvalidBitstream:
+    """The error that says that the bytes of ``name`` are at fault."""
+    return InvalidBitstream(
+        f"{name}: {call} failed, the data is damaged, cut short or of an unknown format",
+        hint="check that it is a whole video file; format= names the format of a raw stream",
+    )
 
 
 def detail(error: Exception) -> str:
