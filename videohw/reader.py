@@ -277,7 +277,8 @@ def open_source(
                 argument="fps",
                 hint="leave it out",
             )
-        if isinstance(source, (str, os.PathLike)):
+        # A named pipe, or a shell's <(command), would have lost what was looked at.
+        if isinstance(source, (str, os.PathLike)) and file.seekable():
             file.close()
             path = os.path.abspath(os.fsdecode(source))
             return ContainerSource(path, name, stream=stream, format=format)

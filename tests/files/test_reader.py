@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import threading
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -154,6 +156,22 @@ def test_a_pipe_cannot_seek(clips: dict[str, Path]) -> None:
         next(video)
         with pytest.raises(UnsupportedConfig, match="cannot seek"):
             video.seek(0.5)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="named pipes are of POSIX")
+@pytest.mark.parametrize("name", ["h264.ts", "hevc.mkv"])
+def test_a_named_pipe_is_opened_once(clips: dict[str, Path], tmp_path: Path, name: str) -> None:
+    pipe = tmp_path / name
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=[clips[name].read_bytes()])
+    writer.start()
+    with videohw.open(pipe) as video:
+        assert numbers(list(video)) == EVEN
+        with pytest.raises(UnsupportedConfig, match="cannot seek"):
+            video.seek(0.5)
+    writer.join()
+    with pytest.raises(OSError, match="No such device"):  # nobody has it open any more
+        os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
 
 
 @pytest.mark.parametrize("seconds", [None, "1", float("nan"), float("inf"), True])

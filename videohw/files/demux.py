@@ -56,7 +56,8 @@ class ContainerSource:
     def __init__(self, source: Any, name: str, *, stream: int, format: str | None) -> None:
         av = load_av(f"reading {name}")
         self.name = name
-        self._can_seek = isinstance(source, str) or source.seekable()
+        self._files = () if isinstance(source, str) else (source,)
+        self._can_seek = all(file.seekable() for file in self._files)
         self.container = open_container(av, source, name, format=format, **lenient_tags(av))
         try:
             self.stream = self._choose(stream)
@@ -79,8 +80,7 @@ class ContainerSource:
         self._unpacker = _unpacker(av, self.container, self.stream, self.track.codec)
         self._packets = self._demux()
         self._held: deque[Any] = deque()  # the packets that a seek looked at
-        self._packets_read = 0
-        self._from_start = True
+        self._packets_read, self._from_start = 0, True
 
     def other_streams(self) -> list[Any]:
         """PyAV's streams beside the video that is read.
@@ -141,8 +141,8 @@ class ContainerSource:
 
     def close(self) -> None:
         """Close the container. A file object that the caller gave stays open."""
-        self._packets.close()
-        self.container.close()
+        for each in (self._packets, self.container, *self._files):
+            each.close()
 
     @property
     def cut_short(self) -> str | None:

@@ -162,7 +162,8 @@ def damaged(call: str, name: str) -> InvalidBitstream:
     """The error that says that the bytes of ``name`` are at fault."""
     return InvalidBitstream(
         f"{name}: {call} failed, the data is damaged, cut short or of an unknown format",
-        hint="check that it is a whole video file; format= names the format of a raw stream",
+        hint="check that it is a whole video file (MP4 in a pipe needs its index in front); "
+        "format= names the format of a raw stream",
     )
 
 
