@@ -62,4 +62,4 @@ def test_arguments_of_the_api_are_shown_as_options(api, shown):
 
 
 def test_codes_are_those_that_shells_know():
-    assert [int(code) for code in ExitCode] == [0, 1, 2, 130, 141, 143]
+    assert [int(code) for code in ExitCode] == [0, 1, 2, 129, 130, 141, 143]

@@ -11,9 +11,11 @@ import pytest
 
 from tests.cli.terminals import ROOT, clean_environment
 from videohw.cli import program
-from videohw.cli.signals import Terminated, signals_end_cleanly
+from videohw.cli.signals import HungUp, Terminated, signals_end_cleanly
 
 SIGNALS = [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)]
+if hasattr(signal, "SIGHUP"):
+    SIGNALS.append((signal.SIGHUP, HungUp))
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no interval timers")
 PATIENCE_SECONDS = 20
 
@@ -146,7 +148,7 @@ def test_an_error_that_was_made_of_a_signal_is_the_signal(monkeypatch, capsys, n
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals to a process are of POSIX")
-@pytest.mark.parametrize(("number", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+@pytest.mark.parametrize(("number", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
 def test_the_exit_code_holds_where_code_was_given_as_text(number, code):
     script = f"""
 import signal, sys
@@ -165,10 +167,11 @@ sys.exit(main())
     assert (ran.returncode, ran.stderr) == (code, "")
 
 
-def test_an_ignored_signal_stays_ignored():
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+@pytest.mark.parametrize("number", [number for number, _ in SIGNALS])
+def test_an_ignored_signal_stays_ignored(number):
+    before = signal.signal(number, signal.SIG_IGN)
     try:
         with signals_end_cleanly():
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before)

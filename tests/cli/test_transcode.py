@@ -180,8 +180,8 @@ def test_nothing_is_overwritten_by_mistake(run, tmp_path, movie, same):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals to a process are of POSIX")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupt_leaves_no_half_file_and_no_trace(tmp_path, number, code):
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_an_interrupt_leaves_no_half_file_and_no_trace(tmp_path, name, code):
     target = tmp_path / "out.mp4"
     with subprocess.Popen(
         [sys.executable, "-m", "videohw", "transcode", "-", str(target), "--preset", "fastest"],
@@ -196,7 +196,7 @@ def test_an_interrupt_leaves_no_half_file_and_no_trace(tmp_path, number, code):
             assert time.monotonic() < deadline
             time.sleep(0.02)
         time.sleep(0.2)
-        process.send_signal(number)
+        process.send_signal(getattr(signal, name))
         out, errors = process.communicate(timeout=60)
     assert (process.returncode, out, errors) == (code, b"", b"")
     assert list(tmp_path.iterdir()) == []

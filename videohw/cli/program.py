@@ -25,7 +25,7 @@ from .errors import (
     exit_code_of,
     one_line,
 )
-from .signals import Terminated, signal_behind, signals_end_cleanly
+from .signals import HungUp, Terminated, signal_behind, signals_end_cleanly
 
 _VERSION = f"videohw {__version__}"
 _DESCRIPTION = """\
@@ -36,8 +36,8 @@ examples:
   videohw transcode in.mp4 out.mp4 --codec hevc
 """
 _EPILOG = """\
-exit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted (Ctrl-C), 141 the reader of a pipe
-went away, 143 terminated. VIDEOHW_DEBUG=1 shows the traceback of an error.
+exit codes: 0 done, 1 failed, 2 wrong use, 129 the terminal was closed, 130 interrupted (Ctrl-C),
+141 the reader of a pipe went away, 143 terminated. VIDEOHW_DEBUG=1 shows the traceback of an error.
 """
 
 
@@ -86,6 +86,8 @@ def run(arguments: list[str], *, last: bool) -> int:
     try:
         with signals_end_cleanly(last=last):
             return _flushed(_run(arguments))
+    except HungUp:
+        return ExitCode.HUNG_UP
     except Terminated:
         return ExitCode.TERMINATED
     except BrokenPipeError:

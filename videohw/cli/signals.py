@@ -1,4 +1,6 @@
-"""Ctrl-C and SIGTERM end a command by unwinding it, so that it closes and removes what it opened.
+"""Ctrl-C, SIGTERM and SIGHUP (the terminal was closed) end a command by unwinding it.
+
+So it closes and removes what it opened.
 
 Owns the handlers of the process while a command runs. Knows no command.
 """
@@ -30,15 +32,21 @@ class Terminated(BaseException):
     """SIGTERM came. Not an Exception, so that it passes the same way as KeyboardInterrupt."""
 
 
+class HungUp(Terminated):
+    """SIGHUP came: the terminal was closed, or its connection lost."""
+
+
 _RAISED: dict[int, type[BaseException]] = {
     signal.SIGINT: Interrupted,
     signal.SIGTERM: Terminated,
 }
+if sys.platform != "win32":
+    _RAISED[signal.SIGHUP] = HungUp
 
 
 @contextmanager
 def signals_end_cleanly(*, last: bool = False) -> Iterator[None]:
-    """Let SIGTERM unwind like Ctrl-C, and let no second signal disturb the unwinding.
+    """Let SIGTERM and SIGHUP unwind like Ctrl-C, and let no second signal disturb the unwinding.
 
     The clean-up that the unwinding does (closing sessions, removing the temporary file) is
     bounded; SIGKILL and SIGQUIT stay as they are. An exception that is lost on its way, in a
