@@ -12,7 +12,7 @@ import sys
 import pytest
 
 import videohw
-from tests.cli.running import H264
+from tests.cli.running import H264, write_y4m
 from tests.cli.terminals import ROOT, clean_environment
 from videohw.cli import info
 from videohw.cli.program import build_parser
@@ -188,3 +188,41 @@ def test_the_module_runs_as_the_command():
         out, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (0, b"")
     assert out.split() == [b"videohw", videohw.__version__.encode()]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell of POSIX closes them")
+@pytest.mark.parametrize(
+    ("closed", "arguments", "code", "out", "error"),
+    [
+        (">&-", "info", 0, False, ""),
+        (">&-", "inspect {clip} --nals", 0, False, ""),
+        (">&-", "decode {clip} -o -", 1, False, "standard output is closed"),
+        (">&-", "transcode {clip} -", 1, False, "standard output is closed"),
+        (">&-", "encode {raw} -", 1, False, "standard output is closed"),
+        (">&-", "decode {clip} -q -o {folder}/out.y4m", 0, False, ""),
+        ("<&-", "decode -", 1, False, "standard input is closed"),
+        ("<&-", "transcode - {folder}/out.mp4", 1, False, "standard input is closed"),
+        ("<&-", "encode - {folder}/out.mp4", 1, False, "standard input is closed"),
+        ("<&-", "inspect -", 1, False, "standard input is closed"),
+        ("2>&-", "encode {raw} - --codec h264 --frames 2", 0, True, ""),
+        ("2>&-", "decode nowhere.mp4", 1, False, ""),
+    ],
+)
+def test_a_closed_standard_stream(tmp_path, closed, arguments, code, out, error):
+    raw = write_y4m(tmp_path / "in.y4m", 3)
+    words = arguments.format(clip=H264, raw=raw, folder=tmp_path)
+    ran = subprocess.run(
+        ["sh", "-c", f"exec {sys.executable} -m videohw {words} {closed}"],
+        cwd=ROOT, env=clean_environment(), capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ran.returncode == code
+    lines = ran.stderr.decode().splitlines()
+    assert (error in lines[-1] and len(lines) == 1) if error else (">" in closed or not lines)
+    assert "Traceback" not in ran.stderr.decode()
+    if out:  # the coded video and nothing else
+        (tmp_path / "out.h264").write_bytes(ran.stdout)
+        with videohw.open(tmp_path / "out.h264", backend="software") as video:
+            assert len(list(video)) == 2
+        assert b"standard output" not in ran.stdout
+    else:
+        assert ran.stdout == b""

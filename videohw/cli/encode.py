@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
@@ -29,7 +28,7 @@ from .options import (
 )
 from .progress import Progress
 from .sources import MAGIC, RawReader, Y4mReader
-from .targets import STANDARD, check_source, check_target
+from .targets import STANDARD, check_source, check_target, standard_input, standard_output
 from .transcode import encode_video
 
 PREFERRED_CODEC = "h264"
@@ -114,7 +113,7 @@ def _encode(
     if args.frames is not None:
         total = args.frames if total is None else min(total, args.frames)
     codec = chosen_codec(args, preferred=PREFERRED_CODEC)
-    target: Any = sys.stdout.buffer if args.output == STANDARD else args.output
+    target: Any = standard_output() if args.output == STANDARD else args.output
     container = args.container
     if container is None and args.output == STANDARD:
         container = raw_container(codec)
@@ -172,7 +171,7 @@ def _pictures(args: argparse.Namespace) -> Iterator[RawReader | Y4mReader | None
     """The uncompressed pictures of the input; None when it is a coded video file."""
     with ExitStack() as stack:
         if args.input == STANDARD:
-            stream: BinaryIO = sys.stdin.buffer
+            stream: BinaryIO = standard_input()
             length = None
         else:
             stream = stack.enter_context(open(args.input, "rb"))

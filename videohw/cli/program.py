@@ -81,6 +81,7 @@ def run(arguments: list[str], *, last: bool) -> int:
 
     ``last`` says that the process ends behind it.
     """
+    _open_standard_streams()
     if hasattr(sys.stdout, "reconfigure"):  # a file name may hold what the encoding lacks
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
@@ -118,6 +119,8 @@ def _run(arguments: list[str]) -> int:
 
 def _flushed(code: int) -> int:
     """``code``, once standard output has taken what was printed."""
+    if sys.stdout is None:
+        return code
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -142,6 +145,20 @@ def _report(error: Exception, *, as_json: bool) -> ExitCode:
         with suppress(OSError):  # standard output itself may be what failed
             print(json.dumps({"error": fault}, indent=2))
     return code
+
+
+def _open_standard_streams() -> None:
+    """Nothing that a command opens becomes the standard stream that its caller closed.
+
+    What is printed for people goes nowhere then, and not to standard output, which may be data.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (for good)
 
 
 def _drop_stdout() -> None:

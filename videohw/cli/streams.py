@@ -7,7 +7,6 @@ on. Decodes no pixels.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -30,7 +29,7 @@ from ..files.pyav import (
 )
 from ..files.raw_stream import RAW_EXTENSIONS
 from .errors import CommandFailed
-from .targets import STANDARD
+from .targets import STANDARD, standard_input
 
 CHUNK_BYTES = 64 << 10
 # A raw stream is told by a parameter set in its first bytes.
@@ -152,9 +151,7 @@ def open_stream(
     ``index`` counts the video streams of a container.
     """
     with ExitStack() as stack:
-        stream: BinaryIO = sys.stdin.buffer
-        if name != STANDARD:
-            stream = stack.enter_context(open(name, "rb"))
+        stream = standard_input() if name == STANDARD else stack.enter_context(open(name, "rb"))
         head = stream.read(HEAD_BYTES)
         codec = codec or raw_stream_codec(head, name)
         if codec is not None:

@@ -21,7 +21,21 @@ STANDARD = "-"
 
 def source_of(name: str) -> str | BinaryIO:
     """What the API is given for the input ``name``: the path, or standard input."""
-    return sys.stdin.buffer if name == STANDARD else name
+    return standard_input() if name == STANDARD else name
+
+
+def standard_input() -> BinaryIO:
+    """The bytes of standard input; :class:`CommandFailed` in a process that has none."""
+    if sys.stdin is None:
+        raise CommandFailed("standard input is closed", hint="give the name of a file")
+    return sys.stdin.buffer
+
+
+def standard_output() -> BinaryIO:
+    """The bytes of standard output; :class:`CommandFailed` in a process that has none."""
+    if sys.stdout is None:
+        raise CommandFailed("standard output is closed", hint="give the name of a file")
+    return sys.stdout.buffer
 
 
 def check_source(source: str) -> None:
@@ -73,8 +87,9 @@ def writing(target: str, *, overwrite: bool) -> Iterator[BinaryIO]:
     an existing file is as it was.
     """
     if target == STANDARD:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        stream = standard_output()
+        yield stream
+        stream.flush()
         return
     if is_special(target):
         with open(target, "wb") as stream:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING, Any
 
 from ..backend_table import AUTO, BACKENDS
@@ -27,7 +26,7 @@ from .options import (
     source_arguments,
 )
 from .progress import Progress
-from .targets import STANDARD, check_source, check_target, source_of
+from .targets import STANDARD, check_source, check_target, source_of, standard_output
 
 if TYPE_CHECKING:
     from ..transcode_file import TranscodeResult
@@ -123,7 +122,7 @@ def _run(
     container = args.container
     target: Any = args.output
     if args.output == STANDARD:
-        target = sys.stdout.buffer
+        target = standard_output()
         container = container or raw_container(codec)
     from ..transcode_file import transcode
 
