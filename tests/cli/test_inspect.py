@@ -316,7 +316,7 @@ def test_damage_in_av1_is_reported_and_passed(run, tmp_path):
     assert report["access_units"] >= 6
 
 
-@pytest.mark.parametrize("data", [b"", b"\0", b"text\n" * 99, b"\0\0\1\x09\x10", b"\0\0\1" * 50])
+@pytest.mark.parametrize("data", [b"\0", b"text\n" * 99, b"\0\0\1\x09\x10", b"\0\0\1" * 50])
 def test_what_is_no_video_is_one_line(run, tmp_path, data):
     path = tmp_path / "what"
     path.write_bytes(data)
@@ -331,6 +331,25 @@ def test_standard_input(run, monkeypatch):
 
     monkeypatch.setattr(sys, "stdin", Input)
     assert run("inspect", "-", "--json").json()["frames"] == 25
+
+
+def test_a_container_as_standard_input(run, monkeypatch, mp4):
+    with mp4.open("rb") as file:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(file))
+        ran = run("inspect", "-", "--json")
+    expected = run("inspect", mp4, "--json").json()
+    assert ran.json() == {**expected, "file": "-"}
+
+
+@pytest.mark.parametrize("options", [(), ("--codec", "h264")])
+@pytest.mark.parametrize("name", ["a.mp4", "a.h264", "-"])
+def test_an_empty_file_is_called_empty(run, tmp_path, monkeypatch, name, options):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+    (tmp_path / "a.mp4").touch()
+    (tmp_path / "a.h264").touch()
+    monkeypatch.chdir(tmp_path)
+    ran = run("inspect", name, *options)
+    assert (ran.code, ran.error()) == (1, f"{name} is empty")
 
 
 def test_a_second_video_stream_is_chosen_by_number(run, mp4):

@@ -153,6 +153,8 @@ def open_stream(
     with ExitStack() as stack:
         stream = standard_input() if name == STANDARD else stack.enter_context(open(name, "rb"))
         head = stream.read(HEAD_BYTES)
+        if not head:
+            raise CommandFailed(f"{name} is empty")
         codec = codec or raw_stream_codec(head, name)
         if codec is not None:
             yield RawStream(stream, codec, problems, head)
@@ -162,7 +164,8 @@ def open_stream(
                 f"{name} is a pipe and no raw stream that is known",
                 hint="--codec names its codec; give a container by its file name",
             )
-        container = ContainerStream(name, problems, index)
+        stream.seek(0)
+        container = ContainerStream(stream if name == STANDARD else name, name, problems, index)
         stack.callback(container.close)
         yield container
 
@@ -211,7 +214,9 @@ class RawStream:
 class ContainerStream:
     """One video stream of a container, read through PyAV."""
 
-    def __init__(self, name: str, problems: Problems, index: int = 0) -> None:
+    def __init__(
+        self, source: str | BinaryIO, name: str, problems: Problems, index: int = 0
+    ) -> None:
         av = load_av(f"reading {name}")
         self._av = av
         self._name = name
@@ -219,7 +224,7 @@ class ContainerStream:
         try:
             # Tags are printed, so what is not UTF-8 in them is replaced.
             tags = dict.fromkeys(lenient_tags(av), "replace")
-            self._container = open_container(av, name, name, **tags)
+            self._container = open_container(av, source, name, **tags)
         except InvalidBitstream:
             raise CommandFailed(
                 f"{name} is no video file that is known",
