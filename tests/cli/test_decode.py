@@ -70,6 +70,26 @@ def test_y4m_is_what_others_read(run, tmp_path):
     assert digest == known(H264).yuv_md5
 
 
+@pytest.mark.parametrize(
+    ("output_format", "layout"),
+    [("planar", b"C420p10"), ("native", b"C420p10"), ("p010", b"C420p10"), ("i420", b"C420mpeg2"),
+     ("nv12", b"C420mpeg2")],
+)  # fmt: skip
+def test_y4m_is_in_the_format_that_was_asked_for(run, tmp_path, output_format, layout):
+    target = tmp_path / "out.y4m"
+    assert run("decode", HEVC, "-o", target, "--output-format", output_format).code == 0
+    assert layout in target.read_bytes()[:80].split()
+    with av.open(str(target)) as file:
+        assert len(list(file.decode(video=0))) == 25
+
+
+@pytest.mark.parametrize("output_format", ["rgb24", "bgra", "rgb_float16"])
+def test_y4m_cannot_hold_rgb(run, tmp_path, output_format):
+    ran = run("decode", HEVC, "-o", tmp_path / "out.y4m", "--output-format", output_format)
+    assert (ran.code, list(tmp_path.iterdir())) == (2, [])
+    assert f"--output-format {output_format} does not fit YUV4MPEG2" in ran.error()
+
+
 def test_ten_bits_stay_ten_bits(run, tmp_path):
     target = tmp_path / "out.y4m"
     assert run("decode", HEVC, "-o", target).code == 0

@@ -42,7 +42,11 @@ ENDINGS = {
     ".npy": ("npy", "rgb24"), ".png": ("png", "rgb24"),
 }  # fmt: skip
 KINDS = {"y4m": PLANAR, "raw": PLANAR, "npy": "rgb24", "png": "rgb24"}
-PNG_FORMATS = ("rgb24", "rgba")
+# Kinds that do not hold every format: their names, and what they hold.
+HOLDS = {
+    "png": ("PNG", ("rgb24", "rgba")),
+    "y4m": ("YUV4MPEG2", (PLANAR, "native", "nv12", "i420", "p010")),
+}
 # A YUV4MPEG2 header must state a rate.
 ASSUMED_FPS = Fraction(25)
 
@@ -140,7 +144,7 @@ class _Plan:
         self.planar = self.format == PLANAR or self.kind == "y4m"
         self.sums = Checksums(each=args.frames_md5) if args.md5 or args.frames_md5 else None
         wanted = args.output is not None or self.sums is not None or args.output_format is not None
-        self.output = "native" if self.planar else self.format
+        self.output = "native" if self.format == PLANAR else self.format
         if not wanted and args.size is None and args.crop is None:
             self.output = "metadata"
         self.takes_stdout = args.output == STANDARD
@@ -148,10 +152,11 @@ class _Plan:
             raise UsageError("standard output cannot take both the frames and another result")
         if self.takes_stdout and self.kind in ("npy", "png"):
             raise UsageError(f"--as {self.kind} cannot be written to a pipe", hint="give -o a file")
-        if self.kind == "png" and self.format not in PNG_FORMATS:
+        if self.kind in HOLDS and self.format not in HOLDS[self.kind][1]:
+            name, formats = HOLDS[self.kind]
             raise UsageError(
-                f"--output-format {self.format} does not fit PNG",
-                hint=f"one of {', '.join(PNG_FORMATS)}",
+                f"--output-format {self.format} does not fit {name}",
+                hint=f"one of {', '.join(formats)}",
             )
 
     def _choose(self) -> tuple[str | None, str]:
