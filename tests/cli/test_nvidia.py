@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import videohw
@@ -50,6 +51,25 @@ def test_decode(device: dict[str, str], path: Path, options: tuple[str, ...]) ->
     ]
     assert [(ran.returncode, ran.stderr) for ran in sums] == [(0, "")] * 2
     assert sums[0].stdout == sums[1].stdout
+
+
+def test_the_planes_of_444_are_those_of_software(device: dict[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "in.hevc"
+    noise = np.random.default_rng(0).integers(0, 256, (3, 144, 176, 3), np.uint8)
+    with videohw.VideoWriter(
+        path, "hevc", width=176, height=144, fps=25, input="rgb24", profile="main444-10",
+        backend="software",
+    ) as writer:  # fmt: skip
+        for picture in noise:
+            writer.write(picture)
+    written = []
+    for backend in ("nvidia", "software"):
+        target = tmp_path / f"{backend}.y4m"
+        ran = videohw_command(device, "decode", path, "-o", target, "--backend", backend)
+        assert ran.returncode == 0, ran.stderr
+        written.append(target.read_bytes())
+    assert b" C444p10" in written[0][:80]
+    assert written[0] == written[1]
 
 
 def test_decode_on_a_device_by_its_uuid(device: dict[str, str]) -> None:

@@ -64,6 +64,17 @@ def test_raw_native_keeps_the_layout():
     assert written(RawSink, [nv12()], planar=False) == Y.tobytes() + chroma
 
 
+@pytest.mark.parametrize(
+    "name", [f"{name}{bits}" for name in ("gray", "yuv444p", "gbrp") for bits in (10, 12)]
+)
+def test_planes_of_a_device_become_samples_in_the_low_bits(name):
+    one = frame(f"{name}msb")
+    picture = Picture(one, planar=True)
+    assert picture.format.name == name
+    for plane, given in zip(picture.planes, one.planes, strict=True):
+        np.testing.assert_array_equal(plane, given >> pixel_format(f"{name}msb").shift)
+
+
 def test_p010_becomes_ten_bits_in_the_low_bits():
     one = frame("p010")
     picture = Picture(one, planar=True)

@@ -24,12 +24,14 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 PLANAR = "planar"
-# Formats whose chroma is interleaved, or that are another name, and their planar equals.
+# Formats whose chroma is interleaved, whose samples are in the high bits, or that are another
+# name, and their planar equals.
 _PLANAR_NAMES = {
     "i420": "yuv420p", "nv12": "yuv420p", "nv21": "yuv420p", "nv16": "yuv422p",
     "nv24": "yuv444p", "p010": "yuv420p10", "p012": "yuv420p12", "p016": "yuv420p16",
     "p210": "yuv422p10", "p410": "yuv444p10", "yuvj420p": "yuv420p", "yuvj422p": "yuv422p",
     "yuvj444p": "yuv444p", "yuvj440p": "yuv440p", "yuvj411p": "yuv411p",
+    **{f"{n}{bits}msb": f"{n}{bits}" for n in ("gray", "yuv444p", "gbrp") for bits in (10, 12)},
 }  # fmt: skip
 # Planar name -> the C parameter of a YUV4MPEG2 header. 8-bit 4:2:0 depends on the siting.
 _Y4M_NAMES = {
