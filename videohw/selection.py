@@ -228,7 +228,7 @@ def select(
     text = "; ".join(f"{each.name}: {each.reason}" for each in refused)
     if require_hardware and not any(load(name).HARDWARE for name in BACKENDS):
         text += "; this build has no hardware backend"
-    hint = "; ".join(each.hint for each in refused if each.hint) or None
+    hint = "; ".join(dict.fromkeys(each.hint for each in refused if each.hint)) or None
     lacks_codec = all(each.lacks_codec for each in refused)
     message = f"{what} {direction} {codec}: {text}"
     if lacks_codec:

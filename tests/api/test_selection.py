@@ -88,6 +88,15 @@ def test_one_that_is_named_is_the_only_one_asked(monkeypatch: pytest.MonkeyPatch
     assert select("h264", "decode").name == "nvidia"
 
 
+def test_one_hint_of_several_backends_is_given_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, nvidia=(True, "no driver", ()), software=(False, "no library", ()))
+    for name in ("nvidia", "software"):
+        monkeypatch.setattr(selection.load(name), "missing", lambda: ("not here", "buy a Mac"))
+    with pytest.raises(UnsupportedConfig) as refused:
+        select("h264", "decode")
+    assert refused.value.hint == "buy a Mac"
+
+
 def test_hardware_that_is_required_is_never_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     machine(
         monkeypatch,

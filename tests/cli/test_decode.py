@@ -83,6 +83,15 @@ def test_y4m_is_in_the_format_that_was_asked_for(run, tmp_path, output_format, l
         assert len(list(file.decode(video=0))) == 25
 
 
+@pytest.mark.parametrize("command", ["decode", "inspect"])
+def test_raw_frames_are_for_encode(run, tmp_path, command):
+    path = tmp_path / "in.yuv"
+    path.write_bytes(bytes(64 * 48 * 3 // 2))
+    ran = run(command, path)
+    assert ran.code == 1
+    assert "raw frames states no size: videohw encode --size" in ran.error()
+
+
 @pytest.mark.parametrize("output_format", ["rgb24", "bgra", "rgb_float16"])
 def test_y4m_cannot_hold_rgb(run, tmp_path, output_format):
     ran = run("decode", HEVC, "-o", tmp_path / "out.y4m", "--output-format", output_format)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import signal
 import subprocess
 import sys
@@ -303,7 +304,24 @@ def test_a_pipe_gets_no_progress(tmp_path, y4m, arguments):
     assert (out == b"") is (arguments == ("--quiet",))
 
 
-def test_a_video_file_must_not_be_given_raw_options(run, tmp_path):
-    ran = run("encode", H264, tmp_path / "out.mp4", "--fps", "30")
+@pytest.mark.parametrize(
+    "options", [("--fps", "30"), ("--size", "16x16"), ("--format", "nv12")], ids=lambda v: v[0]
+)
+@pytest.mark.parametrize("name", ["in.h264", "in.MP4"])
+def test_a_video_file_must_not_be_given_raw_options(run, tmp_path, name, options):
+    """Its bytes would be taken for pixels."""
+    path = tmp_path / name
+    path.write_bytes(H264.read_bytes())
+    ran = run("encode", path, tmp_path / "out.mp4", *options)
     assert ran.code == 2
-    assert "--fps is for raw frames" in ran.error()
+    assert f"{options[0]} is for raw frames" in ran.error()
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_hints_name_no_option_that_encode_lacks(run, tmp_path):
+    path = tmp_path / "in.bin"
+    path.write_bytes(b"no video" * 99)
+    said = [run("encode", path, tmp_path / "out.mp4").error()]
+    said.append(run("encode", H264, tmp_path / "out.mp4", "--backend", "videotoolbox").error())
+    assert "raw frames need --size" in said[0]
+    assert not re.search(r"--input-format|encoder.backend", " ".join(said))

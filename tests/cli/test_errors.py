@@ -51,6 +51,7 @@ def test_a_name_cannot_send_commands_to_the_terminal():
         ("format= names it", "--input-format names it"),
         ("software and require_hardware=True", "software and --require-hardware"),
         ("or strict=False", "or no --strict"),
+        ('encoder_backend="auto" takes', "--encoder-backend auto takes"),
         ('on_error="skip" helps', "--on-error skip helps"),
         ("on_error=skip helps", "--on-error skip helps"),
         ("max_in_flight=8 stays", "max_in_flight=8 stays"),

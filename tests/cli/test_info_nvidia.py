@@ -155,6 +155,7 @@ def test_a_container_without_libnvidia_encode(folder: Path) -> None:
     """It decodes all the same."""
     missing = {"VIDEOHW_LIBNVIDIA_ENCODE": "/nowhere/libnvidia-encode.so.1"}
     seen = with_driver(folder, only=missing)
+    assert seen.report["environment"].items() >= missing.items()
     assert seen.taken("h264") == "nvidia"
     (device,) = seen.report["devices"]
     assert "/nowhere/libnvidia-encode.so.1" in device["encoding"]

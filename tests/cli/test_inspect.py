@@ -341,17 +341,6 @@ def test_a_container_as_standard_input(run, monkeypatch, mp4):
     assert ran.json() == {**expected, "file": "-"}
 
 
-@pytest.mark.parametrize("options", [(), ("--codec", "h264")])
-@pytest.mark.parametrize("name", ["a.mp4", "a.h264", "-"])
-def test_an_empty_file_is_called_empty(run, tmp_path, monkeypatch, name, options):
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
-    (tmp_path / "a.mp4").touch()
-    (tmp_path / "a.h264").touch()
-    monkeypatch.chdir(tmp_path)
-    ran = run("inspect", name, *options)
-    assert (ran.code, ran.error()) == (1, f"{name} is empty")
-
-
 def test_a_second_video_stream_is_chosen_by_number(run, mp4):
     ran = run("inspect", mp4, "--stream", 1)
     assert ran.code == 1

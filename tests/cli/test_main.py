@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import re
 import shlex
@@ -226,3 +227,14 @@ def test_a_closed_standard_stream(tmp_path, closed, arguments, code, out, error)
         assert b"standard output" not in ran.stdout
     else:
         assert ran.stdout == b""
+
+
+@pytest.mark.parametrize("options", [(), ("--codec", "h264")])
+@pytest.mark.parametrize("name", ["a.mp4", "a.h264", "-"])
+def test_inspect_calls_an_empty_file_empty(run, tmp_path, monkeypatch, name, options):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+    (tmp_path / "a.mp4").touch()
+    (tmp_path / "a.h264").touch()
+    monkeypatch.chdir(tmp_path)
+    ran = run("inspect", name, *options)
+    assert (ran.code, ran.error()) == (1, f"{name} is empty")

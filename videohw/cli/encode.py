@@ -34,6 +34,8 @@ from .transcode import encode_video
 PREFERRED_CODEC = "h264"
 DEFAULT_FPS = Fraction(25)
 # Endings of files of raw frames, and what their name says of the format.
+# What is named so is no raw frames, even if a --size is given.
+CODED = frozenset(ending for each in CONTAINERS.values() for ending in each.extensions)
 RAW_FORMATS = {
     ".yuv": "i420", ".i420": "i420", ".raw": "i420", ".nv12": "nv12", ".p010": "p010",
     ".rgb": "rgb24", ".rgb24": "rgb24", ".bgr": "bgr24", ".bgr24": "bgr24", ".rgba": "rgba",
@@ -181,7 +183,7 @@ def _pictures(args: argparse.Namespace) -> Iterator[RawReader | Y4mReader | None
         if peeked == MAGIC:
             _refuse_raw_options(args, "a YUV4MPEG2 file states its size, rate and format itself")
             yield Y4mReader(stream, stream_bytes=length)
-        elif args.size is not None or args.format is not None or ending in RAW_FORMATS:
+        elif ending not in CODED and (args.size or args.format or ending in RAW_FORMATS):
             if args.size is None:
                 raise UsageError("raw frames have no size of their own", hint="give --size WxH")
             yield RawReader(
@@ -196,7 +198,9 @@ def _pictures(args: argparse.Namespace) -> Iterator[RawReader | Y4mReader | None
                 "standard input is not YUV4MPEG2", hint="give --size and --format of raw frames"
             )
         else:
-            _refuse_raw_options(args, "a video file states its rate itself")
+            _refuse_raw_options(
+                args, "a video file states size and rate itself; videohw transcode --size scales it"
+            )
             yield None
 
 

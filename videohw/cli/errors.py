@@ -51,7 +51,8 @@ _OPTIONS = {
 }
 _SAME_NAME = frozenset(
     {
-        "backend", "b_frames", "codec", "container", "crop", "device", "end", "fps", "gop",
+        "backend", "b_frames", "codec", "container", "crop", "device", "encoder_backend", "end",
+        "fps", "gop",
         "on_error", "preset", "profile", "require_hardware", "size", "start", "stream", "strict",
     }
 )  # fmt: skip

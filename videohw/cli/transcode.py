@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from ..backend_table import AUTO, BACKENDS
+from ..errors import VideoHwError
 from ..files.containers import CONTAINERS
 from ..known_names import ON_ERROR
 from . import outcome, values
@@ -109,7 +110,14 @@ def encode_video(args: argparse.Namespace, console: Console) -> int:
         raise UsageError(
             "--frames is for uncompressed pictures", hint="use videohw transcode --end TIME"
         )
-    return _run(args, console, {"streams": "video"}, preferred="h264")
+    try:
+        return _run(args, console, {"streams": "video"}, preferred="h264")
+    except VideoHwError as error:  # some hints name options that encode has not
+        if error.hint and "format=" in error.hint:
+            error.hint = "raw frames need --size; videohw transcode can be told the format"
+        elif error.hint and "encoder_backend=" in error.hint:
+            error.hint = "videohw transcode may encode on another backend than it decodes on"
+        raise
 
 
 def _run(

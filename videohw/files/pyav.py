@@ -155,7 +155,10 @@ def _translate(error: Exception, call: str, name: str, writing: bool) -> Excepti
         return UnsupportedConfig(f"{name}: {detail(error)}", hint="use another container")
     if kind == "InvalidDataError" or isinstance(error, EOFError):
         return damaged(call, name)
-    return backend_error(LIBAVFORMAT, call, -abs(code), f"{name}: {detail(error)}")
+    found = backend_error(LIBAVFORMAT, call, -abs(code), f"{name}: {detail(error)}")
+    if call == "opening" and code == errno.EINVAL:
+        found.hint = "a file of raw frames states no size: videohw encode --size, or VideoWriter"
+    return found
 
 
 def damaged(call: str, name: str) -> InvalidBitstream:
