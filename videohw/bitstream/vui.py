@@ -124,7 +124,8 @@ class PictureProperties(ABC):
         """Width of a sample through its height; None when unspecified or reserved."""
         from fractions import Fraction  # pictures are decoded without
 
-        return None if self.sample_aspect is None else Fraction(*self.sample_aspect)
+        aspect = self.sample_aspect
+        return None if aspect is None else Fraction(*aspect)
 
     @property
     def colour_primaries(self) -> int:
