@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from operator import attrgetter
 from typing import Final
 
 from ..errors import DeviceLost, VideoHwError
@@ -26,7 +27,14 @@ _LOOK_SECONDS: Final = 0.25
 
 
 class _Looking(threading.Condition):
-    """Its waits end after a while, so that whoever waits looks at what changes nothing."""
+    """Its waits end after a while, so that whoever waits looks at what changes nothing.
+
+    ``with`` calls the lock's own methods: in those of a Condition, which are Python's, Ctrl-C may
+    be raised after the lock was taken or before it is given back, and it stays taken for ever.
+    """
+
+    __enter__ = property(attrgetter("_lock.__enter__"))
+    __exit__ = property(attrgetter("_lock.__exit__"))
 
     def wait(self, timeout: float | None = None) -> bool:
         return super().wait(_LOOK_SECONDS if timeout is None else min(timeout, _LOOK_SECONDS))
@@ -50,7 +58,11 @@ class WorkerSession(Session[ItemT, ResultT]):
         super().__init__(_Looking(), max_ready=max_ready, max_queued_bytes=max_queued_bytes)
         self._ready: OutputsInWork[ResultT] = OutputsInWork()
         self._worker = threading.Thread(target=self._run, name=name, daemon=True)
-        self._worker.start()
+        try:
+            self._worker.start()
+        except BaseException:  # Ctrl-C while it starts: nobody gets the session to close it
+            self._closed_reason = "it was not opened"
+            raise
 
     def after_fork_in_child(self) -> None:
         """Be closed, and keep the engine.
