@@ -23,7 +23,7 @@ from tests.nvidia.encoder_answers import (
     version,
 )
 from videohw.color import ColorSpec
-from videohw.errors import InvalidInput
+from videohw.errors import InvalidInput, UnsupportedConfig
 from videohw.nvidia.encoder_limits import API_12_1, API_13_0
 from videohw.nvidia.encoder_options import NvidiaEncoderOptions
 from videohw.nvidia.encoder_settings import EncoderSettings, settings_of
@@ -375,3 +375,10 @@ def test_prediction() -> None:
 def test_options_of_another_backend_are_refused() -> None:
     with pytest.raises(InvalidInput, match="SoftwareEncoderOptions"):
         made(options=SoftwareEncoderOptions())
+
+
+def test_more_buffers_than_a_driver_makes_are_refused_at_once() -> None:
+    assert made(max_in_flight=1024).buffers == 1024
+    with pytest.raises(UnsupportedConfig, match="1024 at most") as caught:
+        made(max_in_flight=1025)
+    assert caught.value.argument == "max_in_flight"

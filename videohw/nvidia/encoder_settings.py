@@ -25,6 +25,8 @@ CODEC_GUIDS: Final = {
     "av1": "NV_ENC_CODEC_AV1_GUID",
 }  # fmt: skip
 _PRESETS: Final = {"fastest": "p1", "fast": "p3", "balanced": "p4", "quality": "p6", "best": "p7"}
+# Twice as many pictures in buffers of the driver's, made when a session is opened, are 6 GB in HD.
+_MOST_IN_FLIGHT: Final = 1024
 _BUFFERS_BEYOND: Final = 4  # more than pictures that the encoder holds back, at least
 _MACROBLOCK: Final = 16
 
@@ -91,6 +93,12 @@ def settings_of(config: EncoderConfig, answers: Answers) -> EncoderSettings:
     """
     options = options_of(config.options)
     _check_size(config, options, answers)
+    if config.max_in_flight > _MOST_IN_FLIGHT:
+        raise refused(
+            "max_in_flight",
+            f"max_in_flight is {config.max_in_flight}, and each has buffers of the driver's",
+            hint=f"{_MOST_IN_FLIGHT} at most on nvidia",
+        )
     color = (config.color or ColorSpec()).resolved(config.height)
     form = form_of(config, color, options, answers)
     preset = options.preset or _PRESETS[config.preset]
