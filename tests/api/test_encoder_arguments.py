@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
 
+from videohw.apple.encoder_messages import ApplePictureOptions
 from videohw.color import ColorSpec
 from videohw.encoder import Encoder
 from videohw.encoding.encoder_config import encoder_config, frame_rate
+from videohw.encoding.session_switch import SwitchMode, SwitchRequest
 from videohw.errors import InvalidInput, UnsupportedCodec, UnsupportedConfig, VideoHwError
 from videohw.nvidia.encoder_options import NvidiaPictureOptions
 from videohw.software_options import SoftwareEncoderOptions
@@ -241,6 +246,22 @@ def test_options_of_a_picture_are_the_backends() -> None:
             encoder.submit(picture, options=NvidiaPictureOptions())
         assert caught.value.argument == "options"
         encoder.submit(picture)
+
+
+@pytest.mark.parametrize("kind", [NvidiaPictureOptions, ApplePictureOptions])
+@pytest.mark.parametrize("name", ["user_data", "sei", "use_references"])
+@pytest.mark.parametrize("value", [True, 5, iter(())])
+def test_what_is_no_sequence_is_refused_by_name(kind: Any, name: str, value: Any) -> None:
+    if name in kind.__dataclass_fields__:
+        with pytest.raises(InvalidInput) as caught:
+            kind(**{name: value})
+        assert caught.value.argument == f"options.{name}"
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))])
+def test_a_switch_goes_to_another_process(copied: Callable[[Any], Any]) -> None:
+    request = SwitchRequest({"fps": 25, "gop": None}, SwitchMode.DRAIN_THEN_SWAP)
+    assert copied(request) == request
 
 
 @pytest.mark.parametrize("asked", [True, False])

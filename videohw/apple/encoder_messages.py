@@ -5,7 +5,7 @@ Must not know: sessions, the frameworks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -41,6 +41,9 @@ class ApplePictureOptions:
         constructs = self.captions
         fits = constructs is None or (isinstance(constructs, bytes) and len(constructs) % 3 == 0)
         _check("captions", constructs, fits, "bytes, three of each construct")
+        for name in ("user_data", "sei"):
+            value = getattr(self, name)
+            _check(name, value, isinstance(value, Collection), "a sequence")
         for payload in self.user_data:
             fits = isinstance(payload, bytes) and len(payload) >= _UUID_BYTES
             _check("user_data", payload, fits, "bytes that begin with a UUID of 16 bytes")

@@ -76,6 +76,10 @@ class SwitchRequest:
             )
         object.__setattr__(self, "changes", MappingProxyType(dict(changes)))
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # A read-only view of a dict cannot be pickled.
+        return SwitchRequest, (dict(self.changes), self.mode)
+
 
 class _Taken(NamedTuple):
     """A picture that was queued: the switch in force for it, whether it ``starts`` that, whether it

@@ -6,7 +6,7 @@ Each is checked here by itself; what a device has of it is checked before a sess
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Any, Final, TypeAlias
@@ -227,6 +227,10 @@ class NvidiaPictureOptions:
         captions = self.captions
         fits = isinstance(captions, bytes) and len(captions) % 3 == 0
         _check("captions", captions, captions is None or fits, "bytes, three of each construct")
+        for name in ("user_data", "sei", "use_references"):
+            value = getattr(self, name)
+            fits = isinstance(value, Collection) or (name == "use_references" and value is None)
+            _check(name, value, fits, "a sequence")
         for payload in self.user_data:
             fits = isinstance(payload, bytes) and len(payload) >= UUID_BYTES
             _check("user_data", payload, fits, "bytes that begin with a UUID of 16 bytes")
