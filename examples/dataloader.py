@@ -54,4 +54,6 @@ def main(paths: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    if "--help" in sys.argv or len(sys.argv) < 2:
+        sys.exit(__doc__)
     main(sys.argv[1:])

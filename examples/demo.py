@@ -47,4 +47,6 @@ def main(source: Path = SOURCE, target: Path = TARGET) -> None:
 
 
 if __name__ == "__main__":
+    if "--help" in sys.argv:
+        sys.exit(__doc__)
     main(*(Path(argument) for argument in sys.argv[1:3]))

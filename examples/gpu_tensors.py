@@ -46,4 +46,6 @@ def main(path: str) -> None:
 
 
 if __name__ == "__main__":
+    if "--help" in sys.argv or len(sys.argv) < 2:
+        sys.exit(__doc__)
     main(sys.argv[1])

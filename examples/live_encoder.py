@@ -53,5 +53,7 @@ def main(seconds: int = 4, backend: str = "auto") -> None:
 
 
 if __name__ == "__main__":
+    if "--help" in sys.argv:
+        sys.exit(__doc__)
     given = [*sys.argv[1:], *("4", "auto")[len(sys.argv) - 1 :]]
     main(int(given[0]), given[1])

@@ -44,4 +44,6 @@ def main(method: str, *paths: str) -> None:
 
 # spawn and forkserver import this file in each worker: what starts them stands here.
 if __name__ == "__main__":
+    if "--help" in sys.argv or len(sys.argv) < 3:
+        sys.exit(__doc__)
     main(*sys.argv[1:])

@@ -26,4 +26,6 @@ def main(path: str, start: float = 0.0) -> None:
 
 
 if __name__ == "__main__":
+    if "--help" in sys.argv or len(sys.argv) < 2:
+        sys.exit(__doc__)
     main(sys.argv[1], *(float(text) for text in sys.argv[2:3]))

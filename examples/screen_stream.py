@@ -56,4 +56,4 @@ def main(seconds: int = 2, backend: str = "auto") -> None:
 
 if __name__ == "__main__":
     given = [*sys.argv[1:], *("2", "auto")[len(sys.argv) - 1 :]]
-    main(int(given[0]), given[1])
+    sys.exit(__doc__) if "--help" in given else main(int(given[0]), given[1])

@@ -24,6 +24,8 @@ def main(stream: BinaryIO) -> None:
 
 
 if __name__ == "__main__":
+    if "--help" in sys.argv:
+        sys.exit(__doc__)
     if len(sys.argv) > 1:
         with open(sys.argv[1], "rb") as file:
             main(file)

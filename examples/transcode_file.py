@@ -27,4 +27,6 @@ def main(source: str, target: str, codec: str = "hevc") -> None:
 
 
 if __name__ == "__main__":
+    if "--help" in sys.argv or len(sys.argv) < 3:
+        sys.exit(__doc__)
     main(*sys.argv[1:4])

@@ -28,4 +28,6 @@ def main(path: str, frames: int = 50) -> None:
 
 
 if __name__ == "__main__":
+    if "--help" in sys.argv or len(sys.argv) < 2:
+        sys.exit(__doc__)
     main(sys.argv[1], *(int(text) for text in sys.argv[2:3]))

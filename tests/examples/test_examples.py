@@ -18,6 +18,14 @@ from tests.files.clips import Recipe, make, witness
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
 MAX_LINES = 60
+# PyTorch need not be installed to be told what a script wants.
+RUN_WITHOUT_TORCH = """
+import runpy, sys
+from unittest.mock import MagicMock
+sys.modules.update(dict.fromkeys(("torch", "torch.utils", "torch.utils.data"), MagicMock()))
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 
 
 def run(
@@ -127,6 +135,22 @@ def test_gpu_transcode(
     assert lines[1] == f"{24 * width * height} pixels, of which 0 bytes went through the host"
     with videohw.open(tmp_path / name, backend="software") as video:
         assert [(frame.width, frame.height) for frame in video] == [size] * 24
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.py")))
+def test_help_and_too_few_words_show_the_usage(name: str) -> None:
+    text = (EXAMPLES / name).read_text("utf-8")
+    usage = next(line for line in text.splitlines() if line.startswith("usage: "))
+    needed = usage.partition("[")[0].split("example")[1].split()[1:]
+    for words in (["--help"], *([[]] if needed else [])):
+        ran = subprocess.run(
+            [sys.executable, "-c", RUN_WITHOUT_TORCH, str(EXAMPLES / name), *words],
+            capture_output=True, text=True, timeout=100, check=False,
+        )  # fmt: skip
+        said = ran.stdout + ran.stderr
+        assert "Traceback" not in said
+        assert usage.removesuffix("    (files are taken in turn)") in said
+        assert (ran.returncode != 0) or words
 
 
 def test_examples_are_short_and_each_has_a_test() -> None:
