@@ -265,6 +265,27 @@ def test_a_parameter_set_that_is_cut_says_so(run, tmp_path, cut):
     assert any(each["error"] for each in sets)
 
 
+def test_the_header_of_a_container_tells_of_its_pictures(run, tmp_path):
+    """HEVC whose samples bring no parameter sets, with an SEI message in the header."""
+    path, made = tmp_path / "in.mp4", np.random.default_rng(5)
+    with av.open(str(path), "w") as file:
+        video = file.add_stream("libx265", rate=25, options={"x265-params": "log-level=none"})
+        video.width = video.height = 96
+        for _ in range(12):
+            picture = made.integers(0, 255, (96, 96, 3), np.uint8)
+            file.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        file.mux(video.encode(None))
+    with av.open(str(path)) as file:
+        kinds = ["?IPB"[int(frame.pict_type)] for frame in file.decode(video=0)]
+    report = run("inspect", path, "--json").json()
+    assert not {"32", "33", "34", "39"} & {str(each["type"]) for each in report["nal_types"]}
+    assert report["picture_types"] == {kind: kinds.count(kind) for kind in sorted(set(kinds))}
+    assert [each["name"] for each in report["parameter_sets"]] == ["VPS", "SPS", "PPS"]
+    assert report["sei"] == {"user data (unregistered)": 1}
+    assert report["problem_count"] == 0
+    assert "unknown" not in run("inspect", path).out
+
+
 def test_a_cut_container_is_reported(run, mp4, tmp_path):
     data = mp4.read_bytes()
     path = tmp_path / "cut.mp4"

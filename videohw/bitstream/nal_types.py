@@ -25,6 +25,11 @@ _NAMES = {"h264": H264_NAL_TYPES, "hevc": HEVC_NAL_TYPES}
 _FIRST_UNSPECIFIED = {"h264": 24, "hevc": 48}
 
 
+def nal_type(codec: str, nal: bytes) -> int:
+    """nal_unit_type of a NAL unit of "h264" or "hevc" (H.264 7.3.1, H.265 7.3.1.2)."""
+    return nal[0] & 0x1F if codec == "h264" else nal[0] >> 1 & 0x3F
+
+
 def nal_type_name(codec: str, nal_type: int) -> str:
     """Name of a nal_unit_type: "IDR slice", "CRA", "reserved 23", "unspecified 62".
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from ..bitstream import h264, hevc
-from ..bitstream.nal_types import nal_type_name
+from ..bitstream.nal_types import nal_type, nal_type_name
 from ..errors import InvalidBitstream
 from ..files.headers import sps_color
 
@@ -34,7 +34,7 @@ def describe_sets(codec: str, nals: Iterable[bytes]) -> list[DescribedSet]:
     by_id: dict[int, Any] = {}
     described = []
     for nal in nals:
-        kind = nal[0] & 0x1F if codec == "h264" else nal[0] >> 1 & 0x3F
+        kind = nal_type(codec, nal)
         name = nal_type_name(codec, kind)
         try:
             one = _describe(codec, kind, name, nal, by_id)

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Protocol
 
 from ..bitstream import AccessUnit, open_assembler
 from ..bitstream.config_record import AvcConfig, HevcConfig
-from ..bitstream.convert import length_prefixed_to_annexb
+from ..bitstream.convert import length_prefixed_to_annexb, nals_to_annexb
 from ..bitstream.mpeg4_layer import parse_layer
 from ..errors import InvalidBitstream, VideoHwError
 from ..files.headers import raw_codec
@@ -72,7 +72,7 @@ class StreamInfo:
     """What the file itself says of the stream, before any picture was read.
 
     ``container`` is None for a raw stream. ``others`` are the file's other streams, one text
-    each. ``parameter_sets`` are those of the container's header.
+    each. ``header_nals``: parameter sets, and SEI messages perhaps, of the container's header.
     """
 
     codec: str
@@ -83,7 +83,7 @@ class StreamInfo:
     height: int | None = None
     duration_seconds: float | None = None
     extradata: str | None = None
-    parameter_sets: list[bytes] = field(default_factory=list)
+    header_nals: list[bytes] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
     metadata: dict[str, str] = field(default_factory=dict)
 
@@ -247,6 +247,9 @@ class ContainerStream:
 
     def __iter__(self) -> Iterator[Sample]:
         assembler = open_assembler(self.info.codec) if self._parsed else None
+        if assembler is not None and self.info.header_nals:
+            assembler.feed(nals_to_annexb(self.info.header_nals))
+            assembler.finish()  # they belong to no access unit
         for packet in self._packets():
             if assembler is None:
                 yield self._sample(packet, None)
@@ -326,7 +329,7 @@ class ContainerStream:
         except InvalidBitstream as error:
             self._problems.add(error)
             return 4
-        self.info.parameter_sets = list(config.nals())
+        self.info.header_nals = list(config.nals())
         return config.length_size
 
 

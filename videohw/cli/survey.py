@@ -17,7 +17,7 @@ from ..bitstream import AccessUnit, sei
 from ..bitstream.av1_sequence import SequenceHeader, find_sequence_header
 from ..bitstream.mpeg2_sequence import Sequence, parse_sequence
 from ..bitstream.mpeg4_layer import Layer, parse_layer
-from ..bitstream.nal_types import nal_type_name
+from ..bitstream.nal_types import nal_type, nal_type_name
 from ..bitstream.vc1_sequence import Sequence as Vc1Sequence
 from ..bitstream.vc1_sequence import parse_sequence as parse_vc1_sequence
 from ..errors import InvalidBitstream
@@ -107,8 +107,11 @@ class Survey:
         self.sequence: SequenceHeader | Sequence | Layer | Vc1Sequence | None = None
         self._pts = array("q")
         self._end = 0
-        for nal in info.parameter_sets:
-            self._see_set(nal, None)
+        for nal in info.header_nals:
+            if nal_type(info.codec, nal) in SEI_TYPES[info.codec]:
+                self._see_sei(nal, None)
+            else:
+                self._see_set(nal, None)
 
     def add(self, sample: Sample) -> None:
         """Count one sample."""
