@@ -14,6 +14,7 @@ import pytest
 
 from tests.cli.terminals import ROOT, clean_environment
 from tests.corpus import DATA
+from videohw.bitstream import AccessUnit, open_assembler
 from videohw.cli import main
 
 H264 = DATA / "generated" / "main_cabac_b2.h264"  # 25 frames, 320x240, B-frames
@@ -87,3 +88,11 @@ def gradients(frames: int, width: int, height: int) -> Iterable[bytes]:
 def leftovers(folder: Path) -> list[str]:
     """Names of temporary files that a command left in ``folder``."""
     return [path.name for path in folder.iterdir() if path.name.endswith(".part")]
+
+
+def units_of(path: Path, codec: str) -> list[AccessUnit]:
+    """The access units of a raw stream."""
+    assembler = open_assembler(codec)
+    assembler.feed(path.read_bytes())
+    assembler.finish()
+    return list(assembler)
