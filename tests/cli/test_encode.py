@@ -318,7 +318,9 @@ def test_a_video_file_must_not_be_given_raw_options(run, tmp_path, name, options
     assert not (tmp_path / "out.mp4").exists()
 
 
-def test_hints_name_no_option_that_encode_lacks(run, tmp_path):
+def test_hints_name_no_option_that_encode_lacks(run, tmp_path, monkeypatch):
+    # Also where emulated frameworks were loaded into this process before.
+    monkeypatch.setattr("videohw.apple.missing", lambda device=None: ("it is of macOS", None))
     path = tmp_path / "in.bin"
     path.write_bytes(b"no video" * 99)
     said = [run("encode", path, tmp_path / "out.mp4").error()]

@@ -33,9 +33,9 @@ from .transcode import encode_video
 
 PREFERRED_CODEC = "h264"
 DEFAULT_FPS = Fraction(25)
-# Endings of files of raw frames, and what their name says of the format.
 # What is named so is no raw frames, even if a --size is given.
 CODED = frozenset(ending for each in CONTAINERS.values() for ending in each.extensions)
+# Endings of files of raw frames, and what their name says of the format.
 RAW_FORMATS = {
     ".yuv": "i420", ".i420": "i420", ".raw": "i420", ".nv12": "nv12", ".p010": "p010",
     ".rgb": "rgb24", ".rgb24": "rgb24", ".bgr": "bgr24", ".bgr24": "bgr24", ".rgba": "rgba",
